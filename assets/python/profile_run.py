@@ -2,8 +2,8 @@
 
 python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -c CODE) [arguments]
 
-PROFILER none runs the program as it is: our recorder is in it even where the interpreter was told to read no environment, and before
-Python 3.12 it may compile the program's main file.
+PROFILER none is for what needs no profiler and yet something around it: an interpreter that was told to read no environment, so that
+our recorder would not be in it, and a main file with coroutines before Python 3.12, which the recorder compiles.
 
 Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
 long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
@@ -237,10 +237,12 @@ def main():
     about = {"python": sys.version.split()[0], "profilers": list(profilers), "missing": missing}
     with standard_library:
         kept, update = describe(folder, about)
-    if os.path.exists(os.path.join(here, "inject")) and not any(hasattr(finder, "arm") for finder in sys.meta_path):
+    inject = os.path.join(here, "inject")
+    if os.path.exists(inject) and not any(hasattr(finder, "arm") for finder in sys.meta_path):
         # The interpreter was told to read no environment (-I, -E, -S).
         with standard_library:
             own_module("sitecustomize", "inject").begin()
+        sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != inject]
 
     def main_has_run():
         """Threads may go on, and whoever measures all of them does so, too."""

@@ -183,8 +183,17 @@ class Pyinstrument(Profiler):
         StackSampler.subscribe, StackSampler.unsubscribe = enters, leaves
 
     def write(self, folder):
+        session = self.profiler.last_session
+        # What runs around the program is no part of it. A frame is its function's name, file and line.
+        session.frame_records = [(list(filter(is_the_programs, frames)), time) for frames, time in session.frame_records]
+        if getattr(session, "start_call_stack", None):
+            session.start_call_stack = list(filter(is_the_programs, session.start_call_stack))
         with Whole(folder + "/pyinstrument.pyisession") as path:
-            self.profiler.last_session.save(path)
+            session.save(path)
+
+
+def is_the_programs(frame):
+    return not any("\0%s\0" % file in frame for file in OUR_FILES)
 
 
 class Yappi(Profiler):

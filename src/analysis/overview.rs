@@ -89,6 +89,8 @@ pub struct RequestFigures {
     pub count: usize,
     /// Requests that failed or were cancelled; left out of the latency figures.
     pub failed: usize,
+    /// Those of them that were cancelled.
+    pub cancelled: usize,
     /// Input tokens, where known.
     pub prompt_tokens: Option<u64>,
     /// Output tokens, where known; chunks where nobody counted tokens.
@@ -334,6 +336,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     Some(RequestFigures {
         count: rows.len(),
         failed: rows.iter().filter(|r| matches!(r.outcome, Outcome::Error | Outcome::Cancelled)).count(),
+        cancelled: rows.iter().filter(|r| r.outcome == Outcome::Cancelled).count(),
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
         output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
         estimated: rows.iter().any(|r| r.is_estimated()),

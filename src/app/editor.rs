@@ -1,6 +1,6 @@
 //! Opening a source line in the person's editor.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use egui::{RichText, TextEdit, Ui};
 
@@ -9,7 +9,7 @@ use super::{App, Overlay, open};
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::jobs::{self, Job};
 use crate::query::{Engine, Run};
-use crate::record::split_words;
+use crate::record::{self, split_words};
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{combo, primary_button};
 
@@ -144,7 +144,7 @@ impl App {
 /// Starts the editor and does not wait for it. A thread of its own takes its exit state.
 fn start(command: &str, file: &str, line: u32) -> Result<(), String> {
     let (program, args) = words(command, file, line).ok_or("the editor's command has an open quote")?;
-    let mut child = Command::new(&program)
+    let mut child = record::program(&program)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

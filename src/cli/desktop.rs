@@ -2,13 +2,13 @@
 //! themselves (a wheel, `cargo install`). Only folders of the user are touched.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use clap::Args;
 
 use super::Failure;
 use super::out::print_lines;
-use crate::export;
+use crate::{export, record};
 
 /// Arguments of `desktop`.
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ fn update(data: &Path) -> Result<(), Failure> {
         if !folder.is_dir() {
             continue;
         }
-        let mut command = Command::new(program);
+        let mut command = record::program(program);
         command.arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let why = match command.status() {
             Ok(status) if status.success() => continue,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock;
 use super::processes::Lives;
@@ -41,6 +41,18 @@ impl From<Cancelled> for WorkloadError {
     }
 }
 
+/// What asks work to end. A recorded program gets it as it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGINT, as Ctrl-C sends it.
+    #[default]
+    Interrupt,
+    /// SIGTERM, as whoever runs services sends it.
+    Terminate,
+    /// SIGHUP, as a terminal sends it that goes away.
+    HangUp,
+}
+
 /// The line between a recording and its work: stage, progress and facts one way, «stop» the other.
 #[derive(Debug, Default)]
 pub struct Context {
@@ -50,8 +62,13 @@ pub struct Context {
     warnings: Mutex<Vec<(String, String, u64)>>,
     tables: Mutex<Vec<ResultTable>>,
     discard: AtomicBool,
+    stop_signal: Mutex<StopSignal>,
+    /// A program that does the work may use our terminal.
+    terminal: AtomicBool,
     /// The process that does the work, when another one does.
     watched: Mutex<Option<Watched>>,
+    /// When that process had ended, in ticks of the recorder's clock.
+    watched_until: Mutex<Option<(u64, Instant)>>,
     lives: Mutex<Option<Lives>>,
     attached: Mutex<Vec<Profile>>,
     /// Files of profilers; true for one whose content becomes part of the recording.
@@ -158,6 +175,16 @@ impl Context {
     /// When that process was started.
     pub(super) fn watched_since(&self) -> Option<u64> {
         lock(&self.watched).map(|w| w.since)
+    }
+
+    /// That process has ended: what comes now is the recorder's own work.
+    #[cfg(feature = "workloads")]
+    pub(super) fn watched_ended(&self) {
+        *lock(&self.watched_until) = Some((clock::ticks(), Instant::now()));
+    }
+
+    pub(super) fn watched_until(&self) -> Option<(u64, Instant)> {
+        *lock(&self.watched_until)
     }
 
     /// What became of that process and those that it started.
@@ -316,8 +343,27 @@ impl Context {
         self.job.progress()
     }
 
-    pub(super) fn stop(&self) {
+    pub(super) fn stop(&self, signal: StopSignal) {
+        if self.check().is_ok() {
+            *lock(&self.stop_signal) = signal;
+        }
         self.job.cancel();
+    }
+
+    /// What asked the work to end.
+    #[cfg(feature = "workloads")]
+    pub(super) fn stop_signal(&self) -> StopSignal {
+        *lock(&self.stop_signal)
+    }
+
+    pub(super) fn set_terminal(&self, may_use: bool) {
+        self.terminal.store(may_use, Ordering::Relaxed);
+    }
+
+    /// Whether a program that does the work may use our terminal.
+    #[cfg(feature = "workloads")]
+    pub(super) fn terminal(&self) -> bool {
+        self.terminal.load(Ordering::Relaxed)
     }
 
     pub(super) fn cancel(&self) {

@@ -89,7 +89,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use alloc::{CountingAllocator, leave_out_this_thread};
-pub use context::{Context, WorkloadError};
+pub use context::{Context, StopSignal, WorkloadError};
 pub use device::device_span;
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
@@ -125,6 +125,16 @@ pub fn install() {
     #[cfg(feature = "workloads")]
     llm::set_matmul_threads();
     ensure_subscriber();
+}
+
+/// A command with the environment as the user had it: [`install`] may have changed that of this process. Every program that we start
+/// is started so.
+#[must_use]
+#[cfg(feature = "workloads")]
+pub fn program(program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    llm::forget_matmul_threads(&mut command);
+    command
 }
 
 /// Makes our subscriber the global one, unless ours is there; false when somebody else's is.

@@ -14,7 +14,7 @@ use tracing_core::callsite::rebuild_interest_cache;
 use super::alloc;
 use super::assemble::Assembler;
 use super::clock::{self, Scale};
-use super::context::{Context, WorkloadError};
+use super::context::{Context, StopSignal, WorkloadError};
 use super::cost::{Cost, Used};
 use super::freezer::Freezer;
 use super::journal::{Journal, JournalFile};
@@ -45,6 +45,8 @@ pub struct Options {
     pub one_root_of: u32,
     /// Count allocations by span, where the program's allocator is [`super::CountingAllocator`].
     pub allocations: bool,
+    /// A recorded program may read from our terminal, where standard input is one.
+    pub terminal: bool,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             texts: true,
             one_root_of: 1,
             allocations: true,
+            terminal: false,
         }
     }
 }
@@ -138,7 +141,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Recording {
     /// Ends the work now and keeps what was recorded.
     pub fn stop(&self) {
-        self.context.stop();
+        self.stop_by(StopSignal::default());
+    }
+
+    /// The same, where a signal asked for it: a recorded program gets that.
+    pub fn stop_by(&self, signal: StopSignal) {
+        self.context.stop(signal);
     }
 
     /// Ends the work now and throws away what was recorded.
@@ -150,7 +158,8 @@ impl Recording {
     #[must_use]
     pub fn status(&self) -> Status {
         let shared = lock(&self.shared);
-        let end = shared.ended.unwrap_or_else(Instant::now);
+        let work_ended = || self.context.watched_until().map(|(_, at)| at);
+        let end = shared.ended.or_else(work_ended).unwrap_or_else(Instant::now);
         Status {
             elapsed: shared.started.map_or(Duration::ZERO, |s| end.duration_since(s)),
             stage: self.context.stage_text(),
@@ -265,6 +274,7 @@ impl Session {
         let exclusive = self.wait_for_turn()?;
         secrets::set_texts(self.options.texts);
         self.context.set_room(self.options.max_bytes);
+        self.context.set_terminal(self.options.terminal);
         let mut scale = Scale::measure();
         let machine = machine::card();
         switch(true);
@@ -301,9 +311,10 @@ impl Session {
         let mut journal = self.journal(&mut assembler, &meta);
         let (outcome, used) =
             self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal, freezer);
-        let duration = scale.now();
+        let until = self.context.watched_until();
+        let duration = until.map_or_else(|| scale.now(), |(ticks, _)| scale.ns(ticks));
         switch(false);
-        lock(&self.shared).ended = Some(Instant::now());
+        lock(&self.shared).ended = Some(until.map_or_else(Instant::now, |(_, at)| at));
         if self.context.is_cancelled() {
             if let Some(journal) = lock(&self.shared).journal.take() {
                 journal.discard();

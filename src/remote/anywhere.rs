@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Recording;
 use crate::model::Profile;
 use crate::record::journal::JournalFile;
-use crate::record::{self, RecordError, Status};
+use crate::record::{self, RecordError, Status, StopSignal};
 
 /// A recording of this process, or one on another machine.
 pub enum Anywhere {
@@ -20,6 +20,14 @@ impl Anywhere {
     pub fn stop(&self) {
         match self {
             Self::Here(recording) => recording.stop(),
+            Self::There(recording) => recording.stop(),
+        }
+    }
+
+    /// Ends it by the signal that asked for it; one elsewhere is stopped there.
+    pub fn stop_by(&self, signal: StopSignal) {
+        match self {
+            Self::Here(recording) => recording.stop_by(signal),
             Self::There(recording) => recording.stop(),
         }
     }

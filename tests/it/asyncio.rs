@@ -261,6 +261,43 @@ fn a_held_loop_and_jobs_of_threads_are_told() {
     }
 }
 
+const JOBS: &str = "\
+import asyncio, sys, time
+def job(): time.sleep(0.3)
+async def a(): await asyncio.sleep(0.05)
+async def main():
+    await asyncio.gather(a(), a())
+    if sys.version_info >= (3, 9):
+        await asyncio.to_thread(job)
+    else:
+        await asyncio.get_running_loop().run_in_executor(None, job)
+    await asyncio.gather(a(), a())
+asyncio.run(main())
+";
+
+#[test]
+fn a_job_of_a_thread_is_on_the_critical_path_by_its_name() {
+    let folder = folder("asyncio-jobs");
+    let script = folder.join("jobs.py");
+    std::fs::write(&script, JOBS).unwrap();
+    for python in two_ways() {
+        let (_, session) = record(&folder, &[&python, script.to_str().unwrap()]);
+        let p = open(&session);
+        let threads = p.track_ids().filter(|t| p.track(*t).kind == TrackKind::Thread);
+        let jobs = threads.filter(|t| !p.track(*t).spans.rows.is_empty());
+        let jobs: Vec<_> = jobs.map(|t| name(&p, t, 0).to_owned()).collect();
+        assert_eq!(jobs, ["job"], "{python}");
+        let asked = ["gaps", "--path", session.to_str().unwrap()];
+        let said = String::from_utf8_lossy(&program(&asked).output().unwrap().stdout).into_owned();
+        let line =
+            said.lines().find(|line| line.contains(" job ")).unwrap_or_else(|| panic!("{python}: {said}"));
+        let percent: f64 =
+            line.split('%').next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
+        assert!(percent > 40.0, "{python}: {said}");
+        assert!(said.contains("without job"), "{python}: {said}");
+    }
+}
+
 #[test]
 fn gaps_name_what_held_a_loop_and_the_wait_that_ended_each_idle_time() {
     let folder = folder("asyncio-gaps");

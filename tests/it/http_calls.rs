@@ -460,6 +460,45 @@ fn an_address_that_leads_nowhere_is_an_error_of_the_proxy_and_not_of_the_recordi
     }
 }
 
+/// A server that cannot be reached is a failed request, with what was asked.
+#[cfg(unix)]
+#[test]
+fn a_call_that_the_proxy_cannot_pass_on_is_a_failed_request() {
+    let folder = folder("proxy-502");
+    // Nobody listens there any more.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (child, address) = proxy(&folder, &format!("http://{gone}"), &[]);
+    let (head, _) = ask(&address, "/v1/chat/completions", &format!("{ASKED}}}"));
+    assert!(head.contains("502"), "{head}");
+    assert!(interrupt(child).success());
+    let json = report(&folder.join("run.inferscope"));
+    let requests = json["requests"].as_array().unwrap();
+    assert_eq!((requests.len(), &requests[0]["outcome"]), (1, &Value::from("error")), "{json}");
+}
+
+/// A transport of the program's own makes the answer itself: it is whole, not given up.
+#[test]
+fn an_answer_that_was_made_whole_is_one() {
+    let Some(python) = python() else { return };
+    let has = Command::new(python).args(["-c", "import httpx"]).output().unwrap().status.success();
+    if !has {
+        eprintln!("no httpx here: nothing is checked with it");
+        return;
+    }
+    let folder = folder("mock-transport");
+    let code = "import httpx
+said = {'role': 'assistant', 'content': 'hi'}
+usage = {'prompt_tokens': 11, 'completion_tokens': 2, 'total_tokens': 13}
+answer = {'model': 'm', 'choices': [{'index': 0, 'message': said, 'finish_reason': 'stop'}], 'usage': usage}
+client = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer)))
+asked = {'model': 'm', 'messages': [{'role': 'user', 'content': 'q'}]}
+print(client.post('http://host/v1/chat/completions', json=asked).json()['usage']['total_tokens'])";
+    let (out, session) = record(&folder, &[], &[python, "-c", code], "http://host");
+    assert_eq!(out.stdout, b"13\n", "{out:?}");
+    let row = &report(&session)["requests"][0];
+    assert_eq!((&row["outcome"], &row["tokens"]["output"]), (&Value::from("ok"), &Value::from(2)), "{row}");
+}
+
 /// The library's side and the proxy's are put together: nothing is there twice.
 #[cfg(unix)]
 #[test]

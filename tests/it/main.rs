@@ -36,5 +36,6 @@ mod stacks;
 mod support;
 mod traces;
 mod trees;
+mod unnoticed;
 #[cfg(feature = "mcp")]
 mod window;

@@ -131,6 +131,13 @@ fn every_thread_of_a_program_and_its_children_has_stacks_in_time() {
                 let gil: i64 = mains.iter().map(|t| spent(&p, t, "burn", "gil")).sum();
                 assert!(gil > burnt / 10, "{python}: {gil} of {burnt}");
             }
+            let begins = 1 + THREADS.lines().position(|line| line.starts_with("def burn")).unwrap() as u32;
+            let burns = p.functions.rows().iter().filter(|f| p.text(f.name) == "burn").map(|f| f.line);
+            assert!(
+                burns.clone().any(|line| line == begins),
+                "{python}, {reader}: {:?}",
+                burns.collect::<Vec<_>>()
+            );
             let all: Vec<String> = p.functions.rows().iter().map(|f| p.text(f.file).to_owned()).collect();
             assert!(
                 !all.iter().any(|f| f.ends_with("profile_run.py") || f.ends_with("_stacks.py")),

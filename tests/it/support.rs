@@ -12,6 +12,8 @@ pub fn file(path: &str) -> PathBuf {
 /// The program without a display, with its own settings folder.
 pub fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inferscope"));
+    // No terminal, whoever runs the tests: at one, Ctrl-C is the recorded program's.
+    command.stdin(std::process::Stdio::null());
     command.args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
     command.env("XDG_CONFIG_HOME", std::env::temp_dir().join("inferscope-test-config"));
     command.env("XDG_STATE_HOME", std::env::temp_dir().join("inferscope-test-state"));

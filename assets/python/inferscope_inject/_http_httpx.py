@@ -60,7 +60,13 @@ def install(module, http):
         if call.log is None:
             return
         try:
-            call.answer(response.status_code, response.headers.get)
+            # A transport may make the answer itself, read and decoded: then nobody reads its stream.
+            content = response.__dict__.get("_content")
+            call.answer(response.status_code, response.headers.get, coding=content is None)
+            if content is not None:
+                call.piece(content)
+                call.end()
+                return
             bound = response.stream
             # Under the stream that the client made, which stays.
             if hasattr(bound, "_stream"):

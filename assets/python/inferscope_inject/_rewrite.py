@@ -8,6 +8,7 @@ import builtins
 import os
 import sys
 
+agent = globals()["agent"]
 INTO, OUT = "__inferscope_in__", "__inferscope_out__"
 LIBRARIES = ("site-packages", "dist-packages")
 STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -47,7 +48,7 @@ class Finder:
                 code = None
             return plain(fullname) if code is None else code
 
-        loader.get_code = get_code
+        loader.get_code = agent.unseen(get_code)
         return spec
 
     def compile(self, source, path):
@@ -182,8 +183,13 @@ def Change(ast, finder, path):
                 made = ast.Call(ast.Name(function, ast.Load()), [ast.Constant(number, kind=None)], [])
                 return ast.copy_location(ast.Expr(made), rest[0])
 
-            around = ast.copy_location(ast.Try(rest, [], [], [call(OUT)]), rest[0])
-            node.body = head + [call(INTO), around]
+            def stamp(function):
+                # Code may be sent to a process that knows nothing of us.
+                unknown = ast.ExceptHandler(ast.Name("NameError", ast.Load()), None, [ast.Pass()])
+                return ast.copy_location(ast.Try([call(function)], [unknown], [], []), rest[0])
+
+            around = ast.copy_location(ast.Try(rest, [], [], [stamp(OUT)]), rest[0])
+            node.body = head + [stamp(INTO), around]
             return node
 
     def own_nodes(function):

@@ -210,6 +210,14 @@ class Watcher:
                     guarded(common.job_ends, None)
 
             pool._WorkItem.run = functools.update_wrapper(run_job, run)
+        elif code in (pool._base.Future.set_result.__code__, pool._base.Future.set_exception.__code__):
+            settle = getattr(pool._base.Future, code.co_name)
+
+            def settles(self, value):
+                guarded(common.settles, self)
+                return settle(self, value)
+
+            setattr(pool._base.Future, code.co_name, functools.update_wrapper(settles, settle))
         else:
             wrap = asyncio.futures.wrap_future
 

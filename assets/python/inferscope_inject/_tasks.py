@@ -19,8 +19,9 @@ def install(module, folder):
     global recorder
     if recorder is None:
         recorder = Recorder(folder)
-    if module.__name__ == "uvloop" or "uvloop" in sys.modules:
-        recorder.add_loop(sys.modules["uvloop"].Loop)
+    # In sys.modules it may be half imported: it imports asyncio.
+    if module.__name__ == "uvloop":
+        recorder.add_loop(module.Loop)
 
 
 class Recorder:
@@ -135,6 +136,9 @@ class Common:
         pool = concurrent.futures.thread
         watch(pool.ThreadPoolExecutor.submit.__code__, None, self.is_submitted)
         watch(pool._WorkItem.run.__code__, self.job_begins, self.job_ends)
+        # From then on others may go on with what came of it.
+        watch(pool._base.Future.set_result.__code__, self.is_settled, None)
+        watch(pool._base.Future.set_exception.__code__, self.is_settled, None)
         watch(asyncio.futures.wrap_future.__code__, None, self.is_wrapped)
 
     def job(self, future):
@@ -152,11 +156,15 @@ class Common:
         self.submitted(future, what, arguments)
 
     def submitted(self, future, what, arguments):
-        if getattr(what, "__name__", "") == "run" and arguments:
-            # to_thread: the run method of a context, with the function as its argument.
-            what = arguments[0]
-        while hasattr(what, "func"):
-            what = what.func
+        while True:
+            # asyncio.to_thread submits a partial of a context's run, with the function as its argument.
+            if hasattr(what, "func"):
+                arguments = tuple(getattr(what, "args", ())) + tuple(arguments)
+                what = what.func
+            elif arguments and type(getattr(what, "__self__", None)).__name__ == "Context" and what.__name__ == "run":
+                what, arguments = arguments[0], arguments[1:]
+            else:
+                break
         name = getattr(what, "__qualname__", None) or type(what).__qualname__
         code = getattr(what, "__code__", None)
         place = "%s:%d" % (self.r.whole(code.co_filename), code.co_firstlineno) if code is not None else ""
@@ -168,9 +176,19 @@ class Common:
 
     def job_runs(self, future):
         self.books.thread().put(self.r.JOB | self.job(future) << 8)
+        self.books.local.job = future
+
+    def is_settled(self):
+        self.settles(sys._getframe(2).f_locals.get("self"))
+
+    def settles(self, future):
+        if future is not None and getattr(self.books.local, "job", None) is future:
+            self.job_ends(None)
 
     def job_ends(self, value):
-        if self.made:
+        local = self.books.local
+        if getattr(local, "job", None) is not None:
+            local.job = None
             self.books.thread().put(self.r.JOB_END)
 
     def is_wrapped(self, future):

@@ -28,16 +28,31 @@ NEWEST_OUTSIDE = (3, 15)
 # From here on the interpreter tells of calls itself.
 MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
+# What the next sitecustomize finds in its globals while it runs, so that there is one of us in a process.
+TAKEN = "_inferscope_is_here"
+
+
+def unseen(function):
+    """A function of ours between the import system's own, which leaves it out of tracebacks as it does its own."""
+    named = sys.modules["_frozen_importlib"]._call_with_frames_removed.__code__
+    parts = ("co_filename", "co_name", "co_qualname", "co_firstlineno")
+    known = {part: getattr(named, part) for part in parts if hasattr(named, part)}
+    function.__code__ = function.__code__.replace(**known)
+    return function
 
 
 class Agent:
     """Finds the modules of TABLE as the finders behind it do, and arms what belongs to them."""
+
+    unseen = staticmethod(unseen)
 
     def __init__(self, here, folder):
         self.here, self.folder = here, folder
         self.loaded = {}
         # What compiles the program's own files before Python 3.12.
         self.finder = None
+        # What is looked for, and by which thread: a finder behind us may ask all finders, too.
+        self.searched = set()
 
     def start(self):
         from os.path import exists
@@ -67,15 +82,20 @@ class Agent:
                 self.say("stacks are not sampled", error)
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self.table:
+        search = name, sys.modules["_thread"].get_ident()
+        if name not in self.table or search in self.searched:
             return None
         spec = None
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            if finder is not self and find is not None:
-                spec = find(name, path, target)
-                if spec is not None:
-                    break
+        self.searched.add(search)
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                if finder is not self and find is not None:
+                    spec = find(name, path, target)
+                    if spec is not None:
+                        break
+        finally:
+            self.searched.discard(search)
         try:
             self.wrap(name, spec)
         except Exception as error:
@@ -94,7 +114,7 @@ class Agent:
             execute(module)
             self.arm(name, module)
 
-        loader.exec_module = exec_module
+        loader.exec_module = unseen(exec_module)
 
     def arm(self, name, module):
         ours = self.table.pop(name, None)
@@ -131,15 +151,20 @@ class Agent:
             pass
 
 
-def begin():
+def begin(is_taken=False):
+    """`is_taken`: another one of us is in this process, because a recorded program records it. The environment names the folder of that
+    inner recording, which comes first on the path, and ours stays aside."""
     import os
 
     here = os.path.dirname(os.path.abspath(__file__))
     # The environment keeps it, for children.
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
     folder = os.environ.get(FOLDER)
-    if folder and sys.version_info >= OLDEST:
-        Agent(here, folder).start()
+    if folder and not is_taken:
+        if sys.version_info >= OLDEST:
+            return Agent(here, folder).start()
+        with open(folder + "/too-old", "w") as file:
+            file.write("%d.%d" % sys.version_info[:2])
 
 
 def go_on():
@@ -162,12 +187,16 @@ def go_on():
         module = module_from_spec(spec)
         # It stays there: the import that runs us takes it out and puts it back.
         sys.modules["sitecustomize"] = module
-        spec.loader.exec_module(module)
+        setattr(module, TAKEN, True)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            module.__dict__.pop(TAKEN, None)
 
 
 if __name__ == "sitecustomize":
     try:
-        begin()
+        begin(TAKEN in globals())
     except Exception:
         # Whatever it is, the program runs.
         pass

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::files::Files;
 use crate::format::short;
 use crate::jobs::Job;
-use crate::record::secrets::mask;
+use crate::record::{self, secrets::mask};
 
 /// Time between two looks at whether it ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 fn run(args: &[&std::ffi::OsStr], folder: &Path, job: &Job) -> Result<Output, String> {
     let failed = |e: std::io::Error| format!("inferscope cannot be started ({e})");
     let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
+    let mut command = record::program(program);
     command.args(args).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     // Its pipes are emptied while it runs, or it would wait for us.
@@ -60,7 +60,7 @@ fn stop(child: &mut Child) {
     {
         let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
             return;
         }
     }

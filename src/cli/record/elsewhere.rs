@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::super::Failure;
 use super::super::out::{ProgressLine, say};
-use super::progress::attend;
+use super::progress::{COMMAND, attend};
 use super::{Beside, RecordArgs, Recorded};
 use crate::record::{Options, echo};
 use crate::remote::{self, Anywhere, Order, Patience, Stream, Target};
@@ -30,12 +30,8 @@ pub(super) fn record(
     });
     let recording = remote::record(order, None, on_output);
     let words = Words { told: RefCell::default(), quiet: args.how.json };
-    attend(
-        Anywhere::There(recording),
-        Some(&words),
-        args.workload != "command" && !args.how.json,
-        args.how.json,
-    )
+    let (quiet, of_command) = (args.how.json, args.workload == COMMAND);
+    attend(Anywhere::There(recording), Some(&words), (!of_command && !quiet, quiet), false)
 }
 
 /// What is said of the link meanwhile.

@@ -27,10 +27,11 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     let unique = Unique::of(std::mem::take(&mut reading.rows));
     unique.report(b);
     reading.rows = unique.rows;
+    let usual = Usual::of(&reading.rows);
+    let starts = reading.rows.iter().map(|row| row.start).filter(|start| !usual.is_far(*start));
     let points = reading.series.list.iter().flat_map(|series| &series.points).map(|(time, _)| *time);
     let beside = points.chain(reading.logs.iter().map(|log| log.time));
-    let first = reading.rows.iter().map(|row| row.start).min().or_else(|| beside.min());
-    let origin = first.unwrap_or(0);
+    let origin = starts.min().or_else(|| beside.min()).unwrap_or(0);
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, Some(origin));
     b.meta.tool = "OpenTelemetry".into();
     add(&reading, &reading.rows, &Place { origin, runs: false, is_summary: false }, b);
@@ -78,12 +79,53 @@ impl Place {
     }
 }
 
+/// A time further than that from the middle one is a mistake, ns: it would set the scale of all others.
+const FAR: i64 = 366 * 86_400_000_000_000;
+
+/// The start in the middle of all.
+struct Usual(i64);
+
+impl Usual {
+    fn of(rows: &[Row]) -> Self {
+        let mut starts: Vec<i64> = rows.iter().map(|row| row.start).collect();
+        let middle = starts.len() / 2;
+        if starts.is_empty() { Self(0) } else { Self(*starts.select_nth_unstable(middle).1) }
+    }
+
+    fn is_far(&self, time: i64) -> bool {
+        time.saturating_sub(self.0).saturating_abs() > FAR
+    }
+
+    /// The end of a span, where it makes sense.
+    fn end(&self, row: &Row) -> Option<i64> {
+        row.end.filter(|end| !self.is_far(*end))
+    }
+
+    /// Puts a span that has no usable time on a track that holds no place in time. It keeps its length, where that makes sense.
+    fn lay_aside(&self, row: &Row, module: &str, b: &mut ProfileBuilder) {
+        let spec =
+            TrackSpec { name: "no usable time", process: "", kind: TrackKind::Untimed, sort: i64::MAX };
+        let track = b.track(spec);
+        let function = b.function(FunctionSpec { module, ..FunctionSpec::named(&row.name) });
+        let args = details(&row.attributes, b);
+        let length = row.end.map_or(0, |end| end.saturating_sub(row.start));
+        let length = if (0..FAR).contains(&length) { length } else { 0 };
+        let handle = b.open_span(track, 0, function, args);
+        b.close_span(track, handle, length, status(row));
+        b.warn("span with a time that is far from all others (it has no place in time)", &row.name);
+    }
+}
+
 /// Adds spans, each once, with requests, links, log records and metrics. Gives how many spans are known by their parts alone.
 pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut ProfileBuilder) -> usize {
     let missing = provisional(all, place.runs);
     // Of spans that begin together the one around the others comes first.
     let mut rows: Vec<&Row> = missing.iter().chain(all).collect();
     rows.sort_by_key(|row| (row.start, row.trace, Reverse(row.end.unwrap_or(i64::MAX))));
+    let usual = Usual::of(all);
+    let module = |row: &Row| reading.scopes.get(row.scope as usize).map_or("", String::as_str);
+    rows.iter().filter(|row| usual.is_far(row.start)).for_each(|row| usual.lay_aside(row, module(row), b));
+    rows.retain(|row| !usual.is_far(row.start));
     let parents = calls::parents(&rows);
     let judged = calls::judge(&rows, &parents);
     let origin = place.origin;
@@ -99,13 +141,12 @@ pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut Profile
     }
     for (n, row) in rows.iter().enumerate() {
         let Judged { kind, is_request } = judged[n];
-        let scope = reading.scopes.get(row.scope as usize).map_or("", String::as_str);
         let spec =
-            FunctionSpec { module: scope, category: kind.category(), ..FunctionSpec::named(&row.name) };
+            FunctionSpec { module: module(row), category: kind.category(), ..FunctionSpec::named(&row.name) };
         let function = b.function(spec);
         let args = details(&row.attributes, b);
         let handle = b.open_span(tracks[n], time(row.start), function, args);
-        match row.end {
+        match usual.end(row) {
             Some(end) => b.close_span(tracks[n], handle, time(end), status(row)),
             None if row.provisional => {}
             None => b.warn("span without end", &row.name),

@@ -185,6 +185,19 @@ fn spans_keep_what_they_say() {
 }
 
 /// The JSON and the protobuf of one export are the same trace.
+/// A start that was never set is 0 or 1 ns: it does not make the run fifty years long.
+#[test]
+fn a_time_that_is_far_from_all_others_does_not_set_the_scale() {
+    let mut odd = span(3, 0, (0, 0), "odd", &json!({}));
+    odd["startTimeUnixNano"] = "1".into();
+    let p = open(&[span(1, 0, (0, 1000), "a", &json!({})), span(2, 1, (100, 900), "b", &json!({})), odd]);
+    assert_eq!(p.time_bounds(), Some((0, 1000)));
+    assert_eq!(p.meta.origin_unix_ns, Some(1_764_000_000_000_000_000));
+    let aside = p.tracks.iter().find(|t| t.kind == crate::model::TrackKind::Untimed).unwrap();
+    assert_eq!(p.function_name(aside.spans.rows[0].function), "odd");
+    assert!(p.warnings.iter().any(|w| w.kind.contains("far from all others") && w.first == "odd"));
+}
+
 #[test]
 fn protobuf_and_json_of_one_export_are_alike() {
     let open = |name: &str| {

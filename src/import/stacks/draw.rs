@@ -188,9 +188,14 @@ impl Plain<'_> {
     }
 }
 
+/// A thread that was looked at while it was being started has neither number nor name: nobody knows which one it is.
+fn is_nobody(thread: &Thread) -> bool {
+    thread.name.is_empty() && (thread.native, thread.ident) == (0, 0)
+}
+
 /// Threads as they are shown: the main one first.
 pub(in crate::import) fn ordered(threads: &[Thread]) -> Vec<&Thread> {
-    let mut ordered: Vec<&Thread> = threads.iter().collect();
+    let mut ordered: Vec<&Thread> = threads.iter().filter(|thread| !is_nobody(thread)).collect();
     ordered.sort_by_key(|thread| thread.name != MAIN);
     ordered
 }
@@ -243,6 +248,10 @@ pub(in crate::import) fn tell(all: &[&Stacks], b: &mut ProfileBuilder) {
         if stacks.is_full {
             b.warn("stacks were sampled until the room for them was used up", &place);
         }
+        let nobodys =
+            stacks.threads.iter().filter(|thread| is_nobody(thread)).flat_map(|thread| &thread.runs);
+        let nobodys = nobodys.map(|run| u64::from(run.looks.1.saturating_sub(run.looks.0))).sum();
+        b.warn_many("looks at threads that were being started (left out)", &place, nobodys);
         looks += stacks.looks.len() as i64;
         lost = lost.saturating_add(i64::try_from(stacks.lost).unwrap_or(i64::MAX));
         let text = format!("{}, every {}", stacks.sampler, format::duration(stacks.interval));

@@ -6,6 +6,7 @@
 //! ```text
 //! inferscope-stacks 1 PID CLOCK UNIX INTERVAL SAMPLER PYTHON PROGRAM    CLOCK and UNIX were read together; all ns
 //! f NAME FILE LINE             a function; LINE where it begins, 0 where that is not known
+//! b FUNCTION LINE              where a function begins that was told without; 0 where several have its name and file
 //! s BELOW FUNCTION LINE        a stack: a frame on that with the number BELOW («-» for none), at LINE
 //! n THREAD NATIVE IDENT NAME   a thread: the system's number of it and Python's, each 0 where it is not known
 //! t µs THREAD:STATE:STACK …    a look, so long after the last one; the threads that changed (STATE x: has ended)

@@ -202,6 +202,10 @@ impl Stacks {
                 let line = fields.next()?.parse().ok()?;
                 self.codes.push(Code { name, file, line });
             }
+            "b" => {
+                let code: usize = fields.next()?.parse().ok()?;
+                self.codes.get_mut(code)?.line = fields.next()?.parse().ok()?;
+            }
             "s" => {
                 let below = match fields.next()? {
                     "-" => None,

@@ -94,3 +94,21 @@ fn damaged_files_are_refused_or_read() {
         }
     });
 }
+
+#[test]
+fn a_thread_that_was_being_started_is_no_lane_of_its_own() {
+    let text = file() + "n\t2\t0\t0\t\nt\t10000\t2:u:1\nt\t10000\nt\t10000\t2:x\n";
+    let p = open_bytes(text.as_bytes()).unwrap();
+    assert_eq!(p.track_ids().count(), 2);
+    let warning = p.warnings.iter().find(|w| w.kind.contains("being started")).unwrap();
+    assert_eq!(warning.count, 2);
+}
+
+#[test]
+fn where_a_function_begins_may_be_told_later() {
+    let p = open_bytes((file() + "b\t2\t30\nb\t1\t0\n").as_bytes()).unwrap();
+    let lines: Vec<(&str, u32)> = p.functions.rows().iter().map(|f| (p.text(f.name), f.line)).collect();
+    assert!(lines.contains(&("sleep\tbadly", 30)) && lines.contains(&("work", 0)), "{lines:?}");
+    let odd = open_bytes((file() + "b\t99\t1\n").as_bytes()).unwrap();
+    assert_eq!(odd.warnings.iter().map(|w| w.count).sum::<u64>(), 1);
+}

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::task::{Call, Index, State, Task, Wait, What};
 use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
+use crate::import::python::module_of;
 use crate::model::{
     ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity,
     SpanStatus, TrackId, TrackKind, TrackSpec, Unit, Value,
@@ -57,9 +58,9 @@ impl Drawing<'_> {
         };
         let tracks = self.tracks(b);
         let creators: FxHashSet<(Index, Index)> = {
-            let tasks = self.world.tasks.iter().filter_map(|t| t.creator);
-            let jobs = self.world.jobs.values().filter_map(|j| j.creator);
-            tasks.chain(jobs).filter_map(|(task, call)| Some((task, call?))).collect()
+            let tasks = self.world.tasks.iter().filter_map(|t| self.world.caller(t));
+            let jobs = self.world.jobs.values().filter_map(|j| self.world.caller_of_job(j));
+            tasks.chain(jobs).collect()
         };
         for (index, task) in self.world.tasks.iter().enumerate() {
             if let Some(&(track, chain)) = tracks.get(&index) {
@@ -78,6 +79,7 @@ impl Drawing<'_> {
                 b.link(Link { from: (from, self.at(told)), to: (*to, self.at(time)), name });
             }
         }
+        self.starts(b, &tracks, &threads);
         if self.world.wakes_left_out > 0 {
             let place = format!("the first {MOST_LINKS} are kept");
             b.warn_many(
@@ -88,6 +90,35 @@ impl Drawing<'_> {
         }
         self.findings(b, &tracks);
         Tracks { tasks: tracks, threads }
+    }
+
+    /// From where a task or a job was made to its start, where it outlived what made it.
+    fn starts(
+        &self,
+        b: &mut ProfileBuilder,
+        tracks: &FxHashMap<Index, (TrackId, u32)>,
+        threads: &FxHashMap<Index, TrackId>,
+    ) {
+        let world = self.world;
+        let tasks = world.tasks.iter().enumerate().filter(|(_, task)| world.caller(task).is_none());
+        let tasks = tasks.filter_map(|(n, task)| {
+            let (by, made, track) = (task.creator?.0, task.made?, tracks.get(&n)?.0);
+            Some((by, made, track, task.calls.first()?.start))
+        });
+        let jobs = world.jobs.values().filter(|job| world.caller_of_job(job).is_none());
+        let jobs = jobs.filter_map(|job| {
+            let (thread, start, _) = job.ran?;
+            Some((job.creator?.0, job.submitted?, *threads.get(&thread)?, start))
+        });
+        let mut all: Vec<_> = tasks.chain(jobs).collect();
+        all.sort_unstable();
+        all.truncate(MOST_LINKS);
+        let name = b.string("starts");
+        for (by, made, to, start) in all {
+            if let Some((from, _)) = tracks.get(&by) {
+                b.link(Link { from: (*from, self.at(made)), to: (to, self.at(start)), name });
+            }
+        }
     }
 
     pub(super) fn at(&self, time: i64) -> i64 {
@@ -177,8 +208,8 @@ impl Drawing<'_> {
             if chain > 0 {
                 b.chain_span(track, handle, chain);
             }
-            let caller = task.creator.filter(|_| is_root);
-            let parent = caller.and_then(|(task, call)| Some(uid(self.place, task, call?)));
+            let caller = self.world.caller(task).filter(|_| is_root);
+            let parent = caller.map(|(task, call)| uid(self.place, task, call));
             if parent.is_some() || creators.contains(&(index, n)) {
                 b.name_span(track, handle, uid(self.place, index, n), parent);
             }
@@ -277,7 +308,8 @@ impl Drawing<'_> {
             let (file, line) = job.place.rsplit_once(':').unwrap_or((&job.place, ""));
             let name = if job.name.is_empty() { "(job)" } else { &job.name };
             let line = line.parse().unwrap_or(0);
-            let function = b.function(FunctionSpec { name, file, line, ..FunctionSpec::default() });
+            let module = module_of(file);
+            let function = b.function(FunctionSpec { name, module: &module, file, line, category: "" });
             let queued = job.submitted.map(|at| (start - at).max(0));
             let key = b.string("waited for a thread");
             let queued = queued.map(|ns| (key, Value::Text(b.string(&format::duration(ns)))));
@@ -286,7 +318,7 @@ impl Drawing<'_> {
             let handle = b.open_span(track, self.at(start), function, args);
             let status = if end.is_some() { SpanStatus::Ok } else { SpanStatus::Unfinished };
             b.close_span(track, handle, self.at(end.unwrap_or(last)), status);
-            let parent = job.creator.and_then(|(task, call)| Some(uid(self.place, task, call?)));
+            let parent = self.world.caller_of_job(job).map(|(task, call)| uid(self.place, task, call));
             b.name_span(track, handle, 1 << 63 | self.place << 56 | number & 0xFF_FFFF_FFFF_FFFF, parent);
         }
         tracks

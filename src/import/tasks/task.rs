@@ -53,6 +53,8 @@ pub(super) struct Call {
     /// Of calls that are known by chains of awaits: the coroutine's identity, and whether it only waits.
     key: Option<u64>,
     waits: bool,
+    /// The call that it was made in.
+    outer: Option<Index>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Task {
             held_by: 0,
             key: None,
             waits: false,
+            outer: self.open.last().copied(),
         };
         self.calls.push(call);
         self.calls.len() - 1
@@ -186,6 +189,21 @@ impl Task {
             self.close(at + 1, time, 0);
             self.close(at, time, error);
         }
+    }
+
+    /// The innermost call that is surely open. One that is known by a chain of awaits may have ended in this step: the next chain tells. The
+    /// outermost one cannot have, and neither has one in which another one is that began and did not end.
+    pub(super) fn surely_open(&self) -> Option<Index> {
+        let is_exact = |&&call: &&Index| self.calls[call].key.is_none();
+        self.open.iter().rev().find(is_exact).or(self.open.first()).copied()
+    }
+
+    /// Of a call and those around it the innermost one that went on until what it made had ended: what outlives a call is none of its
+    /// time.
+    pub(super) fn holder(&self, call: Index, until: Option<i64>) -> Option<Index> {
+        let holds =
+            |&call: &Index| self.calls[call].end.is_none_or(|end| until.is_some_and(|until| until <= end));
+        std::iter::successors(Some(call), |&call| self.calls[call].outer).find(holds)
     }
 
     pub(super) fn innermost(&self) -> Option<(Index, u32)> {

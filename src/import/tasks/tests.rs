@@ -204,6 +204,81 @@ fn chains_of_awaits_tell_calls_to_a_step() {
     assert_eq!(track(&p, "main (Task-1)").1.rows[0].status, SpanStatus::Error);
 }
 
+/// `main` awaits `embed`, which makes a task and is over; the task goes on until 31. Main ends then, or `main_ends` before.
+fn made_by_what_is_over(main_ends: u64) -> Profile {
+    let begun = File::new()
+        .begun(7)
+        .text(1, NEW, 1, &["Task-1", "main", ""])
+        .put(1, ON, 1)
+        .put(1, START, symbol(1))
+        .put(2, START, symbol(2))
+        .text(2, NEW, 2, &["Task-2", "sleep", "/app/app.py:9"])
+        .put(3, RETURN, symbol(2))
+        .put(3, OFF, 1)
+        .put(3, ON, 2)
+        .put(3, START, symbol(3))
+        .put(4, OFF, 1);
+    let end = |file: File, at: u64, task: u64, code: u64| {
+        file.put(at, ON, task).put(at, RETURN, symbol(code)).put(at, END, task).put(at, OFF, 4)
+    };
+    match main_ends < 31 {
+        true => end(end(begun, main_ends, 1, 1), 31, 2, 3).open(),
+        false => end(end(begun, 31, 2, 3), main_ends, 1, 1).open(),
+    }
+}
+
+#[test]
+fn a_task_that_outlives_the_coroutine_that_made_it_is_none_of_its_calls() {
+    let callers = |p: &Profile| -> Vec<String> {
+        let (_, table) = track(p, "sleep (Task-2)");
+        let callers = (0..table.rows.len() as u32).filter_map(|row| table.caller(row));
+        let name = |(track, row): (TrackId, u32)| p.track(track).spans.rows[row as usize].function;
+        callers.map(|caller| p.function_name(name(caller)).to_owned()).collect()
+    };
+    assert_eq!(callers(&made_by_what_is_over(33)), ["main"], "which waited for embed, and lasted as long");
+    let p = made_by_what_is_over(9);
+    assert_eq!(callers(&p), [""; 0]);
+    let starts = p.links.iter().filter(|l| p.text(l.name) == "starts");
+    let starts: Vec<_> = starts.map(|l| (l.from.0, l.from.1 / MS as i64, l.to.0)).collect();
+    assert_eq!(starts, [(track(&p, "main (Task-1)").0, 2, track(&p, "sleep (Task-2)").0)]);
+}
+
+/// A chain of awaits said that `main` was in the library's `wait_for`. In the next step that is over, which nothing tells yet.
+#[test]
+fn a_coroutine_that_may_be_over_has_made_no_task() {
+    let p = File::new()
+        .begun(7)
+        .code(8, "asyncio/tasks.py", "wait_for")
+        .text(1, NEW, 1, &["Task-1", "main", ""])
+        .put(1, ON, 1)
+        .put(1, START, symbol(1))
+        .put(2, CHAIN, 2)
+        .words(&[1, 100, 8, 200])
+        .put(2, OFF, 1)
+        .put(10, ON, 1)
+        .text(11, NEW, 2, &["Task-2", "embed", "/app/app.py:9"])
+        .put(12, CHAIN, 1)
+        .words(&[1, 100])
+        .put(12, OFF, 2 | 2 << 3)
+        .put(12, ON, 2)
+        .put(12, START, symbol(2))
+        .put(20, RETURN, symbol(2))
+        .put(20, END, 2)
+        .put(20, OFF, 4)
+        .put(20, READY, 1 | 5 << 32)
+        .put(21, ON, 1)
+        .put(22, RETURN, symbol(1))
+        .put(22, END, 1)
+        .put(22, OFF, 4)
+        .open();
+    let (main, rows) = track(&p, "main (Task-1)");
+    let name = |row: u32| p.function_name(rows.rows[row as usize].function).to_owned();
+    let (_, table) = track(&p, "embed (Task-2)");
+    let row = table.rows.iter().position(|s| p.function_name(s.function) == "embed").unwrap() as u32;
+    let (by, at) = table.caller(row).unwrap();
+    assert_eq!((by, name(at)), (main, "main".to_owned()));
+}
+
 #[test]
 fn what_was_open_at_the_last_record_is_unfinished() {
     let p = File::new()

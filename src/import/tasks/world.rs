@@ -118,6 +118,21 @@ impl World {
         world
     }
 
+    /// Task and call that made a task, or the call around that which lasted as long.
+    pub(super) fn caller(&self, task: &Task) -> Option<(Index, Index)> {
+        self.lasting(task.creator, task.ended)
+    }
+
+    /// The same of a job.
+    pub(super) fn caller_of_job(&self, job: &Job) -> Option<(Index, Index)> {
+        self.lasting(job.creator, job.ran?.2)
+    }
+
+    fn lasting(&self, creator: Option<(Index, Option<Index>)>, until: Option<i64>) -> Option<(Index, Index)> {
+        let (task, call) = creator?;
+        Some((task, self.tasks[task].holder(call?, until)?))
+    }
+
     fn thread(&mut self, series: usize) -> Index {
         *self.thread_of.entry(series).or_insert_with(|| {
             self.threads.push(Thread::default());
@@ -198,7 +213,7 @@ impl World {
             }
             Kind::Submit => {
                 let mut parts = record.parts();
-                let creator = on.map(|task| (task, self.tasks[task].open.last().copied()));
+                let creator = on.map(|task| (task, self.tasks[task].surely_open()));
                 let job = self.jobs.entry(argument).or_default();
                 job.name = parts.next().unwrap_or_default().into_owned();
                 job.place = parts.next().unwrap_or_default().into_owned();
@@ -365,7 +380,7 @@ impl World {
     fn new_task(&mut self, on: Option<Index>, record: &Record<'_>) {
         let index = self.task(record.argument);
         let creator = on.filter(|&on| on != index);
-        let creator = creator.map(|on| (on, self.tasks[on].open.last().copied()));
+        let creator = creator.map(|on| (on, self.tasks[on].surely_open()));
         let mut parts = record.parts();
         let task = &mut self.tasks[index];
         for field in [&mut task.name, &mut task.coroutine, &mut task.place] {

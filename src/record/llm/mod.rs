@@ -36,6 +36,9 @@ pub use reading::{Difference, Reading};
 pub use sampling::Pcg32;
 pub use variants::{VariantFile, WeightFormat};
 
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::WorkloadError;
 
 /// The bundled model.
@@ -94,15 +97,16 @@ impl From<WorkloadError> for LlmError {
 /// run several times slower than on one; workers are the better way to use more cores. An operation's
 /// time is then also its own.
 ///
-/// candle takes the numbers from the environment. Without RAYON_NUM_THREADS it reads /proc/cpuinfo
+/// candle takes the numbers from the environment. Programs that are started get it as it was ([`forget_matmul_threads`]). Without RAYON_NUM_THREADS it reads /proc/cpuinfo
 /// before every product of attention, which takes ten times as long as the product. Setting the
 /// environment is only sound while nothing else reads it, so a process that has more than one thread
 /// keeps candle's choice.
 pub(super) fn set_matmul_threads() {
-    for name in ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"] {
+    for (name, is_ours) in &MATMUL_THREADS {
         if std::env::var_os(name).is_some() || !is_single_threaded() {
             continue;
         }
+        is_ours.store(true, Ordering::Relaxed);
         #[expect(
             unsafe_code,
             reason = "the only way to tell candle; checked above that no other thread runs"
@@ -113,6 +117,19 @@ pub(super) fn set_matmul_threads() {
         }
     }
 }
+
+/// Takes out of a program's environment what only this process has set.
+pub(super) fn forget_matmul_threads(command: &mut Command) {
+    for (name, is_ours) in &MATMUL_THREADS {
+        if is_ours.load(Ordering::Relaxed) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// Variables, and whether this process has set them.
+static MATMUL_THREADS: [(&str, AtomicBool); 2] =
+    [("CANDLE_NUM_THREADS", AtomicBool::new(false)), ("RAYON_NUM_THREADS", AtomicBool::new(false))];
 
 fn is_single_threaded() -> bool {
     std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)

@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use py_spy::config::LockingStrategy;
+use py_spy::config::{LineNo, LockingStrategy};
 use py_spy::{Config, PythonSpy, StackTrace};
 
 use super::Plan;
@@ -166,6 +166,9 @@ fn watch(
                     return Ok((looks, Next::Done));
                 }
                 looks += 1;
+                if text.wants_begins() {
+                    learn(&mut spy, &mut text);
+                }
             }
             Ok(_) => text.lose(),
             Err(_) => {
@@ -221,11 +224,6 @@ fn seen<'a>(pid: u32, trace: &'a StackTrace, natives: &mut Natives) -> Seen<'a> 
             'u'
         }
     };
-    let frame = |f: &'a py_spy::Frame| Frame {
-        name: &f.name,
-        file: &f.filename,
-        line: u32::try_from(f.line).unwrap_or(0),
-    };
     Seen {
         ident: trace.thread_id,
         native,
@@ -233,6 +231,20 @@ fn seen<'a>(pid: u32, trace: &'a StackTrace, natives: &mut Natives) -> Seen<'a> 
         state,
         frames: trace.frames.iter().map(frame).collect(),
     }
+}
+
+/// Looks once more, at where the functions begin that run now.
+fn learn(spy: &mut PythonSpy, text: &mut Text) {
+    let usual = std::mem::replace(&mut spy.config.lineno, LineNo::First);
+    let found = traces(spy);
+    spy.config.lineno = usual;
+    // What fails is tried again with the next function that is new.
+    let found = found.unwrap_or_default();
+    text.learn(found.iter().flat_map(|trace| &trace.frames).map(frame));
+}
+
+fn frame(f: &py_spy::Frame) -> Frame<'_> {
+    Frame { name: &f.name, file: &f.filename, line: u32::try_from(f.line).unwrap_or(0) }
 }
 
 /// Whether a thread is on a processor, or could be.

@@ -5,12 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::import::stacks::{BEGIN, EXTENSION};
 
 /// Most bytes of a file. What comes later is not kept, and its last line says so.
 const MOST_BYTES: usize = 1 << 26;
+
+/// How often it is looked for where a function begins.
+const MOST_TRIES: u8 = 3;
 
 /// Who it is of.
 pub(super) struct Head<'a> {
@@ -62,6 +65,12 @@ pub(super) struct Text {
     lost: u64,
     told_lost: u64,
     codes: FxHashMap<(String, String), u32>,
+    /// Of each code where it begins: how often that was looked for, and the line, 0 where several share name and file.
+    begins: Vec<(u8, Option<u32>)>,
+    /// Codes at lines that were seen.
+    seen_at: FxHashSet<(u32, u32)>,
+    /// The last look saw what may begin elsewhere than is known.
+    wants_begins: bool,
     stacks: FxHashMap<(Option<u32>, u32, u32), u32>,
     threads: FxHashMap<u64, Thread>,
     count: u64,
@@ -93,6 +102,9 @@ impl Text {
             lost: 0,
             told_lost: 0,
             codes: FxHashMap::default(),
+            begins: Vec::new(),
+            seen_at: FxHashSet::default(),
+            wants_begins: false,
             stacks: FxHashMap::default(),
             threads: FxHashMap::default(),
             count: 0,
@@ -102,6 +114,28 @@ impl Text {
     /// Counts a look that failed or came too late.
     pub(super) fn lose(&mut self) {
         self.lost += 1;
+    }
+
+    /// Whether another look should tell where functions begin.
+    pub(super) fn wants_begins(&mut self) -> bool {
+        std::mem::take(&mut self.wants_begins)
+    }
+
+    /// A look at functions with the lines where they begin.
+    pub(super) fn learn<'a>(&mut self, frames: impl Iterator<Item = Frame<'a>>) {
+        for frame in frames.filter(|frame| frame.line > 0) {
+            let Some(&code) = self.codes.get(&(frame.name.to_owned(), frame.file.to_owned())) else {
+                continue;
+            };
+            let begin = &mut self.begins[code as usize].1;
+            let line = match *begin {
+                None => frame.line,
+                Some(known) if known == frame.line || known == 0 => continue,
+                Some(_) => 0,
+            };
+            *begin = Some(line);
+            let _ = writeln!(self.lines, "b\t{code}\t{line}");
+        }
     }
 
     /// Writes a look. False when there is no more room, or the disk has none.
@@ -174,6 +208,14 @@ impl Text {
             let code = *self.codes.entry(key).or_insert(next);
             if code == next {
                 let _ = writeln!(self.lines, "f\t{}\t{}\t0", field(frame.name), field(frame.file));
+                self.begins.push((0, None));
+            }
+            self.wants_begins |= self.seen_at.insert((code, frame.line));
+            if let (tries, None) = &mut self.begins[code as usize]
+                && *tries < MOST_TRIES
+            {
+                *tries += 1;
+                self.wants_begins = true;
             }
             let next = self.stacks.len() as u32;
             let number = *self.stacks.entry((below, code, frame.line)).or_insert(next);

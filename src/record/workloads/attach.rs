@@ -124,6 +124,7 @@ impl Workload for Attach {
             }
             std::thread::sleep(LOOK_EVERY);
         };
+        cx.watched_ended();
         sampling.end(cx);
         cx.fact(FactKind::Result, "Looked until", end);
         if !tasks::collect(&trace, cx) {

@@ -17,7 +17,7 @@ use crate::views::shared::branch::{Branch, function_cell};
 use crate::views::shared::grid::{self, Grid, GridState, Mark, walk};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::shared::pair::{self, Written};
-use crate::views::shared::{self, Follow};
+use crate::views::shared;
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -26,7 +26,6 @@ pub(super) struct DiffTraces {
     /// The trace of a run, and whether that is the baseline.
     of: Option<(bool, Which)>,
     grid: GridState,
-    follow: Follow,
     reveal: bool,
 }
 
@@ -39,9 +38,9 @@ struct Saved {
 impl View for DiffTraces {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some(pair) = cx.subject.pair().cloned() else { return };
-        let list = cx.ask(&Traces { asked: cx.asked() }, 0);
-        let Some(list) = cx.value(ui, &list, "Finding traces") else { return };
-        if self.follow.news(cx) {
+        let list = cx.ask(&Traces { asked: cx.asked() }, 0).content(ui, "Finding traces");
+        let Some(list) = list else { return };
+        if cx.selected_elsewhere() {
             self.reveal = true;
             let item = cx.interaction.selection.clone();
             let of = |base: bool| {
@@ -56,8 +55,7 @@ impl View for DiffTraces {
             self.of = of(false).or_else(|| of(true)).or_else(|| self.of.take());
         }
         let query = DiffTrace { of: self.of.clone(), asked: cx.asked() };
-        let Some(answer) = cx.ask_pair(&query, 1) else { return };
-        let Some(found) = cx.value(ui, &answer, "Comparing traces") else { return };
+        let Some(found) = cx.ask_pair(&query, 1).content(ui, "Comparing traces") else { return };
         shared::header(ui, |ui| {
             self.choice(ui, &list.heads, &found.which);
             shared::requests::filters(cx, ui);
@@ -69,12 +67,12 @@ impl View for DiffTraces {
         let footer = footer(&found);
         let rows = Rows::new(cx, &pair, &found);
         let mut happened = None;
-        shared::with_footer(ui, |ui| happened = Some(self.table(ui, rows)), |ui| pair::weak(ui, &footer));
+        shared::with_footer(ui, &footer, |ui| happened = Some(self.table(ui, rows)));
         let Some((row, hovered)) = happened else { return };
         cx.out.hover =
             hovered.and_then(|row| item_of(&pair, &found, found.rows[row])).or(cx.out.hover.take());
         if let Some(item) = row.and_then(|row| item_of(&pair, &found, found.rows[row])) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
     }
 

@@ -218,7 +218,7 @@ impl TraceView {
             let is_step = matches!(row.what, What::Step { .. } | What::Part { .. });
             if is_step && (response.clicked() || response.secondary_clicked()) {
                 self.cursor = Some(at);
-                self.follow.select(cx, item);
+                cx.select(Some(item));
             }
         }
         self.menu(cx, &response, &profile, frame, rows, row);
@@ -320,7 +320,7 @@ impl TraceView {
             if matches!(row.what, What::Step { .. })
                 && let Some(item) = item(cx.profile(), step)
             {
-                self.follow.select(cx, item);
+                cx.select(Some(item));
             }
             self.scroll_to = Some((at, None));
         }

@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 
 use self::copy::Form;
 use self::rows::{Folds, Listed};
-use super::shared::{self, Follow};
+use super::shared;
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::requests::RequestTable;
@@ -78,7 +78,6 @@ struct TraceView {
     mode: Mode,
     /// What the person chose, or what was selected last.
     chosen: Option<Which>,
-    follow: Follow,
     folds: Folds,
     /// The rows, and what they were made of.
     listed: Option<Made>,
@@ -178,9 +177,8 @@ impl View for TraceView {
 impl TraceView {
     /// Asks for all that is shown.
     fn frame(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) -> Option<Frame> {
-        let list = cx.ask(&Traces { asked: cx.asked() }, 0);
-        let list = cx.value(ui, &list, "Finding traces")?;
-        let news = self.follow.news(cx);
+        let list = cx.ask(&Traces { asked: cx.asked() }, 0).content(ui, "Finding traces")?;
+        let news = cx.selected_elsewhere();
         if news {
             self.turn_to(cx, &list);
         }
@@ -189,13 +187,12 @@ impl TraceView {
             return None;
         };
         let question = TraceOf { which: which.clone(), prices: cx.prices.clone() };
-        let tree = cx.ask(&question, 1);
-        let tree = cx.value(ui, &tree, "Putting the trace together")?;
+        let tree = cx.ask(&question, 1).content(ui, "Putting the trace together")?;
         self.shown = Some((which.clone(), tree.clone()));
-        let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 2).value().cloned();
+        let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 2).beside();
         let now = cx.interaction;
         let narrowed = now.range.is_some() || !now.search.is_empty() || !now.requests.is_empty();
-        let asked = || cx.ask(&RequestTable::of(cx.asked()), 3).value().cloned();
+        let asked = || cx.ask(&RequestTable::of(cx.asked()), 3).beside();
         let asked = if narrowed { asked() } else { None };
         let selected = now.selection.as_ref().and_then(|item| step_of(cx.profile(), &tree, item));
         if news && let Some(step) = selected {
@@ -204,8 +201,8 @@ impl TraceView {
         let root = tree.steps.iter().position(|s| Some(s.key) == self.root).unwrap_or(0) as u32;
         let sequence = match (self.mode, tree.steps.get(root as usize)) {
             (Mode::Sequence, Some(step)) => {
-                let answer = cx.ask(&SequenceOf { trace: question, key: step.key }, 4);
-                Some(cx.value(ui, &answer, "Finding who called whom")?)
+                let sequence = cx.ask(&SequenceOf { trace: question, key: step.key }, 4);
+                Some(sequence.content(ui, "Finding who called whom")?)
             }
             _ => None,
         };

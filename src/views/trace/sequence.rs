@@ -94,7 +94,7 @@ impl TraceView {
 
     fn pick(&mut self, cx: &mut ViewCx<'_>, frame: &Frame, step: u32) {
         if let Some(item) = item(cx.profile(), &frame.tree.steps[step as usize]) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
     }
 

@@ -6,18 +6,11 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use super::*;
 use crate::model::{ProfileBuilder, RequestId};
 use crate::state::Command;
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, agent, session};
+use crate::views::fixture::{agent, session};
+use crate::views::testing::{self, Stage};
 
 fn harness(profile: Profile) -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(vec2(1300.0, 900.0)).with_max_steps(12);
-    let mut h = build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        Stage::new("trace", profile),
-    );
+    let mut h = testing::sized(Stage::new("trace", profile), vec2(1300.0, 900.0));
     h.run_ok();
     h
 }
@@ -71,7 +64,7 @@ fn keys_walk_open_and_close_and_the_selection_is_shared() {
         .unwrap()
         .click();
     h.run_ok();
-    let selected = |h: &Harness<'_, Stage>| h.state().interaction.selection.clone();
+    let selected = |h: &Harness<'_, Stage>| h.state().now().selection.clone();
     assert!(matches!(selected(&h), Some(Item::Span(_))));
     let press = |h: &mut Harness<'_, Stage>, key| {
         h.key_press_modifiers(Modifiers::NONE, key);
@@ -113,7 +106,7 @@ fn a_sequence_selects_what_is_clicked() {
         .unwrap()
         .click();
     h.run_ok();
-    let span = h.state().interaction.selection.as_ref().and_then(|item| item.span(&run));
+    let span = h.state().now().selection.as_ref().and_then(|item| item.span(&run));
     let (track, row) = span.expect("a tool");
     assert_eq!(run.function_name(run.track(track).spans.rows[row as usize].function), "search_tickets");
 }
@@ -163,7 +156,7 @@ fn of_many_steps_only_the_seen_ones_are_drawn() {
 #[test]
 fn two_runs_stand_beside_each_other() {
     let mut h =
-        shared::testing::harness(shared::testing::Stage::pair(&KIND, Arc::new(agent(2)), Arc::new(agent(3))));
+        testing::harness(Stage::pair("trace", Arc::new(agent(2)), Arc::new(agent(3))));
     h.run_ok();
     let all: Vec<String> =
         h.query_all_by_role(Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
@@ -172,7 +165,7 @@ fn two_runs_stand_beside_each_other() {
     assert!(all.iter().any(|r| r.contains("base –")), "a step that only head has: {all:?}");
     h.query_all_by_role(Role::Row).nth(1).unwrap().click();
     h.run_ok();
-    assert!(matches!(h.state().history.now().selection, Some(Item::Request(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Request(_))));
 }
 
 #[test]

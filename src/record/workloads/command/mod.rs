@@ -1,7 +1,7 @@
 //! Any program: what it and all that it starts use, what it writes, and for Python the call profile.
 //!
-//! The command runs in a process group of its own, with our environment and, unless that is a terminal,
-//! our standard input. Of Python programs, whoever starts them, stacks of all threads lie on the run's clock, beside tasks, memory, CPU and
+//! The command runs with the environment and the standard input that we were started with. Where that is a terminal which it may use, it
+//! stays in our process group, so that it can read and Ctrl-C reaches it; else it gets a group of its own. Of Python programs, whoever starts them, stacks of all threads lie on the run's clock, beside tasks, memory, CPU and
 //! log lines. A profile of calls, which is made when it is asked for, knows no times of single calls, so a run that shows one holds no spans:
 //! its tables are the profiler's own numbers.
 
@@ -19,7 +19,7 @@ pub(super) mod tasks;
 mod through;
 mod torch;
 
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(super) use folder::Folder;
 use inject::{Inject, Parts};
 use otlp::Otlp;
 use output::{Counts, Reader, Stream};
-use python::{Prepared, Python};
+use python::{Around, Prepared, Python};
 use stacks::Sampling;
 use through::Through;
 
@@ -45,6 +45,9 @@ use through::Through;
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 const TOO_OLD: &str = "the program ran without a profile of its calls: this Python is older than 3.6";
+
+/// The file in which an interpreter that is too old to record from inside leaves its version.
+const TOO_OLD_INSIDE: &str = "too-old";
 
 /// See the module.
 pub(super) struct Command;
@@ -204,7 +207,7 @@ impl Workload for Command {
             param(
                 "grace",
                 "Grace period (s)",
-                "How long it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
+                "How long it has to end after the signal that stops the recording (SIGINT or SIGHUP, then SIGTERM), before it is killed.",
                 "5",
                 ParamKind::Float { min: 0.0, max: 3600.0 },
             ),
@@ -245,9 +248,17 @@ impl Workload for Command {
         }
         let choice = Choice::of(&settings.profilers).map_err(WorkloadError::Failed)?;
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
+        // Two that listen to every call would measure each other.
+        let tasks = settings.tasks && choice.calls.is_empty();
+        let around = Around {
+            profilers: &choice.calls,
+            inside: tasks || settings.requests || choice.stacks || choice.torch,
+            tasks,
+            at: &settings.folder,
+        };
         let prepared = match choice.nothing {
             true => Prepared::Other,
-            false => Python::prepare(&words, &choice.calls, folder.path()).map_err(WorkloadError::Failed)?,
+            false => Python::prepare(&words, &around, folder.path()).map_err(WorkloadError::Failed)?,
         };
         // What an earlier run lost is none of this one.
         let _ = (echo::OUT.take_cut(), echo::ERR.take_cut());
@@ -257,11 +268,9 @@ impl Workload for Command {
         let is_python = !matches!(prepared, Prepared::Other);
         let python = match prepared {
             Prepared::Profiled(python) => Some(python),
-            Prepared::Other | Prepared::TooOld => None,
+            Prepared::Other | Prepared::TooOld | Prepared::Plain => None,
         };
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
-        // Two that listen to every call would measure each other.
-        let tasks = settings.tasks && choice.calls.is_empty();
         let hz = settings.hz;
         let reader = choice.stacks.then(|| stacks::reader(&settings.reader, cx));
         if reader == Some(inject::Reader::Inside) && !choice.calls.is_empty() {
@@ -292,13 +301,9 @@ impl Workload for Command {
         let mut variables: Vec<(String, String)> = otlp.iter().flat_map(|o| o.variables.clone()).collect();
         let of_proxy = through.iter().flat_map(|t| &t.variables);
         variables.extend(of_proxy.map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let surroundings = Surroundings {
-            folder: &settings.folder,
-            python: is_python,
-            left: &folder,
-            inject,
-            variables: &variables,
-        };
+        let terminal = cx.terminal() && shares_terminal();
+        let surroundings =
+            Surroundings { folder: &settings.folder, terminal, left: &folder, inject, variables: &variables };
         let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.
@@ -312,8 +317,9 @@ impl Workload for Command {
         let counts = Arc::new(Counts::default());
         let readers = read(&mut child, settings.echo, &counts);
         let grace = Duration::from_secs_f64(settings.grace);
-        let end = stop::wait(&mut child, grace, cx)
+        let end = stop::wait(&mut child, terminal, grace, cx)
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
+        cx.watched_ended();
         let until = Instant::now() + LAST_OUTPUT;
         readers.iter().for_each(|r| r.end(until));
         let left_out = match counts.left_out.load(Ordering::Relaxed) {
@@ -335,9 +341,20 @@ impl Workload for Command {
         }
         // What lies on the clock says more about a program than sums of its calls.
         let shown = tasks::collect(&trace, cx);
+        let too_old = std::fs::read_to_string(trace.join(TOO_OLD_INSIDE)).unwrap_or_default();
+        if !too_old.is_empty() && (tasks || settings.requests) {
+            let kind = "asyncio tasks and requests were not recorded: that takes Python 3.8 or later";
+            cx.warn(kind, &format!("Python {too_old}"));
+        }
         if !shown && choice.stacks && is_python && end.status.success() {
+            let why = match (reader, &*too_old) {
+                (Some(inject::Reader::Inside), version) if !version.is_empty() => {
+                    "sampling them inside the program takes Python 3.8 or later"
+                }
+                _ => "the program ended before a look at it",
+            };
             cx.warn(
-                "there are no stacks: the program ended before a look at it; --set profilers=cprofile counts its calls",
+                &format!("there are no stacks: {why}; --set profilers=cprofile counts the program's calls"),
                 "",
             );
         }
@@ -376,7 +393,8 @@ impl Workload for Command {
 struct Surroundings<'a> {
     /// Its working directory; empty for ours.
     folder: &'a str,
-    python: bool,
+    /// It uses our terminal.
+    terminal: bool,
     /// Where it leaves files for the recorder.
     left: &'a Folder,
     inject: Option<Inject>,
@@ -386,7 +404,7 @@ struct Surroundings<'a> {
 
 fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
     use std::io::IsTerminal;
-    let mut command = Process::new(&words[0]);
+    let mut command = crate::record::program(&words[0]);
     command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
     if !with.folder.is_empty() {
         command.current_dir(with.folder);
@@ -396,17 +414,21 @@ fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
         command.envs(inject.variables());
     }
     command.envs(with.variables.iter().map(|(name, value)| (name, value)));
-    if with.python {
-        // Lines get the time at which they were written, not that at which a buffer was full.
-        command.env("PYTHONUNBUFFERED", "1");
+    if !with.terminal {
+        // A group in the background may not read from its terminal.
+        if std::io::stdin().is_terminal() {
+            command.stdin(Stdio::null());
+        }
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
     }
-    // A group in the background may not read from its terminal.
-    if std::io::stdin().is_terminal() {
-        command.stdin(Stdio::null());
-    }
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn()
+}
+
+/// Whether a program that may use our terminal finds one.
+#[must_use]
+pub fn shares_terminal() -> bool {
+    cfg!(unix) && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
 fn read(child: &mut Child, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {

@@ -1,4 +1,7 @@
-//! Python programs: run by `assets/python/profile_run.py`, which starts profilers around them.
+//! Python programs: run as they are, or by `assets/python/profile_run.py`, which starts profilers around them.
+//!
+//! Around a program are frames of ours that it can see. So it is the interpreter's own main program wherever nothing needs to be around it
+//! ([`Around`]).
 //!
 //! A command is a Python program when its first word is an interpreter, or a script whose first line names
 //! one (`pytest`, `uvicorn` and whatever else pip installs). The interpreter itself, its options, the
@@ -7,6 +10,8 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use super::inject::QUIET;
 use crate::format;
@@ -32,7 +37,9 @@ pub(super) enum Prepared {
     Other,
     /// One of an interpreter that is too old for it, by its name.
     TooOld,
-    /// One that is.
+    /// One that runs as it is.
+    Plain,
+    /// One that runs within the wrapper.
     Profiled(Python),
 }
 
@@ -82,13 +89,84 @@ impl About {
 /// The oldest Python that the wrapper runs on.
 const OLDEST: (u32, u32) = (3, 6);
 
+/// What may have to be around a program.
+pub(super) struct Around<'a> {
+    /// Profilers of calls.
+    pub(super) profilers: &'a [String],
+    /// Something of ours is in the program by its environment.
+    pub(super) inside: bool,
+    /// Its tasks are recorded.
+    pub(super) tasks: bool,
+    /// Where it runs; empty for here.
+    pub(super) at: &'a str,
+}
+
+/// Versions of Python whose main file, where it has coroutines, is compiled by the recorder of tasks: the interpreter does not tell of
+/// calls itself.
+const REWRITTEN: std::ops::Range<(u32, u32)> = (3, 8)..(3, 12);
+
+impl Around<'_> {
+    fn is_needed(&self, split: &Split) -> bool {
+        let inside = self.inside && reads_no_environment(&split.interpreter[1..]);
+        !self.profilers.is_empty() || inside || (self.tasks && self.rewrites(split))
+    }
+
+    fn rewrites(&self, Split { interpreter, program }: &Split) -> bool {
+        let file = Path::new(self.at).join(&program[0]);
+        let has_coroutines =
+            fs::read(file).is_ok_and(|text| memchr::memmem::find(&text, b"async def").is_some());
+        has_coroutines && version(&interpreter[0], self.at).is_none_or(|version| REWRITTEN.contains(&version))
+    }
+}
+
+/// Whether an interpreter with these options looks at no PYTHONPATH, or for no sitecustomize.
+fn reads_no_environment(options: &[String]) -> bool {
+    let mut after_value = false;
+    options.iter().any(|word| {
+        let is_value = std::mem::replace(&mut after_value, word == "-X" || word == "-W");
+        let letters = word.strip_prefix('-').filter(|rest| !is_value && !rest.starts_with('-')).unwrap_or("");
+        letters.chars().take_while(|c| !matches!(c, 'X' | 'W')).any(|c| matches!(c, 'E' | 'I' | 'S'))
+    })
+}
+
+/// How long an interpreter has to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The version of an interpreter, as it says it: without anything of the user's, which would run twice.
+fn version(interpreter: &str, at: &str) -> Option<(u32, u32)> {
+    let mut command = crate::record::program(interpreter);
+    command.args(["-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
+    if !at.is_empty() {
+        command.current_dir(at);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let until = Instant::now() + PATIENCE;
+    while child.try_wait().ok()?.is_none() {
+        if Instant::now() > until {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut text = String::new();
+    child.stdout.take()?.take(64).read_to_string(&mut text).ok()?;
+    let (major, minor) = text.trim().split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 impl Python {
     /// `folder`: for the profilers' files.
-    pub(super) fn prepare(words: &[String], profilers: &[String], folder: &Path) -> Result<Prepared, String> {
-        let Some(Split { interpreter, program }) = parts(words) else { return Ok(Prepared::Other) };
-        if is_too_old(&interpreter[0]) {
+    pub(super) fn prepare(words: &[String], around: &Around<'_>, folder: &Path) -> Result<Prepared, String> {
+        let Some(split) = parts(words) else { return Ok(Prepared::Other) };
+        if is_too_old(&split.interpreter[0]) {
             return Ok(Prepared::TooOld);
         }
+        if !around.is_needed(&split) {
+            return Ok(Prepared::Plain);
+        }
+        let (Split { interpreter, program }, profilers) = (split, around.profilers);
         let failed = |e: std::io::Error| format!("no files for the Python profiler: {e}");
         let wrapper = folder.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
@@ -265,6 +343,23 @@ mod tests {
         {
             assert_eq!(split(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn interpreters_that_look_at_no_environment_are_known_by_their_options() {
+        let of = |line: &str| reads_no_environment(&parts_of(line).interpreter[1..]);
+        for line in ["python -I app.py", "python -uE app.py", "python -X dev -S app.py", "python -sSm x"] {
+            assert!(of(line), "{line}");
+        }
+        for line in
+            ["python app.py -I", "python -X IES app.py", "python -WError app.py", "python -s -u app.py"]
+        {
+            assert!(!of(line), "{line}");
+        }
+    }
+
+    fn parts_of(line: &str) -> Split {
+        parts(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]

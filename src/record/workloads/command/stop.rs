@@ -3,7 +3,7 @@
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use crate::record::context::Context;
+use crate::record::context::{Context, StopSignal};
 
 /// How a command ended.
 pub(super) struct End {
@@ -14,32 +14,57 @@ pub(super) struct End {
     pub(super) needed: Option<&'static str>,
 }
 
-/// Signals, in the order in which they are tried.
-const SIGNALS: [&str; 3] = ["SIGINT", "SIGTERM", "SIGKILL"];
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Waits for the command. When the recording is stopped it has `grace` to end after SIGINT and again after
-/// SIGTERM; when it is cancelled it is killed.
-pub(super) fn wait(child: &mut Child, grace: Duration, cx: &Context) -> std::io::Result<End> {
-    let mut step: Option<(usize, Instant)> = None;
+/// Signals in the order in which they are tried, from the one that came on.
+fn signals(first: StopSignal) -> &'static [&'static str] {
+    match first {
+        StopSignal::Interrupt => &["SIGINT", "SIGTERM", KILL],
+        StopSignal::HangUp => &["SIGHUP", "SIGTERM", KILL],
+        StopSignal::Terminate => &["SIGTERM", KILL],
+    }
+}
+
+const KILL: &str = "SIGKILL";
+
+/// Waits for the command. When the recording is stopped it gets the signal that did so, and has `grace` to end after it, and again
+/// after SIGTERM; when it is cancelled it is killed. At a `terminal` it is in our own process group.
+pub(super) fn wait(child: &mut Child, terminal: bool, grace: Duration, cx: &Context) -> std::io::Result<End> {
+    // What is left to try, and since when the last one has been tried.
+    let mut left: &[&str] = &[];
+    let mut asked: Option<(&'static str, Instant)> = None;
     loop {
         if let Some(status) = child.try_wait()? {
-            if step.is_some() {
+            if asked.is_some() && !terminal {
                 // Whoever is left of its group would outlive it.
-                signal(child.id(), SIGNALS[2], false);
+                signal(child.id(), KILL, Reach::Group);
             }
-            return Ok(End { status, stopped: step.is_some(), needed: step.map(|(n, _)| SIGNALS[n]) });
+            // Ctrl-C at the terminal was the program's.
+            let interrupted = terminal && asked.is_none() && code(status) == 130;
+            let needed = asked.map(|(name, _)| name).or_else(|| interrupted.then_some("SIGINT"));
+            return Ok(End { status, stopped: asked.is_some() || interrupted, needed });
         }
-        let next = match step {
-            _ if cx.is_cancelled() && step.is_none_or(|(n, _)| n < 2) => Some(2),
-            None if cx.check().is_err() => Some(0),
-            Some((n, since)) if n < 2 && since.elapsed() >= grace => Some(n + 1),
-            _ => None,
+        let is_due = match asked {
+            _ if cx.is_cancelled() && asked.is_none_or(|(name, _)| name != KILL) => {
+                left = &[KILL];
+                true
+            }
+            None if cx.check().is_err() => {
+                left = signals(cx.stop_signal());
+                true
+            }
+            Some((_, since)) => since.elapsed() >= grace,
+            None => false,
         };
-        if let Some(n) = next {
-            cx.stage(&format!("Ending the command ({})", SIGNALS[n]));
-            step = Some((n, Instant::now()));
-            signal(child.id(), SIGNALS[n], n == 2);
+        if let (true, Some((&name, rest))) = (is_due, left.split_first()) {
+            cx.stage(&format!("Ending the command ({name})"));
+            (asked, left) = (Some((name, Instant::now())), rest);
+            let reach = match terminal {
+                true => Reach::Tree,
+                false if name == KILL => Reach::Both,
+                false => Reach::Group,
+            };
+            signal(child.id(), name, reach);
             if !cfg!(unix) {
                 child.kill()?;
             }
@@ -48,31 +73,42 @@ pub(super) fn wait(child: &mut Child, grace: Duration, cx: &Context) -> std::io:
     }
 }
 
-/// Sends a signal to the command's process group; with `all` also to descendants that left the group.
+/// Who gets a signal: the command's process group, it and its descendants, or both, because some may have left the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Group,
+    Tree,
+    Both,
+}
+
+/// Sends a signal.
 #[cfg(unix)]
-fn signal(pid: u32, name: &str, all: bool) {
+fn signal(pid: u32, name: &str, reach: Reach) {
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
     let signal = match name {
         "SIGINT" => Signal::INT,
+        "SIGHUP" => Signal::HUP,
         "SIGTERM" => Signal::TERM,
         _ => Signal::KILL,
     };
     let number = |pid: u32| i32::try_from(pid).ok().and_then(Pid::from_raw);
     let Some(group) = number(pid) else { return };
-    let rest = if all { crate::record::processes::tree_of(pid) } else { Vec::new() };
+    let tree = if reach == Reach::Group { Vec::new() } else { crate::record::processes::tree_of(pid) };
     // What has ended by itself meanwhile cannot get a signal any more.
-    let _ = kill_process_group(group, signal);
-    for pid in rest.into_iter().filter_map(number) {
+    if reach != Reach::Tree {
+        let _ = kill_process_group(group, signal);
+    }
+    for pid in tree.into_iter().filter_map(number) {
         let _ = kill_process(pid, signal);
     }
 }
 
 /// Ends the command and all that it started: there are no signals to ask with.
 #[cfg(windows)]
-fn signal(pid: u32, _: &str, _: bool) {
-    use std::process::{Command, Stdio};
+fn signal(pid: u32, _: &str, _: Reach) {
+    use std::process::Stdio;
     const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-    let mut kill = Command::new("taskkill");
+    let mut kill = crate::record::program("taskkill");
     kill.args(["/T", "/F", "/PID", &pid.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -83,7 +119,7 @@ fn signal(pid: u32, _: &str, _: bool) {
 }
 
 #[cfg(not(any(unix, windows)))]
-fn signal(_: u32, _: &str, _: bool) {}
+fn signal(_: u32, _: &str, _: Reach) {}
 
 /// The exit code that a shell would show: the command's own, or 128 and the number of its signal.
 pub(super) fn code(status: ExitStatus) -> u8 {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
@@ -22,6 +22,8 @@ const MARK: &str = "x-inferscope-request";
 /// Connections that wait for the next request, and how long.
 const MOST_IDLE: usize = 16;
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
+/// How long the body of a request is read that cannot be passed on.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Headers of one connection rather than of a request.
 const OF_A_CONNECTION: [&str; 8] = [
@@ -170,9 +172,17 @@ async fn send(
             Some(connection) => connection,
             None => {
                 call.stamp("connect");
-                let connection = route.connector.connect().await?;
-                call.stamp("connected");
-                connection
+                match route.connector.connect().await {
+                    Ok(connection) => {
+                        call.stamp("connected");
+                        connection
+                    }
+                    Err(why) => {
+                        // What was asked is known all the same.
+                        take_in(request.into_body()).await;
+                        return Err(why);
+                    }
+                }
             }
         };
         call.stamp("send");
@@ -186,6 +196,13 @@ async fn send(
             Err((None, why)) => return Err(format!("no answer came: {why}")),
         }
     }
+}
+
+/// Reads a body that goes nowhere, as far as it is kept.
+async fn take_in(mut body: Sent) {
+    let all = async { while body.bytes < MOST_OF_A_BODY && matches!(body.frame().await, Some(Ok(_))) {} };
+    // Whoever sends it may stop.
+    let _ = tokio::time::timeout(PATIENCE, all).await;
 }
 
 /// The body of a request on its way to the server.
