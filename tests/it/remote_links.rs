@@ -232,8 +232,9 @@ fn sshd(m: &Machines, shell: &str) -> Option<(Server, PathBuf)> {
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o700)).unwrap();
     // Where it runs as root it wants this.
     let _ = std::fs::create_dir_all("/run/sshd");
-    let server = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(folder.join("sshd_config"));
-    let server = Server(server.stderr(Stdio::null()).spawn().ok()?);
+    let mut server = Command::new("/usr/sbin/sshd");
+    server.args(["-D", "-e", "-f"]).arg(folder.join("sshd_config")).stderr(Stdio::null());
+    let server = Server(server.spawn().ok()?);
     let until = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         if Instant::now() >= until {
