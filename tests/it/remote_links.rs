@@ -233,8 +233,8 @@ fn sshd(m: &Machines, shell: &str) -> Option<(Server, PathBuf)> {
     // Where it runs as root it wants this.
     let _ = std::fs::create_dir_all("/run/sshd");
     let mut server = Command::new("/usr/sbin/sshd");
-    server.args(["-D", "-e", "-f"]).arg(folder.join("sshd_config"));
-    let server = Server(server.stderr(Stdio::null()).spawn().ok()?);
+    server.args(["-D", "-e", "-f"]).arg(folder.join("sshd_config")).stderr(Stdio::null());
+    let server = Server(server.spawn().ok()?);
     let until = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         if Instant::now() >= until {
