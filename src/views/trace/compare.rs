@@ -13,11 +13,11 @@ use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::combo;
+use crate::views::shared;
 use crate::views::shared::branch::{Branch, function_cell};
 use crate::views::shared::grid::{self, Grid, GridState, Mark, walk};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::shared::pair::{self, Written};
-use crate::views::shared;
 use crate::views::{View, ViewCx};
 
 /// The view.

@@ -155,8 +155,7 @@ fn of_many_steps_only_the_seen_ones_are_drawn() {
 
 #[test]
 fn two_runs_stand_beside_each_other() {
-    let mut h =
-        testing::harness(Stage::pair("trace", Arc::new(agent(2)), Arc::new(agent(3))));
+    let mut h = testing::harness(Stage::pair("trace", Arc::new(agent(2)), Arc::new(agent(3))));
     h.run_ok();
     let all: Vec<String> =
         h.query_all_by_role(Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
