@@ -142,12 +142,12 @@ pub fn swatch(painter: &Painter, room: &mut Rect, color: Color32) {
 pub fn typed(
     ui: &mut Ui,
     name: &str,
-    shown: String,
+    shown: &str,
     wrong: impl Fn(&str) -> Option<&'static str>,
     look: impl FnOnce(TextEdit<'_>) -> TextEdit<'_>,
 ) -> Option<String> {
     let id = ui.scope_id().with(name);
-    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_else(|| shown.clone());
+    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_else(|| shown.to_owned());
     let why = |text: &str| wrong(text).filter(|_| !text.trim().is_empty() && text != shown);
     let told = why(&text);
     let mut field = TextEdit::singleline(&mut text).font(mono(12.0));

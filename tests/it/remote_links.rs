@@ -119,7 +119,9 @@ fn a_link_that_cuts_stalls_injects_loses_and_changes_bytes_costs_nothing() {
             std::thread::sleep(Duration::from_millis(50));
         }
     });
-    assert!(text.matches("still recording there").count() >= 4, "{text}");
+    for trouble in ["bytes were lost or changed on the way", "nothing was heard for 15 s"] {
+        assert!(text.contains(&format!("{trouble}; still recording there")), "{text}");
+    }
     let sent = std::fs::read(m.folder.join("log")).unwrap();
     assert!(!sent.is_empty());
     let home = std::env::var("HOME").unwrap();

@@ -77,7 +77,7 @@ fn field(ui: &mut Ui, name: &str, unit: &str, value: &mut Option<u64>, hint: &st
     let read = |text: &str| format::typed_quantity(text).filter(|n| *n > 0);
     let wanted = |text: &str| read(text).is_none().then_some("A number above 0 is wanted, such as 12G");
     let text =
-        typed(ui, name, shown, wanted, |field| field.desired_width(width).char_limit(40).hint_text(hint));
+        typed(ui, name, &shown, wanted, |field| field.desired_width(width).char_limit(40).hint_text(hint));
     if let Some(text) = text {
         *value = read(&text);
     }

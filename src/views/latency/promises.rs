@@ -71,7 +71,7 @@ fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
     let read = |text: &str| text.trim().parse::<f64>().ok().filter(|ms| ms.is_finite() && *ms >= 0.0);
     let wanted =
         |text: &str| read(text).is_none().then_some("A number of milliseconds is wanted, such as 500");
-    let text = typed(ui, &format!("{name} ms"), shown, wanted, |field| {
+    let text = typed(ui, &format!("{name} ms"), &shown, wanted, |field| {
         field.desired_width(52.0).char_limit(12).hint_text("ms")
     });
     if let Some(text) = text {

@@ -74,7 +74,7 @@ impl Tokens {
             let (name, shown) = ("Share from which parts are named", format::number(self.limit * 100.0));
             let read = |text: &str| text.trim().parse::<f64>().ok().filter(|n| (0.0..=100.0).contains(n));
             let wrong = |text: &str| read(text).is_none().then_some("A share from 0 to 100 is wanted");
-            let text = typed(ui, name, shown, wrong, |field| field.desired_width(40.0).char_limit(6));
+            let text = typed(ui, name, &shown, wrong, |field| field.desired_width(40.0).char_limit(6));
             if let Some(share) = text.and_then(|text| read(&text)) {
                 self.limit = share / 100.0;
             }
