@@ -1,6 +1,6 @@
 """Sockets, asynchronous generators (one is left half-way), recursion, `async with`."""
 import asyncio
-from truth import Body, spin
+from truth import Body, now, spin, worked
 
 
 async def serve(reader, writer):
@@ -8,8 +8,10 @@ async def serve(reader, writer):
         await reader.readline()
         await asyncio.sleep(0.01)
         for number in range(6):
+            begin = now()
             writer.write(b"data: %d\n" % number)
-            await writer.drain()
+            await writer.drain()  # So little fits: it does not wait, and writing takes its time.
+            worked(begin)
             await asyncio.sleep(0.003)
         writer.close()
 

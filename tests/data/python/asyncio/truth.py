@@ -37,6 +37,11 @@ def spin(ms):
     begin = now()
     while now() < begin + ms * 1000000:
         pass
+    worked(begin)
+
+
+def worked(begin):
+    """The loop was held since `begin`."""
     for body in opened.get():
         body.busy += now() - begin
 
