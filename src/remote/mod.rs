@@ -2,7 +2,7 @@
 //!
 //! A program of the person's own (`ssh`, `docker`, `kubectl`) carries the bytes: it gives a POSIX shell on its standard
 //! streams ([`Target`]). Through that the same binary is found or put there (`bootstrap`) and started as `inferscope remote`
-//! ([`helper`]), which speaks frames ([`wire`]) and listens to nothing but its standard input. No port, no daemon, no
+//! ([`helper`]), which speaks frames (`wire`) and listens to nothing but its standard input. No port, no daemon, no
 //! cryptography of ours.
 //!
 //! The recorder there is a process of its own in a session of its own ([`post`]). It writes its journal to its own disk as

@@ -1,7 +1,7 @@
 //! Where boxes stand: squarified, nested, and bounded by pixels however many boxes there are. Pure.
 //!
 //! Children are laid out in rows of nearly square boxes (Bruls, Huizing, van Wijk: «Squarified Treemaps»). What
-//! would be smaller than [`SMALLEST`] is left out: its area stays in the colour of what it is in. A chain of
+//! would be smaller than `SMALLEST` is left out: its area stays in the colour of what it is in. A chain of
 //! calls in which one does nearly all becomes one box with all their names, so that deep paths leave room.
 
 use egui::{Rect, pos2, vec2};
