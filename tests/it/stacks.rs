@@ -202,9 +202,10 @@ fn samples_of_a_loop_lie_under_the_task_that_ran() {
                     let (start, end) = track.samples.interval(i).unwrap();
                     let span = track.spans.innermost_at(start.midpoint(end));
                     let span = span.map(|row| p.function_name(track.spans.rows[row as usize].function));
-                    assert_eq!(span, Some(own), "at {start}..{end}, {python}, {reader}");
-                    let path = p.stack_functions(stack);
                     // Now and then a look falls on the moment in which the coroutine goes to sleep.
+                    let is_below = span.is_some_and(|span| [own, "sleep"].contains(&span));
+                    assert!(is_below, "{span:?} at {start}..{end}, {python}, {reader}");
+                    let path = p.stack_functions(stack);
                     let outermost = p.function_name(path[0]);
                     assert!([function, "sleep"].contains(&outermost), "{outermost}, {python}, {reader}");
                 }
