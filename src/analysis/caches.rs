@@ -110,14 +110,18 @@ impl Query for Caches {
     }
 }
 
+/// Whether a request went to a server with this kind of cache of prompts.
+fn is_of(profile: &Profile, r: &Request, kind: CacheKind) -> bool {
+    (kind == CacheKind::Kv) == is_local(profile.text(r.provider))
+}
+
 /// Whether a request hit a kind of cache; `None` when it says nothing of it.
 pub(super) fn is_hit(profile: &Profile, r: &Request, kind: CacheKind) -> Option<bool> {
     if kind == CacheKind::Answers {
         return r.cache.map(|said| said != CacheOutcome::Miss);
     }
-    let here = (kind == CacheKind::Kv) == is_local(profile.text(r.provider));
     let told = r.tokens.cache_read.is_some() || r.tokens.cache_write().is_some();
-    (here && told).then(|| r.tokens.cache_read.unwrap_or(0) > 0)
+    (is_of(profile, r, kind) && told).then(|| r.tokens.cache_read.unwrap_or(0) > 0)
 }
 
 fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind) -> Option<CacheFigures> {
@@ -137,9 +141,8 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
     let (mut hit_times, mut miss_times) = (Vec::new(), Vec::new());
     for (r, charge) in ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()])) {
         let Some(hit) = is_hit(profile, r, kind) else {
-            let elsewhere = (kind == CacheKind::Kv) != is_local(profile.text(r.provider));
             let answered = r.outcome == Outcome::Ok && r.tokens.output.is_some_and(|n| n > 0);
-            out.untold += usize::from(kind != CacheKind::Answers && !elsewhere && answered);
+            out.untold += usize::from(kind != CacheKind::Answers && is_of(profile, r, kind) && answered);
             continue;
         };
         let answers = kind == CacheKind::Answers;

@@ -104,7 +104,7 @@ impl JournalFile {
 }
 
 /// A journal holds prompts and log lines: nobody but the user may read it.
-fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "folders of users are private there"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]

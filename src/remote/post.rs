@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use super::wire::State;
 use crate::jobs;
+use crate::record::journal::private;
 
 const LOCK: &str = "lock";
 const STATE: &str = "state.json";
@@ -249,14 +250,6 @@ fn make_private(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
-}
-
-fn private() -> OpenOptions {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "folders of users are private there"))]
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

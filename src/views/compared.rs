@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::testing::{Stage, harness};
+use super::testing::{Stage, harness, rows};
 use super::{VIEWS, fixture, view};
 use crate::analysis::testing::profile;
 use crate::model::Profile;
@@ -20,15 +19,6 @@ fn two(id: &str, base: &Arc<Profile>, head: &Arc<Profile>) -> Harness<'static, S
 fn texts(h: &Harness<'_, Stage>) -> Vec<String> {
     let nodes = h.query_all(egui_kittest::kittest::By::new());
     nodes.filter_map(|n| n.accesskit_node().label().or_else(|| n.accesskit_node().value())).collect()
-}
-
-/// Labels of the rows, top to bottom.
-fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
-    let nodes = h.query_all_by_role(Role::Row);
-    let mut rows: Vec<_> =
-        nodes.filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?))).collect();
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    rows.into_iter().map(|r| r.1).collect()
 }
 
 #[test]

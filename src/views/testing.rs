@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use egui::accesskit::Role;
 use egui::{Theme, Ui, Vec2, vec2};
 use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::host::Host;
 use super::{Out, View, ViewCx, ViewKind, Wish, shared, view};
@@ -266,4 +268,13 @@ fn view_pictures() {
             }
         }
     }
+}
+
+/// Labels of the rows, top to bottom.
+pub fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
+    let nodes = h.query_all_by_role(Role::Row);
+    let mut rows: Vec<_> =
+        nodes.filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?))).collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows.into_iter().map(|r| r.1).collect()
 }

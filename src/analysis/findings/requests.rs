@@ -14,7 +14,7 @@ use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId, Severity, StringId};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, Severity};
 use crate::query::Context;
 
 /// Requests that a statement about most of them needs.
@@ -54,13 +54,16 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
 
 /// A few answers of a model take several times as long as the others.
 fn outliers(profile: &Profile, slow: &Slowest) -> Option<Noted> {
-    let of_model = |model: StringId| {
-        let done = profile.requests.rows.iter().filter(|r| r.model == model && r.outcome == Outcome::Ok);
-        Distribution::of(done.filter_map(|r| r.latency().map(|ns| ns as f64)).collect())
-    };
+    // Each model once, in the order of their slowest requests.
+    let mut looked_at = Vec::new();
     let (first, d) = slow.rows.iter().find_map(|slow| {
-        let request = profile.requests.get(slow.request)?;
-        let d = of_model(request.model)?;
+        let model = profile.requests.get(slow.request)?.model;
+        if looked_at.contains(&model) {
+            return None;
+        }
+        looked_at.push(model);
+        let done = profile.requests.rows.iter().filter(|r| r.model == model && r.outcome == Outcome::Ok);
+        let d = Distribution::of(done.filter_map(|r| r.latency().map(|ns| ns as f64)).collect())?;
         // Where a quarter takes that long they are of two kinds rather than a few.
         let few = d.n >= 20 && d.p50 > 0.0 && d.p99 > 4.0 * d.p50 && d.p75 <= 2.0 * d.p50;
         few.then_some((slow, d))

@@ -7,21 +7,12 @@ use super::*;
 use crate::model::{ProfileBuilder, RequestId};
 use crate::state::Command;
 use crate::views::fixture::{agent, session};
-use crate::views::testing::{self, Stage};
+use crate::views::testing::{self, Stage, rows};
 
 fn harness(profile: Profile) -> Harness<'static, Stage> {
     let mut h = testing::sized(Stage::new("trace", profile), vec2(1300.0, 900.0));
     h.run_ok();
     h
-}
-
-/// Labels of the rows, top to bottom.
-fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
-    let nodes = h.query_all_by_role(Role::Row);
-    let mut rows: Vec<_> =
-        nodes.filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?))).collect();
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    rows.into_iter().map(|r| r.1).collect()
 }
 
 fn place(h: &Harness<'_, Stage>, text: &str) -> usize {
