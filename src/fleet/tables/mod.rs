@@ -1,0 +1,156 @@
+//! One profile as rows of the tables.
+
+mod collectives;
+mod functions;
+mod paths;
+mod rest;
+mod spans;
+mod steps;
+
+use std::sync::Arc;
+
+use super::frame::{Cell, Frame, known};
+use super::rank::Rank;
+use super::schema::RUNS;
+use super::stable::Stable;
+use crate::analysis::functions::Functions;
+use crate::analysis::scope::Slice;
+use crate::analysis::tree_costs::Costs;
+use crate::analysis::{findings, formula};
+use crate::format;
+use crate::import::{ImportError, Input};
+use crate::jobs::Job;
+use crate::model::Profile;
+use crate::model::keys::SymbolParts;
+use crate::query::{Engine, Run};
+
+/// Which spans become rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SpansKept {
+    /// All of them.
+    #[default]
+    All,
+    /// Those on streams of GPUs.
+    Gpu,
+    /// None.
+    None,
+}
+
+impl SpansKept {
+    /// The word on the command line and in the table of runs.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Gpu => "gpu",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What is known of a run beside its profile.
+#[derive(Clone, Debug)]
+pub struct About<'a> {
+    /// Its id.
+    pub run_id: &'a str,
+    /// What it belongs to.
+    pub job: &'a str,
+    /// Where the file is.
+    pub uri: &'a str,
+    /// The file's length.
+    pub bytes: u64,
+    /// When the file was changed last, ns since 1970.
+    pub modified: Option<i64>,
+    /// Version of what is read and how.
+    pub ingest: &'a str,
+    /// Its rank.
+    pub rank: Option<Rank>,
+    /// What a person calls it.
+    pub labels: &'a [(String, String)],
+    /// Which spans become rows.
+    pub spans: SpansKept,
+}
+
+/// What each table's maker works with.
+struct Making<'a> {
+    profile: &'a Profile,
+    run_id: &'a str,
+    rank: Option<i64>,
+    /// Id of each function, by its place.
+    ids: Vec<u64>,
+    steps: steps::Steps,
+}
+
+/// Rows of a profile, a frame for each table in the order of [`super::schema::TABLES`]; the one of `runs` is last.
+///
+/// # Errors
+/// When the file, which is read once more for the details of collectives, cannot be read any more.
+pub fn tables(profile: &Arc<Profile>, input: &Input, about: &About<'_>) -> Result<Vec<Frame>, ImportError> {
+    let (engine, job, run) = (Engine::inline(), Job::new(), Run::of(profile.clone()));
+    let cancelled = |_| ImportError::malformed("was cancelled");
+    let slice = Slice::whole(formula::shown(crate::model::MetricKey::default(), profile));
+    let making = Making {
+        profile,
+        run_id: about.run_id,
+        rank: about.rank.as_ref().map(|r| r.number),
+        ids: profile.keys().symbols().iter().map(|key| function_id(key.value())).collect(),
+        steps: steps::Steps::of(&engine, &run).map_err(cancelled)?,
+    };
+    let table = engine.now(&run, &Functions(slice.clone()), &job).map_err(cancelled)?;
+    let functions = functions::frame(&making, &table, slice.metric);
+    let costs = engine.now(&run, &Costs(slice), &job).map_err(cancelled)?;
+    let paths = paths::frame(&making, &costs);
+    let noted = engine.now(&run, &findings::Findings::default(), &job).map_err(cancelled)?;
+    let collectives = collectives::frame(&making, input)?;
+    let runs = runs(&making, about, collectives.rows);
+    Ok(vec![
+        functions,
+        paths,
+        making.steps.frame(&making),
+        collectives,
+        rest::requests(&making),
+        rest::counters(&making),
+        rest::findings(&making, &noted),
+        spans::frame(&making, about.spans),
+        runs,
+    ])
+}
+
+/// What is the same function in all runs has the same id.
+#[must_use]
+pub fn function_id(parts: &SymbolParts) -> u64 {
+    let texts = [&parts.name, &parts.module, &parts.file, &parts.category];
+    texts.iter().fold(Stable::default(), |h, text| h.text(text)).number(parts.twin.into()).value()
+}
+
+fn runs(making: &Making<'_>, about: &About<'_>, collectives: usize) -> Frame {
+    let meta = &making.profile.meta;
+    let mut frame = Frame::new(&RUNS);
+    let host = meta.machine.iter().find(|fact| fact.name == "Host").map(|fact| format::fact(&fact.value));
+    let warnings: u64 = making.profile.warnings.iter().map(|w| w.count).sum();
+    frame.row(&[
+        about.run_id.into(),
+        about.job.into(),
+        about.uri.into(),
+        about.bytes.into(),
+        about.modified.into(),
+        about.ingest.into(),
+        Cell::from(&meta.format),
+        known(&meta.tool).into(),
+        known(&meta.title).into(),
+        meta.basis.key().into(),
+        meta.origin_unix_ns.into(),
+        making.profile.elapsed().into(),
+        host.as_deref().into(),
+        making.rank.into(),
+        about.rank.as_ref().map(|r| r.from.as_str()).into(),
+        super::rank::world_size(making.profile).into(),
+        making.profile.span_count().into(),
+        making.profile.functions.ids().count().into(),
+        collectives.into(),
+        warnings.into(),
+        about.spans.key().into(),
+        about.labels.into(),
+    ]);
+    frame
+}
