@@ -16,3 +16,5 @@ pub mod schema;
 pub mod sources;
 pub mod stable;
 pub mod tables;
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,12 @@ impl Pattern {
         };
         Ok(Self { text: text.to_owned(), regex: Regex::new(&regex).map_err(|e| e.to_string())? })
     }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// The rank of a profile that was read from a file called `name`.

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::dataset::Snapshot;
 use super::frame::{Frame, Labels, known};
 use super::schema::RUNS;
+use crate::format;
 
 /// A run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -225,6 +226,32 @@ impl Job {
     #[must_use]
     pub fn is_ranked(&self) -> bool {
         self.ranks.len() > 1
+    }
+
+    /// What is wrong with the set of its ranks, a line each.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.is_ranked() {
+            return lines;
+        }
+        let named = |ranks: &[i64]| match ranks {
+            [one] => format!("rank {one}"),
+            many => format!("ranks {}", ranges(many)),
+        };
+        if !self.missing.is_empty() {
+            let of = self.world_size.map_or_else(String::new, |n| format!(" of {n}"));
+            lines.push(format!("missing: {}{of}", named(&self.missing)));
+        }
+        if !self.doubles.is_empty() {
+            let ranks: Vec<i64> = self.doubles.iter().map(|d| d.0).collect();
+            lines.push(format!("more than once: {} (the first file counts)", named(&ranks)));
+        }
+        if !self.unranked.is_empty() {
+            let n = format::counted(self.unranked.len() as i64, "run", "runs");
+            lines.push(format!("{n} without a rank, in the file or in its name"));
+        }
+        lines
     }
 
     /// All runs of it.

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_guide_describes_each_column() {
-        let page = include_str!("../../assets/guide/fleet.md");
+        let page = include_str!("../../assets/guide/fleets.md");
         for table in TABLES {
             let kind = |kind| match kind {
                 Kind::Int => "integer",

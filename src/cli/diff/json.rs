@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::out::List;
 use super::Comparison;
-use super::gate::Gate;
+use super::super::gate::Gate;
 use crate::analysis::diff::evidence::Evidence;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::headline::of_elapsed;

@@ -1,6 +1,7 @@
 //! Questions about a dataset: each reads the columns that it needs and answers with rows of its own.
 
 pub mod clocks;
+pub mod collectives;
 pub mod functions;
 pub mod history;
 mod matched;

@@ -8,6 +8,8 @@
 mod kernels;
 mod late;
 mod links;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::io;
@@ -21,7 +23,7 @@ use super::robust::middle;
 use super::steps::{Grid, grids};
 use super::{Chosen, short_job};
 use crate::fleet::dataset::Snapshot;
-use crate::fleet::runs::{Job, Runs, ranges};
+use crate::fleet::runs::{Job, Runs};
 
 /// What the comparison of ranks rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +192,8 @@ pub struct JobStragglers {
     pub doubles: Vec<(i64, Vec<String>)>,
     /// Runs without a rank.
     pub unranked: usize,
+    /// What is wrong with the set of ranks, a line each.
+    pub gaps: Vec<String>,
     /// How the ranks are known.
     pub rank_from: Vec<String>,
     /// First and last step, and how many there are.
@@ -267,6 +271,7 @@ fn of_job(
         missing: job.missing.clone(),
         doubles,
         unranked: job.unranked.len(),
+        gaps: job.gaps(),
         rank_from: job.from.clone(),
         steps,
         step_time: middle(&mut took),
@@ -277,27 +282,4 @@ fn of_job(
         clock_residual: clocks.residual,
         found,
     })
-}
-
-impl JobStragglers {
-    /// «ranks 0–3 of 8 are missing»: what is wrong with the set of ranks, a line each.
-    #[must_use]
-    pub fn gaps(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.missing.is_empty() {
-            let of = self.world_size.map_or_else(String::new, |n| format!(" of {n}"));
-            let (rank, are) = if self.missing.len() == 1 { ("rank", "is") } else { ("ranks", "are") };
-            lines.push(format!("{rank} {}{of} {are} missing", ranges(&self.missing)));
-        }
-        for (rank, files) in &self.doubles {
-            lines.push(format!("rank {rank} is there {} times, the first counts: {}", files.len(), files.join(", ")));
-        }
-        if self.unranked > 0 {
-            lines.push(format!(
-                "{} without a rank, in the file or in its name",
-                crate::format::counted(self.unranked as i64, "run", "runs")
-            ));
-        }
-        lines
-    }
 }
