@@ -26,7 +26,7 @@ pub struct Pattern {
 const HOLE: &str = "{rank}";
 
 static USUAL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)(?:^|[^a-z])((?:tp|global)?[-_]?rank[-_=.]?)(\d{1,9})(?:[^\d]|$)").ok());
+    LazyLock::new(|| Regex::new(r"(?i)(?:^|[^a-z])(rank[-_=.]?)(\d{1,9})(?:[^\d]|$)").ok());
 
 impl Pattern {
     /// A pattern of a person: the file's name has a number where it says `{rank}`.
@@ -96,8 +96,8 @@ mod tests {
     fn names_say_ranks_in_many_ways() {
         for (name, rank) in [
             ("rank0613.pt.trace.json", Some((613, "rank{rank}"))),
-            ("node12_rank_7.json.gz", Some((7, "_rank_{rank}"))),
-            ("1719-vllm-rank-3.1724.pt.trace.json.gz", Some((3, "-rank-{rank}"))),
+            ("node12_rank_7.json.gz", Some((7, "rank_{rank}"))),
+            ("1719-vllm-rank-3.1724.pt.trace.json.gz", Some((3, "rank-{rank}"))),
             ("Rank=12.json", Some((12, "Rank={rank}"))),
             ("frank3.json", None),
             ("host_4711.1724000000.pt.trace.json", None),

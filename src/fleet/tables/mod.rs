@@ -126,7 +126,8 @@ pub fn function_id(parts: &SymbolParts) -> u64 {
 fn runs(making: &Making<'_>, about: &About<'_>, collectives: usize) -> Frame {
     let meta = &making.profile.meta;
     let mut frame = Frame::new(&RUNS);
-    let host = meta.machine.iter().find(|fact| fact.name == "Host").map(|fact| format::fact(&fact.value));
+    let host = meta.facts.iter().chain(&meta.machine).find(|fact| fact.name == "Host");
+    let host = host.map(|fact| format::fact(&fact.value));
     let warnings: u64 = making.profile.warnings.iter().map(|w| w.count).sum();
     frame.row(&[
         about.run_id.into(),

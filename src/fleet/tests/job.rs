@@ -78,7 +78,7 @@ impl Default for Job {
 }
 
 /// First step.
-pub const FIRST: usize = 10;
+const FIRST: usize = 10;
 const KERNELS: usize = 6;
 
 struct Chance(u64);
@@ -140,7 +140,7 @@ impl Job {
         let mut chance: Vec<Chance> = (0..self.ranks)
             .map(|rank| {
                 let mut chance = Chance((self.seed * 7919 + rank as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                (0..8).for_each(|_| drop(chance.next()));
+                (0..8).for_each(|_| _ = chance.next());
                 chance
             })
             .collect();

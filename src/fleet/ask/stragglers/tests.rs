@@ -25,7 +25,7 @@ impl Chance {
 /// A job of so many ranks and steps whose kernels vary by a share, each rank slower by `more` than it should be.
 fn found(seed: u64, ranks: usize, steps: usize, noise: f64, more: impl Fn(usize, usize) -> f64) -> Vec<Found> {
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    (0..16).for_each(|_| drop(chance.next()));
+    (0..16).for_each(|_| _ = chance.next());
     let job = Job { ranks: (0..ranks as i64).map(|r| (r, r as u32)).collect(), ..Job::default() };
     let mut grid = Grid { steps: (0..steps as i64).collect(), ranks, cells: Vec::new() };
     let mut matched = Matched { groups: vec!["all".into()], kinds: vec!["all_reduce".into()], ..Matched::default() };
