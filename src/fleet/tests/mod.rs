@@ -110,7 +110,7 @@ fn a_rank_that_computes_longer_is_named_with_its_kernels() {
         // Two rounds of six kernels of 100 to 300 µs, 30 % of which is 720 µs.
         assert!((late.behind - 720_000).abs() < 20_000, "{}", late.behind);
         let said = &says(&job)[0];
-        assert!(said.starts_with("rank 5 (node01): since step 14 +30") && said.contains("in 6 kernels"), "{said}");
+        assert!(said.starts_with("rank 5 (node01): since step 14 +") && said.contains(" % in 6 kernels"), "{said}");
         assert!(said.contains("7 ranks wait"), "{said}");
     }
 }
@@ -203,7 +203,8 @@ fn clocks_are_aligned_by_the_ends_of_what_ranks_share() {
     let operations = dataset.read(|s| collectives::collectives(s, &Chosen::default())).unwrap().remove(0);
     let all = operations.rows.iter().find(|o| o.kind == "all_reduce").unwrap();
     assert_eq!((all.ranks, all.count, all.bytes, all.transfer), (8, 12, Some(2 << 20), 300_000));
-    assert!(all.apart < 100_000, "groups have waited for each rank already: {all:?}");
+    // The late rank's group waits for it, and then comes late to all the others.
+    assert!((all.apart - 720_000).abs() < 30_000, "{all:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_rank_that_is_a_tenth_slower_is_found_in_noise() {
     for seed in 1..=50 {
         let found = found(seed, 32, 20, 0.01, |rank, step| if rank == 7 && step >= 5 { 0.10 } else { 0.0 });
         match &found[..] {
-            [Found::Fixed(late)] => assert_eq!((&late.ranks[..], late.steps.1), (&[7][..], 19)),
+            [Found::Fixed(late)] => assert_eq!((&late.ranks[..], late.since, late.to_end), (&[7][..], true, true)),
             other => panic!("seed {seed}: {other:?}"),
         }
     }
