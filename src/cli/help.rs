@@ -24,7 +24,11 @@ pub(super) fn run(topic: Option<&str>, mut program: Command) -> Result<(), Failu
         let mut text = command.render_long_help().to_string();
         // A command of several has nothing to say without them.
         for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
-            text += &format!("\n\n{}\n\n{}", sub.get_bin_name().unwrap_or_default().to_uppercase(), sub.render_long_help());
+            text += &format!(
+                "\n\n{}\n\n{}",
+                sub.get_bin_name().unwrap_or_default().to_uppercase(),
+                sub.render_long_help()
+            );
         }
         return print_lines(&text);
     }

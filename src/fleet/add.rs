@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::dataset::Dataset;
-use super::file::{GROUP_ROWS, Writer};
+use super::file::Writer;
 use super::frame::{Frame, Labels};
 use super::rank::{self, Pattern};
 use super::schema::TABLES;
 use super::sources::{Found, Shard};
 use super::stable::Stable;
-use super::tables::{About, SpansKept, tables};
+use super::tables::{About, SpansKept, Stopped, tables};
 use crate::export;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
@@ -175,32 +175,46 @@ fn one(file: &Found, run: &str, dataset: &Dataset, options: &Options) -> io::Res
         labels: &options.labels,
         spans: options.spans,
     };
-    let frames = match tables(&profile, &input, &about) {
-        Ok(frames) => frames,
-        Err(e) => return Ok(Outcome::Failed(e.to_string())),
-    };
-    // The largest part of what is in memory.
-    drop(profile);
-    let mut bytes = 0;
-    for frame in frames.iter().filter(|frame| frame.rows > 0) {
-        let path = dataset.file(frame.table, run);
-        write(&path, frame)?;
-        bytes += std::fs::metadata(&path)?.len();
+    let mut files = Files { dataset, run, open: None, bytes: 0 };
+    match tables(&profile, &input, &about, &mut |frame| files.take(frame)) {
+        Ok(()) => {}
+        Err(Stopped::Unreadable(e)) => return Ok(Outcome::Failed(e.to_string())),
+        Err(Stopped::Unwritten(e)) => return Err(e),
     }
-    Ok(Outcome::Added { bytes })
+    files.close()?;
+    Ok(Outcome::Added { bytes: files.bytes })
 }
 
-/// Writes rows as a file, whole or not at all.
-pub(super) fn write(path: &Path, frame: &Frame) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    let mut writer = Writer::new(frame.table, &mut bytes)?;
-    if frame.rows <= GROUP_ROWS {
-        writer.group(frame)?;
-    } else {
-        for from in (0..frame.rows).step_by(GROUP_ROWS) {
-            writer.group(&frame.part(from..(from + GROUP_ROWS).min(frame.rows)))?;
+/// The tables of a run on their way to the disk, one at a time and each whole or not at all.
+struct Files<'a> {
+    dataset: &'a Dataset,
+    run: &'a str,
+    open: Option<Writer<Vec<u8>>>,
+    bytes: u64,
+}
+
+impl Files<'_> {
+    /// Takes rows: those of the same table as before go to the same file.
+    fn take(&mut self, frame: &Frame) -> io::Result<()> {
+        if frame.rows == 0 {
+            return Ok(());
+        }
+        if self.open.as_ref().is_some_and(|writer| writer.table() != frame.table) {
+            self.close()?;
+        }
+        match &mut self.open {
+            Some(writer) => writer.add(frame),
+            None => self.open.insert(Writer::new(frame.table, Vec::new())?).add(frame),
         }
     }
-    writer.finish()?;
-    export::write_bytes(&bytes, path)
+
+    fn close(&mut self) -> io::Result<()> {
+        if let Some(writer) = self.open.take() {
+            let path = self.dataset.file(writer.table(), self.run);
+            let bytes = writer.finish()?;
+            export::write_bytes(&bytes, &path)?;
+            self.bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
 }

@@ -109,7 +109,8 @@ impl Dataset {
             );
             return Err(io::Error::new(ErrorKind::NotFound, NoDataset(text)));
         }
-        let mut snapshot = Snapshot { dataset: self.clone(), packed, in_pack: FxHashSet::default(), own: BTreeSet::new() };
+        let mut snapshot =
+            Snapshot { dataset: self.clone(), packed, in_pack: FxHashSet::default(), own: BTreeSet::new() };
         let mut in_pack = FxHashSet::default();
         for file in snapshot.packed_files(&RUNS) {
             let reader = Reader::open(&file)?;
@@ -302,7 +303,9 @@ fn scan_files<T: Send>(
         1 => vec![work()],
         _ => std::thread::scope(|scope| {
             let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            all.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            all.into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         }),
     };
     match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {

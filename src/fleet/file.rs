@@ -82,6 +82,11 @@ pub struct Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Writer<W> {
+    /// The table.
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
     /// Begins a file.
     ///
     /// # Errors
@@ -92,11 +97,21 @@ impl<W: Write + Send> Writer<W> {
         Ok(Self { table, file })
     }
 
-    /// Adds rows as a group of their own.
+    /// Adds rows, in groups of at most [`GROUP_ROWS`].
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn group(&mut self, frame: &Frame) -> io::Result<()> {
+    pub fn add(&mut self, frame: &Frame) -> io::Result<()> {
+        if frame.rows <= GROUP_ROWS {
+            return self.group(frame);
+        }
+        let starts = (0..frame.rows).step_by(GROUP_ROWS);
+        starts
+            .map(|from| frame.part(from..(from + GROUP_ROWS).min(frame.rows)))
+            .try_for_each(|part| self.group(&part))
+    }
+
+    fn group(&mut self, frame: &Frame) -> io::Result<()> {
         if frame.rows == 0 {
             return Ok(());
         }
@@ -108,13 +123,12 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    /// Ends the file.
+    /// Ends the file, and gives back what it was written to.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn finish(self) -> io::Result<()> {
-        self.file.close().map_err(other)?;
-        Ok(())
+    pub fn finish(self) -> io::Result<W> {
+        self.file.into_inner().map_err(other)
     }
 }
 
@@ -341,9 +355,8 @@ fn read_labels(
         let mut done = 0;
         while done < rows {
             let left = rows - done;
-            let (records, ..) = reader
-                .read_records(left, Some(&mut levels), Some(&mut repeats), &mut all)
-                .map_err(other)?;
+            let (records, ..) =
+                reader.read_records(left, Some(&mut levels), Some(&mut repeats), &mut all).map_err(other)?;
             if records == 0 {
                 break;
             }
@@ -360,7 +373,9 @@ fn read_labels(
         if *repeat == 0 {
             all.push(Labels::new());
         }
-        if let (Some(row), true, Some(key)) = (all.last_mut(), *level > 0, if *level > 0 { key_texts.next() } else { None }) {
+        if let (Some(row), true, Some(key)) =
+            (all.last_mut(), *level > 0, if *level > 0 { key_texts.next() } else { None })
+        {
             let value = if *value == 2 { value_texts.next() } else { None };
             row.push((key, value.unwrap_or_default()));
         }

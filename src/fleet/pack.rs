@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -113,7 +113,7 @@ fn write_table(
                 files += 1;
             }
             if let Some(writer) = &mut out {
-                writer.group(group)?;
+                writer.add(group)?;
             }
             in_file += group.rows;
             *group = Frame::new(table);
@@ -121,7 +121,7 @@ fn write_table(
         if (last || in_file >= FILE_ROWS)
             && let Some(writer) = out.take()
         {
-            writer.finish()?;
+            writer.finish()?.flush()?;
             in_file = 0;
         }
         Ok(())
@@ -226,7 +226,8 @@ fn change_over(dataset: &Dataset, before: &Snapshot, aside: &Path, packed: &Pack
         .into_iter()
         .flatten()
         .collect();
-    let new = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().contains(&packed.generation));
+    let new =
+        |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().contains(&packed.generation));
     for path in old.iter().filter(|path| !new(path)) {
         remove(path)?;
     }
@@ -248,7 +249,10 @@ fn sweep(dataset: &Dataset) {
             let name = entry.file_name().to_string_lossy().into_owned();
             let modified = entry.metadata().and_then(|m| m.modified()).ok();
             let age = modified.and_then(|t| SystemTime::now().duration_since(t).ok());
-            if name.starts_with(".inferscope-") && name.ends_with(".part") && age.is_some_and(|age| age > STALE) {
+            if name.starts_with(".inferscope-")
+                && name.ends_with(".part")
+                && age.is_some_and(|age| age > STALE)
+            {
                 // Nobody needs it, and whoever runs this may not be the one who may remove it.
                 let _ = std::fs::remove_file(entry.path());
             }

@@ -134,7 +134,9 @@ impl Runs {
         };
         let mut rows: Vec<RunRow> = snapshot.scan(&RUNS, &COLUMNS, Vec::new, each)?.concat();
         // Of one file the latest state counts.
-        rows.sort_by(|a, b| a.uri.cmp(&b.uri).then(b.modified.cmp(&a.modified)).then_with(|| a.id.cmp(&b.id)));
+        rows.sort_by(|a, b| {
+            a.uri.cmp(&b.uri).then(b.modified.cmp(&a.modified)).then_with(|| a.id.cmp(&b.id))
+        });
         let all = rows.len();
         rows.dedup_by(|next, first| next.uri == first.uri);
         let superseded = all - rows.len();
@@ -195,7 +197,8 @@ const MOST_MISSING: i64 = 1 << 20;
 
 impl Job {
     fn of(runs: &[RunRow], from: u32) -> Self {
-        let mut job = Self { name: runs.first().map(|r| r.job.clone()).unwrap_or_default(), ..Self::default() };
+        let mut job =
+            Self { name: runs.first().map(|r| r.job.clone()).unwrap_or_default(), ..Self::default() };
         for (place, run) in (from..).zip(runs) {
             let Some(rank) = run.rank else {
                 job.unranked.push(place);

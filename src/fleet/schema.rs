@@ -160,7 +160,8 @@ mod tests {
 
     /// Columns of a table in the guide, as «name, kind, nulls».
     fn documented(page: &str, table: &str) -> Vec<(String, String, bool)> {
-        let part = page.split(&format!("### {table}\n")).nth(1).unwrap_or_else(|| panic!("{table} is missing"));
+        let part =
+            page.split(&format!("### {table}\n")).nth(1).unwrap_or_else(|| panic!("{table} is missing"));
         let part = part.split("\n#").next().unwrap();
         let rows = part.lines().filter(|l| l.starts_with("| `"));
         rows.map(|row| {

@@ -80,7 +80,10 @@ impl Shard {
              completions)",
         )?;
         if shard.index >= shard.count {
-            return Err(format!("the variables say share {} of {}, counted from 0", shard.index, shard.count));
+            return Err(format!(
+                "the variables say share {} of {}, counted from 0",
+                shard.index, shard.count
+            ));
         }
         Ok(shard)
     }

@@ -146,6 +146,9 @@ impl Gives {
 /// Details of an event, as pairs of names and values.
 pub type Details = Vec<(String, String)>;
 
+/// See [`Importer::details`].
+type ReadDetails = fn(&mut Source, &[u64], &mut dyn FnMut(u64, Details)) -> Result<(), ImportError>;
+
 /// One format: what lists say of it, and how it is read. A value of this type is all that a format adds outside of its
 /// own file.
 pub struct Importer {
@@ -166,7 +169,7 @@ pub struct Importer {
     pub import: fn(&mut Source, &mut Context<'_>) -> Result<(), ImportError>,
     /// Details of the events at these offsets of the decompressed file, ascending, in one pass through it, for formats that
     /// leave them there ([`no_details`] for the others). Fails when the file changed or cannot be read any more.
-    pub details: fn(&mut Source, &[u64], &mut dyn FnMut(u64, Details)) -> Result<(), ImportError>,
+    pub details: ReadDetails,
 }
 
 /// [`Importer::details`] of formats that leave nothing in the file.

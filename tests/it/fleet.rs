@@ -27,7 +27,14 @@ fn job(folder: &Path) {
             event("gemm_kernel", "kernel", 7, began + 10, own, "");
             let collective = r#""Collective name": "allreduce", "Process Group Name": "0", "In msg nelems": 1024, "dtype": "Float""#;
             let start = began + 10 + own;
-            event("ncclDevKernel_AllReduce_Sum_f32_RING_LL", "kernel", 20, start, began + 10 + last + 100 - start, collective);
+            event(
+                "ncclDevKernel_AllReduce_Sum_f32_RING_LL",
+                "kernel",
+                20,
+                start,
+                began + 10 + last + 100 - start,
+                collective,
+            );
         }
         let text = format!(
             r#"{{"schemaVersion": 1, "distributedInfo": {{"rank": {rank}, "world_size": 5}}, "host_name": "n{rank}", "traceEvents": [{}]}}"#,
@@ -43,7 +50,8 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
     let (traces, tables) = (folder.join("traces"), folder.join("tables").display().to_string());
     job(&traces);
     let traces = traces.display().to_string();
-    let added = stdout(&["fleet", "add", &traces, "--to", &tables, "--label", "job=night", "--label", "commit=a1"]);
+    let added =
+        stdout(&["fleet", "add", &traces, "--to", &tables, "--label", "job=night", "--label", "commit=a1"]);
     assert!(added.contains("added 4 runs") && added.contains("night: 4 of 5 ranks on 4 hosts"), "{added}");
     assert!(added.contains("missing: rank 4 of 5"), "{added}");
     let again = stdout(&["fleet", "add", &format!("{traces}/trace-?.json"), "--to", &tables]);
@@ -52,11 +60,17 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
     let ask = |more: &[&str]| run(&[&["fleet", "ask", &tables, "--question"], more].concat());
     let text = |more: &[&str]| String::from_utf8(ask(more).stdout).unwrap();
     let said = text(&["stragglers"]);
-    assert!(said.contains("rank 2 (n2): since step 3 +30") && said.contains("in 1 kernel, first gemm_kernel"), "{said}");
+    assert!(
+        said.contains("rank 2 (n2): since step 3 +30") && said.contains("in 1 kernel, first gemm_kernel"),
+        "{said}"
+    );
     assert!(said.contains("missing: rank 4 of 5"), "{said}");
     let json: Value = serde_json::from_str(&text(&["stragglers", "--json"])).unwrap();
     let found = &json["jobs"][0]["found"][0];
-    assert_eq!((&found["class"], &found["ranks"], &found["first_step"]), (&"compute straggler".into(), &serde_json::json!([2]), &3.into()));
+    assert_eq!(
+        (&found["class"], &found["ranks"], &found["first_step"]),
+        (&"compute straggler".into(), &serde_json::json!([2]), &3.into())
+    );
 
     let code = |more: &[&str]| ask(more).status.code();
     assert_eq!(code(&["stragglers", "--fail-if", "wait>5%"]), Some(1));
@@ -67,8 +81,18 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
 
     // Every question has an answer for people and one for programs, packed or not.
     let all = [
-        "jobs", "stragglers", "clocks", "collectives", "steps", "kernels", "functions", "slowest", "trend", "regressions",
-        "requests", "findings",
+        "jobs",
+        "stragglers",
+        "clocks",
+        "collectives",
+        "steps",
+        "kernels",
+        "functions",
+        "slowest",
+        "trend",
+        "regressions",
+        "requests",
+        "findings",
     ];
     let answers = || all.map(|question| (text(&[question]), text(&[question, "--json"])));
     let before = answers();
@@ -122,7 +146,10 @@ for table in sorted(p.name for p in folder.iterdir() if p.is_dir()):
 #[test]
 fn other_programs_read_the_tables() {
     let Some(python) = python() else { return };
-    let has = Command::new(python).args(["-c", "import pyarrow.parquet"]).output().is_ok_and(|o| o.status.success());
+    let has = Command::new(python)
+        .args(["-c", "import pyarrow.parquet"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     if !has {
         eprintln!("no pyarrow here: nothing is read with it");
         return;
@@ -130,14 +157,27 @@ fn other_programs_read_the_tables() {
     let folder = folder("fleet-read");
     let (traces, tables) = (folder.join("traces"), folder.join("tables").display().to_string());
     job(&traces);
-    stdout(&["fleet", "add", &traces.display().to_string(), "--to", &tables, "--label", "job=night", "--label", "commit=a1"]);
+    stdout(&[
+        "fleet",
+        "add",
+        &traces.display().to_string(),
+        "--to",
+        &tables,
+        "--label",
+        "job=night",
+        "--label",
+        "commit=a1",
+    ]);
     let read = || {
         let out = Command::new(python).args(["-c", READ, &tables]).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     };
     let rows = read();
-    assert!(rows.contains("runs 4\n") && rows.contains("steps 40\n") && rows.contains("collectives 40\n"), "{rows}");
+    assert!(
+        rows.contains("runs 4\n") && rows.contains("steps 40\n") && rows.contains("collectives 40\n"),
+        "{rows}"
+    );
     assert!(rows.contains("spans 120\n"), "{rows}");
     stdout(&["fleet", "pack", &tables]);
     assert_eq!(read(), rows);

@@ -250,13 +250,19 @@ fn torchs_profiler_hands_each_trace_to_a_dataset() {
     let Some(_) = python3() else { return };
     let folder = folder("python-fleet");
     let site = installed(&folder.join("prefix"), "lib/python3.11/site-packages");
-    let (tables, traces) = (folder.join("train").display().to_string(), folder.join("traces").display().to_string());
-    let out = Command::new("python3").args(["-c", WINDOWS, &tables, &traces]).env("PYTHONPATH", &site).output().unwrap();
+    let (tables, traces) =
+        (folder.join("train").display().to_string(), folder.join("traces").display().to_string());
+    let out = Command::new("python3")
+        .args(["-c", WINDOWS, &tables, &traces])
+        .env("PYTHONPATH", &site)
+        .output()
+        .unwrap();
     said(&out);
     let wrong = String::from_utf8_lossy(&out.stderr);
     assert_eq!(wrong.lines().count(), 1, "what fails is said and training goes on: {wrong}");
     assert!(wrong.contains("was not added to /dev/null/nowhere"), "{wrong}");
-    let jobs = program(&["fleet", "ask", &tables, "--question", "jobs", "--where", "commit=a1"]).output().unwrap();
+    let jobs =
+        program(&["fleet", "ask", &tables, "--question", "jobs", "--where", "commit=a1"]).output().unwrap();
     let jobs = said(&jobs);
     assert!(jobs.contains("train: 2 ranks") && jobs.contains("train-2: 1 run"), "{jobs}");
     std::fs::remove_dir_all(folder).unwrap();

@@ -74,7 +74,9 @@ pub(super) struct AddArgs {
 /// A label as it is typed.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
         _ => Err(format!("«{text}» is no label: NAME=VALUE")),
     }
 }
@@ -94,7 +96,9 @@ pub(super) fn run(args: &AddArgs) -> Result<(), Failure> {
     let options = Options {
         labels,
         spans: source.spans.into(),
-        jobs: source.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        jobs: source
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
         shard,
         pattern: source.rank_pattern.clone(),
     };
@@ -138,12 +142,17 @@ fn summary(added: &Added, dataset: &Dataset, shard: Shard) -> Result<Page, Failu
     }
     let sizes = match added.added {
         0 => String::new(),
-        _ => format!(": {} of files as {}", format::bytes(added.read as i64), format::bytes(added.written as i64)),
+        _ => format!(
+            ": {} of files as {}",
+            format::bytes(added.read as i64),
+            format::bytes(added.written as i64)
+        ),
     };
     page.line(format_args!("{}: {}{sizes}", dataset.folder().display(), parts.join(", ")));
     // A share of the files lacks what others read.
     if shard.count == 1 {
-        let found = dataset.read(|snapshot| jobs(snapshot, &Chosen::default())).map_err(failed(dataset.folder()))?;
+        let found =
+            dataset.read(|snapshot| jobs(snapshot, &Chosen::default())).map_err(failed(dataset.folder()))?;
         for job in found.rows.iter().filter(|job| job.job.is_ranked()) {
             page.line(super::shown::job_line(job));
             super::shown::about_ranks(&job.job).iter().for_each(|gap| page.line(format_args!("  {gap}")));

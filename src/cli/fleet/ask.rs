@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::super::Failure;
 use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
 use super::super::out::{print, write_json};
-use super::super::Failure;
 use super::add::label;
 use super::{failed, shown};
 use crate::fleet::ask::Chosen;
@@ -154,9 +154,9 @@ pub(super) fn run(args: &AskArgs) -> Result<(), Failure> {
     let judged = args.fail_if.iter().map(|text| judge(text, &answer.values)).collect::<Result<_, _>>();
     let gate = Gate(judged.map_err(|why| Failure::new(format!("--fail-if {why}")))?);
     if !gate.0.is_empty() {
-        let rows = gate.0.iter().map(|j| {
-            serde_json::json!({ "condition": j.condition, "outcome": j.outcome.key(), "why": j.why })
-        });
+        let rows = gate.0.iter().map(
+            |j| serde_json::json!({ "condition": j.condition, "outcome": j.outcome.key(), "why": j.why }),
+        );
         answer.sheet.value("gate", rows.collect::<Vec<_>>());
     }
     if args.json {

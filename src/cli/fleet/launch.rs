@@ -33,7 +33,9 @@ fn command(source: &SourceArgs, shard: &str) -> String {
     let mut words = vec!["inferscope fleet add".to_owned()];
     words.extend(source.sources.iter().map(|source| path(source)));
     words.push(format!("--to {}", path(&source.dataset)));
-    words.extend(source.labels.iter().map(|(name, value)| format!("--label {}", quoted(&format!("{name}={value}")))));
+    words.extend(
+        source.labels.iter().map(|(name, value)| format!("--label {}", quoted(&format!("{name}={value}")))),
+    );
     let spans = source.spans.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
     if spans != "all" {
         words.push(format!("--spans {spans}"));
@@ -64,7 +66,10 @@ pub(super) fn lines(source: &SourceArgs, launcher: Launcher, shards: u64) -> Str
         Launcher::Xargs => {
             // A process for each core, each of which reads a file at a time.
             let jobs = if source.jobs.is_none() { " --jobs 1" } else { "" };
-            format!("seq 0 {last} | xargs -P \"$(nproc)\" -I{{}} {}{jobs}\n", command(source, &format!("{{}}/{shards}")))
+            format!(
+                "seq 0 {last} | xargs -P \"$(nproc)\" -I{{}} {}{jobs}\n",
+                command(source, &format!("{{}}/{shards}"))
+            )
         }
         Launcher::K8s => {
             let command = command(source, "auto").replace('\'', "''");
@@ -102,7 +107,8 @@ mod tests {
 
     #[test]
     fn lines_keep_all_that_was_said() {
-        let add = r"inferscope fleet add '/data/it'\''s here' --to /out --label 'run=a b' --spans gpu --shard";
+        let add =
+            r"inferscope fleet add '/data/it'\''s here' --to /out --label 'run=a b' --spans gpu --shard";
         let slurm = printed(Launcher::Slurm);
         assert!(slurm.starts_with("#!/bin/sh\n") && slurm.contains("--array=0-3"), "{slurm}");
         assert!(slurm.ends_with(&format!("{add} auto\n")), "{slurm}");

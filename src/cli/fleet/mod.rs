@@ -93,6 +93,11 @@ fn packed(folder: &Path) -> Result<(), Failure> {
     let runs = format::counted(done.runs as i64, "run", "runs");
     print_lines(&match done.new {
         0 => format!("{}: all {runs} are packed already: {}\n", folder.display(), size(done.after)),
-        _ => format!("{}: packed {runs}: {} instead of {}\n", folder.display(), size(done.after), size(done.before)),
+        _ => format!(
+            "{}: packed {runs}: {} instead of {}\n",
+            folder.display(),
+            size(done.after),
+            size(done.before)
+        ),
     })
 }

@@ -75,7 +75,9 @@ pub(super) fn of_job(job: &Job, operations: &[Operation]) -> Clocks {
     let mut off: Vec<Vec<i64>> = vec![Vec::new(); job.ranks.len()];
     for operation in used {
         let end = |p: &Part| p.end().saturating_sub(offsets[p.rank as usize].unwrap_or(0));
-        let Some(reference) = middle(&mut operation.parts.iter().map(end).collect::<Vec<_>>()) else { continue };
+        let Some(reference) = middle(&mut operation.parts.iter().map(end).collect::<Vec<_>>()) else {
+            continue;
+        };
         for part in &operation.parts {
             off[part.rank as usize].push(end(part).saturating_sub(reference).saturating_abs());
         }

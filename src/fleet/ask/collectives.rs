@@ -69,7 +69,8 @@ fn of_job(job: &Job, matched: &Matched) -> JobOperations {
     let sum = |((kind, group), all): ((u32, u32), Vec<&super::matched::Operation>)| {
         let mut transfers: Vec<i64> = all.iter().map(|o| o.transfer()).collect();
         let mut bytes: Vec<i64> = all.iter().filter_map(|o| o.parts[0].bytes).collect();
-        let took = |o: &super::matched::Operation| o.parts.iter().map(|p| p.took).fold(0i64, i64::saturating_add);
+        let took =
+            |o: &super::matched::Operation| o.parts.iter().map(|p| p.took).fold(0i64, i64::saturating_add);
         let wait = |o: &super::matched::Operation| took(o) / o.parts.len() as i64 - o.transfer();
         let apart = |o: &super::matched::Operation| {
             let starts = || o.parts.iter().map(|p| p.start.saturating_sub(offset(p.rank)));

@@ -76,7 +76,8 @@ impl Sum {
         self.own = self.own.saturating_add(other.own);
         self.total = self.total.saturating_add(other.total);
         self.fastest = self.fastest.into_iter().chain(other.fastest).min();
-        self.slowest = self.slowest.into_iter().chain(other.slowest).max_by_key(|s| (s.0, std::cmp::Reverse(s.1)));
+        self.slowest =
+            self.slowest.into_iter().chain(other.slowest).max_by_key(|s| (s.0, std::cmp::Reverse(s.1)));
         // Whichever piece came first: the texts of one id are alike.
         self.texts = self.texts.take().or(other.texts);
     }
@@ -110,7 +111,8 @@ pub fn functions(snapshot: &Snapshot, chosen: &Chosen, category: Option<&str>) -
         let texts = TEXTS.map(|name| frame.texts(name));
         let [ids, calls, own, total, p50] =
             ["function_id", "calls", "self_value", "total_value", "p50_ns"].map(|name| frame.ints(name));
-        let in_category: Vec<bool> = texts[2].1.iter().map(|text| category.is_none_or(|c| **text == *c)).collect();
+        let in_category: Vec<bool> =
+            texts[2].1.iter().map(|text| category.is_none_or(|c| **text == *c)).collect();
         for row in 0..frame.rows {
             let Some(place) = run(row).filter(|&place| wanted[place as usize]) else { continue };
             if !in_category[texts[2].0[row] as usize] {
@@ -153,7 +155,9 @@ pub fn functions(snapshot: &Snapshot, chosen: &Chosen, category: Option<&str>) -
         }
     };
     let mut rows: Vec<FunctionSum> = sums.into_iter().map(row).collect();
-    rows.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| (&a.name, a.id, &a.unit).cmp(&(&b.name, b.id, &b.unit))));
+    rows.sort_by(|a, b| {
+        b.own.cmp(&a.own).then_with(|| (&a.name, a.id, &a.unit).cmp(&(&b.name, b.id, &b.unit)))
+    });
     let asked = wanted.iter().filter(|&&w| w).count();
     Ok(FunctionSums { rows, runs: Arc::new(runs), asked })
 }

@@ -37,7 +37,9 @@ impl Figure {
             None if text == "step" => Ok(Self::Step),
             Some(("self", name)) if !name.is_empty() => Ok(Self::Own(name.to_owned())),
             Some(("total", name)) if !name.is_empty() => Ok(Self::Total(name.to_owned())),
-            _ => Err(format!("«{text}» is no figure of a run: duration, step, self:FUNCTION or total:FUNCTION")),
+            _ => Err(format!(
+                "«{text}» is no figure of a run: duration, step, self:FUNCTION or total:FUNCTION"
+            )),
         }
     }
 }
@@ -123,10 +125,16 @@ fn values(
     let nanoseconds = crate::model::Unit::Nanoseconds.key().to_owned();
     let (name, column) = match figure {
         Figure::Duration => {
-            return Ok((places().filter_map(|(place, run)| Some((place, run.duration?))).collect(), nanoseconds));
+            return Ok((
+                places().filter_map(|(place, run)| Some((place, run.duration?))).collect(),
+                nanoseconds,
+            ));
         }
         Figure::Step => {
-            let all = Job { ranks: places().map(|(place, _)| (i64::from(place), place)).collect(), ..Job::default() };
+            let all = Job {
+                ranks: places().map(|(place, _)| (i64::from(place), place)).collect(),
+                ..Job::default()
+            };
             let grid = grids(snapshot, runs, std::slice::from_ref(&all))?;
             let Some(grid) = grid.first() else { return Ok((Vec::new(), nanoseconds)) };
             let of = |(at, (_, place)): (usize, &(i64, u32))| {
@@ -169,7 +177,8 @@ fn shifts(series: &[i64]) -> Vec<Shift> {
         let Some(at) = change(part, LEAST_RUNS) else { continue };
         let values = |part: &[i64]| part.iter().map(|v| *v as f64).collect::<Vec<_>>();
         let p = (mann_whitney(&values(&part[..at]), &values(&part[at..])) * part.len() as f64).min(1.0);
-        let (Some(before), Some(after)) = (middle(&mut part[..at].to_vec()), middle(&mut part[at..].to_vec()))
+        let (Some(before), Some(after)) =
+            (middle(&mut part[..at].to_vec()), middle(&mut part[at..].to_vec()))
         else {
             continue;
         };
@@ -298,7 +307,8 @@ pub fn regressions(snapshot: &Snapshot, chosen: &Chosen, last: usize) -> io::Res
     answer.too_few = smallest_p(before, latest) * ids.len() as f64 > ALPHA;
     let mut changed: FxHashMap<i64, Changed> = FxHashMap::default();
     for (&id, &p) in ids.iter().zip(&p).filter(|(_, p)| **p < ALPHA) {
-        let middles = sides(&costs[&id]).map(|side| crate::analysis::diff::evidence::median(&side).unwrap_or(0.0));
+        let middles =
+            sides(&costs[&id]).map(|side| crate::analysis::diff::evidence::median(&side).unwrap_or(0.0));
         let [before, after] = middles;
         if (after - before).abs() > PRACTICAL * before.abs() {
             let blank = String::new;
@@ -325,11 +335,13 @@ fn name(snapshot: &Snapshot, changed: &mut FxHashMap<i64, Changed>) -> io::Resul
     let each = |names: &mut Names, frame: &Frame| {
         for (row, id) in frame.ints("function_id").iter().enumerate() {
             if changed.contains_key(id) && !names.contains_key(id) {
-                names.insert(*id, ["name", "module", "unit"].map(|column| frame.text(column, row).to_owned()));
+                names
+                    .insert(*id, ["name", "module", "unit"].map(|column| frame.text(column, row).to_owned()));
             }
         }
     };
-    let parts = snapshot.scan(&FUNCTIONS, &["function_id", "name", "module", "unit"], Names::default, each)?;
+    let parts =
+        snapshot.scan(&FUNCTIONS, &["function_id", "name", "module", "unit"], Names::default, each)?;
     for (id, [name, module, unit]) in parts.into_iter().flatten() {
         if let Some(changed) = changed.get_mut(&id) {
             (changed.name, changed.module, changed.unit) = (name, module, unit);

@@ -68,18 +68,8 @@ pub(super) struct Matched {
 /// Kinds in which not all take part from start to end.
 const BETWEEN_TWO: [&str; 2] = ["send_recv", "unknown"];
 
-const COLUMNS: [&str; 10] = [
-    "run_id",
-    "step",
-    "group_name",
-    "group_ranks",
-    "seq",
-    "nth",
-    "kind",
-    "bytes",
-    "start_ns",
-    "dur_ns",
-];
+const COLUMNS: [&str; 10] =
+    ["run_id", "step", "group_name", "group_ranks", "seq", "nth", "kind", "bytes", "start_ns", "dur_ns"];
 
 /// A row with what it is matched by.
 struct Row {

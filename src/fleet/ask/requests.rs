@@ -56,9 +56,8 @@ impl Sum {
     }
 
     fn group(mut self, name: String) -> Group {
-        let three = |all: &mut Vec<i64>| {
-            Some([quantile(all, 0.5)?, quantile(all, 0.95)?, quantile(all, 0.99)?])
-        };
+        let three =
+            |all: &mut Vec<i64>| Some([quantile(all, 0.5)?, quantile(all, 0.95)?, quantile(all, 0.99)?]);
         Group {
             name,
             requests: self.requests,

@@ -110,7 +110,9 @@ fn collect(rows: &mut Vec<Row>, frame: &Frame, runs: &Runs, wanted: &[bool]) {
 pub fn grids(snapshot: &Snapshot, runs: &Runs, jobs: &[Job]) -> io::Result<Vec<Grid>> {
     let places = places(runs, jobs);
     let wanted: Vec<bool> = places.iter().map(Option::is_some).collect();
-    let rows = snapshot.scan(&STEPS, &COLUMNS, Vec::new, |rows, frame| collect(rows, frame, runs, &wanted))?.concat();
+    let rows = snapshot
+        .scan(&STEPS, &COLUMNS, Vec::new, |rows, frame| collect(rows, frame, runs, &wanted))?
+        .concat();
     let mut of_job: Vec<Vec<(usize, i64, StepCell)>> = vec![Vec::new(); jobs.len()];
     for (place, step, cell) in rows {
         if let Some((job, rank)) = places[place as usize] {
@@ -124,7 +126,10 @@ pub fn grids(snapshot: &Snapshot, runs: &Runs, jobs: &[Job]) -> io::Result<Vec<G
 pub(super) fn places(runs: &Runs, jobs: &[Job]) -> Vec<Option<(usize, usize)>> {
     let mut places = vec![None; runs.rows.len()];
     for (at, job) in jobs.iter().enumerate() {
-        job.ranks.iter().enumerate().for_each(|(rank, (_, place))| places[*place as usize] = Some((at, rank)));
+        job.ranks
+            .iter()
+            .enumerate()
+            .for_each(|(rank, (_, place))| places[*place as usize] = Some((at, rank)));
     }
     places
 }
@@ -190,8 +195,12 @@ pub fn steps(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Vec<JobSteps>> 
 
 fn rows(job: &Job, grid: &Grid) -> Vec<StepRow> {
     let of_step = |at: usize| {
-        let cells: Vec<(i64, &StepCell)> =
-            job.ranks.iter().enumerate().filter_map(|(i, (rank, _))| Some((*rank, grid.cell(at, i)?))).collect();
+        let cells: Vec<(i64, &StepCell)> = job
+            .ranks
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (rank, _))| Some((*rank, grid.cell(at, i)?)))
+            .collect();
         let longest = cells.iter().map(|(rank, c)| (c.took, *rank)).max()?;
         let mut took: Vec<i64> = cells.iter().map(|(_, c)| c.took).collect();
         let gpu = |value: fn(&GpuTimes) -> i64| {

@@ -39,7 +39,8 @@ pub(super) fn frame(making: &Making<'_>, input: &Input) -> Result<Frame, ImportE
     let mut order: FxHashMap<(Option<i64>, String, String, &str), i64> = FxHashMap::default();
     let mut frame = Frame::new(&COLLECTIVES);
     for ((track, span), stated) in kernels.iter().zip(&stated) {
-        let by_name = *names.entry(span.function).or_insert_with(|| of_name(profile.function_name(span.function)));
+        let by_name =
+            *names.entry(span.function).or_insert_with(|| of_name(profile.function_name(span.function)));
         let kind = if stated.kind.is_empty() { by_name } else { of_argument(&stated.kind) };
         let step = making.steps.at(span.start);
         let nth = order.entry((step, stated.group.clone(), stated.ranks.clone(), kind)).or_default();
@@ -217,6 +218,9 @@ mod tests {
             ("Seq", "17"),
         ];
         let stated = of_details(details.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-        assert_eq!((stated.bytes, stated.seq, &*stated.ranks, stated.size), (Some(2048), Some(17), "[0,1,2,3]", Some(4)));
+        assert_eq!(
+            (stated.bytes, stated.seq, &*stated.ranks, stated.size),
+            (Some(2048), Some(17), "[0,1,2,3]", Some(4))
+        );
     }
 }

@@ -7,6 +7,7 @@ mod rest;
 mod spans;
 mod steps;
 
+use std::io;
 use std::sync::Arc;
 
 use super::frame::{Cell, Frame, known};
@@ -19,7 +20,7 @@ use crate::analysis::tree_costs::Costs;
 use crate::analysis::{findings, formula};
 use crate::format;
 use crate::import::{ImportError, Input};
-use crate::jobs::Job;
+use crate::jobs::{Cancelled, Job};
 use crate::model::Profile;
 use crate::model::keys::SymbolParts;
 use crate::query::{Engine, Run};
@@ -81,39 +82,69 @@ struct Making<'a> {
     steps: steps::Steps,
 }
 
-/// Rows of a profile, a frame for each table in the order of [`super::schema::TABLES`]; the one of `runs` is last.
+/// Why there are no rows.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The file, which is read once more for the details of collectives, cannot be read any more.
+    Unreadable(ImportError),
+    /// The rows cannot be written.
+    Unwritten(io::Error),
+}
+
+impl From<ImportError> for Stopped {
+    fn from(e: ImportError) -> Self {
+        Self::Unreadable(e)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(e: io::Error) -> Self {
+        Self::Unwritten(e)
+    }
+}
+
+impl From<Cancelled> for Stopped {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Unwritten(io::Error::other(cancelled))
+    }
+}
+
+/// Makes the rows of a profile, table by table in the order of [`super::schema::TABLES`], the row of `runs` last. Each frame is
+/// gone before the next one is made; those of one table may be several.
 ///
 /// # Errors
-/// When the file, which is read once more for the details of collectives, cannot be read any more.
-pub fn tables(profile: &Arc<Profile>, input: &Input, about: &About<'_>) -> Result<Vec<Frame>, ImportError> {
+/// When the file cannot be read any more, and as `out`.
+pub fn tables(
+    profile: &Arc<Profile>,
+    input: &Input,
+    about: &About<'_>,
+    out: &mut dyn FnMut(&Frame) -> io::Result<()>,
+) -> Result<(), Stopped> {
     let (engine, job, run) = (Engine::inline(), Job::new(), Run::of(profile.clone()));
-    let cancelled = |_| ImportError::malformed("was cancelled");
     let slice = Slice::whole(formula::shown(crate::model::MetricKey::default(), profile));
     let making = Making {
         profile,
         run_id: about.run_id,
         rank: about.rank.as_ref().map(|r| r.number),
         ids: profile.keys().symbols().iter().map(|key| function_id(key.value())).collect(),
-        steps: steps::Steps::of(&engine, &run).map_err(cancelled)?,
+        steps: steps::Steps::of(&engine, &run)?,
     };
-    let table = engine.now(&run, &Functions(slice.clone()), &job).map_err(cancelled)?;
-    let functions = functions::frame(&making, &table, slice.metric);
-    let costs = engine.now(&run, &Costs(slice), &job).map_err(cancelled)?;
-    let paths = paths::frame(&making, &costs);
-    let noted = engine.now(&run, &findings::Findings::default(), &job).map_err(cancelled)?;
+    out(&functions::frame(&making, &*engine.now(&run, &Functions(slice.clone()), &job)?, slice.metric))?;
+    out(&paths::frame(&making, &*engine.now(&run, &Costs(slice), &job)?))?;
+    let noted = engine.now(&run, &findings::Findings::default(), &job)?;
+    // All answers that are kept: they take as much room as the profile.
+    drop(engine);
+    out(&making.steps.frame(&making))?;
     let collectives = collectives::frame(&making, input)?;
-    let runs = runs(&making, about, collectives.rows);
-    Ok(vec![
-        functions,
-        paths,
-        making.steps.frame(&making),
-        collectives,
-        rest::requests(&making),
-        rest::counters(&making),
-        rest::findings(&making, &noted),
-        spans::frame(&making, about.spans),
-        runs,
-    ])
+    let count = collectives.rows;
+    out(&collectives)?;
+    drop(collectives);
+    out(&rest::requests(&making))?;
+    out(&rest::counters(&making))?;
+    out(&rest::findings(&making, &noted))?;
+    spans::frames(&making, about.spans, out)?;
+    out(&runs(&making, about, count))?;
+    Ok(())
 }
 
 /// What is the same function in all runs has the same id.

@@ -17,8 +17,9 @@ const DEEPEST: u32 = 256;
 /// Parents before their children, so that a reader needs one pass.
 pub(super) fn frame(making: &Making<'_>, costs: &TreeCosts) -> Frame {
     let nodes = &costs.tree.nodes;
-    let mut heavy: Vec<u32> =
-        (0..nodes.len() as u32).filter(|&n| nodes[n as usize].depth < DEEPEST && costs.own[n as usize] > 0).collect();
+    let mut heavy: Vec<u32> = (0..nodes.len() as u32)
+        .filter(|&n| nodes[n as usize].depth < DEEPEST && costs.own[n as usize] > 0)
+        .collect();
     let size = |n: &u32| (Reverse(costs.own[*n as usize]), *n);
     if heavy.len() > MOST {
         heavy.select_nth_unstable_by_key(MOST, size);

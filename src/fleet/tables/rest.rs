@@ -46,7 +46,8 @@ fn middle(counter: &Counter) -> Option<(f64, f64)> {
     sorted.sort_by(f64::total_cmp);
     let p95 = *sorted.get(((sorted.len() as f64 * 0.95).ceil() as usize).checked_sub(1)?)?;
     let held = counter.times.windows(2).map(|w| w[1].saturating_sub(w[0]) as f64);
-    let (sum, time) = held.zip(&counter.values).fold((0.0, 0.0), |(sum, time), (t, v)| (sum + v * t, time + t));
+    let (sum, time) =
+        held.zip(&counter.values).fold((0.0, 0.0), |(sum, time), (t, v)| (sum + v * t, time + t));
     let plain = || counter.values.iter().sum::<f64>() / counter.values.len() as f64;
     Some((if time > 0.0 { sum / time } else { plain() }, p95))
 }

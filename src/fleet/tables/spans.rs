@@ -1,12 +1,20 @@
 //! Spans as rows.
 
+use std::io;
+
 use super::{Making, SpansKept};
+use crate::fleet::file::GROUP_ROWS;
 use crate::fleet::frame::Frame;
 use crate::fleet::schema::SPANS;
 use crate::model::{NO_ROW, TrackKind};
 
-/// Track by track, as they lie in the profile: a caller stands before what it calls.
-pub(super) fn frame(making: &Making<'_>, kept: SpansKept) -> Frame {
+/// Track by track, as they lie in the profile: a caller stands before what it calls. There may be millions, so a row group at a
+/// time is made.
+pub(super) fn frames(
+    making: &Making<'_>,
+    kept: SpansKept,
+    out: &mut dyn FnMut(&Frame) -> io::Result<()>,
+) -> io::Result<()> {
     let profile = making.profile;
     let mut frame = Frame::new(&SPANS);
     let wanted = |kind: TrackKind| match kept {
@@ -30,7 +38,11 @@ pub(super) fn frame(making: &Making<'_>, kept: SpansKept) -> Frame {
                 back.into(),
                 making.steps.at(span.start).into(),
             ]);
+            if frame.rows >= GROUP_ROWS {
+                out(&frame)?;
+                frame = Frame::new(&SPANS);
+            }
         }
     }
-    frame
+    out(&frame)
 }

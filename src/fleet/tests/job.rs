@@ -139,7 +139,8 @@ impl Job {
         let mut events: Vec<Vec<Event>> = (0..self.ranks).map(|_| Vec::new()).collect();
         let mut chance: Vec<Chance> = (0..self.ranks)
             .map(|rank| {
-                let mut chance = Chance((self.seed * 7919 + rank as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                let mut chance =
+                    Chance((self.seed * 7919 + rank as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
                 (0..8).for_each(|_| _ = chance.next());
                 chance
             })
@@ -155,7 +156,15 @@ impl Job {
                     at[rank] += late;
                 }
                 let copies = 40_000 + if let Some(Fault::Copies(more)) = fault { more } else { 0 };
-                gpu(&mut events[rank], "Memcpy HtoD (Pinned -> Device)", "gpu_memcpy", 7, &mut at[rank], copies, String::new());
+                gpu(
+                    &mut events[rank],
+                    "Memcpy HtoD (Pinned -> Device)",
+                    "gpu_memcpy",
+                    7,
+                    &mut at[rank],
+                    copies,
+                    String::new(),
+                );
             }
             for round in 0..2 {
                 for rank in 0..self.ranks {
@@ -175,16 +184,33 @@ impl Job {
                     let members: Vec<usize> =
                         (group * self.group..((group + 1) * self.group).min(self.ranks)).collect();
                     let transfer = (200_000.0 * (self.link)(group, step)) as i64;
-                    self.collective(&mut events, &mut at, &members, Which { group: group + 1, sequence, round, transfer });
+                    self.collective(
+                        &mut events,
+                        &mut at,
+                        &members,
+                        Which { group: group + 1, sequence, round, transfer },
+                    );
                 }
             }
             sequence += 1;
             let all: Vec<usize> = (0..self.ranks).collect();
-            self.collective(&mut events, &mut at, &all, Which { group: 0, sequence, round: 2, transfer: 300_000 });
+            self.collective(
+                &mut events,
+                &mut at,
+                &all,
+                Which { group: 0, sequence, round: 2, transfer: 300_000 },
+            );
             now = at.iter().copied().max().unwrap();
             for events in &mut events {
                 let name = format!("ProfilerStep#{}", step + FIRST);
-                events.push(Event { name, cat: "user_annotation", tid: 1, start: began, end: now - 1_000, args: String::new() });
+                events.push(Event {
+                    name,
+                    cat: "user_annotation",
+                    tid: 1,
+                    start: began,
+                    end: now - 1_000,
+                    args: String::new(),
+                });
             }
             now += 20_000;
         }
@@ -193,9 +219,15 @@ impl Job {
 
     fn collective(&self, events: &mut [Vec<Event>], at: &mut [i64], members: &[usize], which: Which) {
         let end = members.iter().map(|&rank| at[rank]).max().unwrap() + which.transfer;
-        let (kind, word) = if which.round == 2 { ("allreduce", "AllReduce") } else { ("_reduce_scatter_base", "ReduceScatter") };
+        let (kind, word) = if which.round == 2 {
+            ("allreduce", "AllReduce")
+        } else {
+            ("_reduce_scatter_base", "ReduceScatter")
+        };
         let name = match self.names {
-            Names::Arguments | Names::New => format!("ncclDevKernel_{word}_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)"),
+            Names::Arguments | Names::New => {
+                format!("ncclDevKernel_{word}_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)")
+            }
             Names::Old => format!("ncclKernel_{word}_RING_LL_Sum_float(ncclWorkElem)"),
             Names::Generic => "ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)".to_owned(),
         };
@@ -215,12 +247,20 @@ impl Job {
     }
 
     fn trace(&self, rank: usize, events: &[Event]) -> String {
-        let mut out = String::from("{\"schemaVersion\": 1, \"deviceProperties\": [{\"id\": 0, \"name\": \"H100\"}],\n");
+        let mut out =
+            String::from("{\"schemaVersion\": 1, \"deviceProperties\": [{\"id\": 0, \"name\": \"H100\"}],\n");
         if self.says_rank {
-            let _ = writeln!(out, r#""distributedInfo": {{"backend": "nccl", "rank": {rank}, "world_size": {}}},"#, self.ranks);
+            let _ = writeln!(
+                out,
+                r#""distributedInfo": {{"backend": "nccl", "rank": {rank}, "world_size": {}}},"#,
+                self.ranks
+            );
         }
         let host = rank / self.per_host;
-        let _ = writeln!(out, r#""host_name": "node{host:02}", "baseTimeNanoseconds": 1724000000000000000, "traceEvents": ["#);
+        let _ = writeln!(
+            out,
+            r#""host_name": "node{host:02}", "baseTimeNanoseconds": 1724000000000000000, "traceEvents": ["#
+        );
         let us = |ns: i64| format!("{}.{:03}", ns.div_euclid(1000), ns.rem_euclid(1000));
         let ahead = (self.clock)(rank);
         for (i, e) in events.iter().enumerate() {
@@ -248,7 +288,15 @@ struct Which {
     transfer: i64,
 }
 
-fn gpu(events: &mut Vec<Event>, name: &str, cat: &'static str, tid: u32, at: &mut i64, took: i64, args: String) {
+fn gpu(
+    events: &mut Vec<Event>,
+    name: &str,
+    cat: &'static str,
+    tid: u32,
+    at: &mut i64,
+    took: i64,
+    args: String,
+) {
     events.push(Event { name: name.to_owned(), cat, tid, start: *at, end: *at + took, args });
     *at += took + 1_000;
 }

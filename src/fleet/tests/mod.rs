@@ -93,7 +93,11 @@ fn a_healthy_job_names_nobody() {
     for (seed, names) in [(1, Names::Arguments), (2, Names::New), (3, Names::Old), (4, Names::Generic)] {
         let job = asked("healthy", &Job { seed, names, ..Job::default() });
         assert_eq!(says(&job), Vec::<String>::new(), "{names:?}");
-        assert_eq!((job.ranks, job.missing.len(), job.doubles.len(), job.operations > 0), (8, 0, 0, true), "{names:?}");
+        assert_eq!(
+            (job.ranks, job.missing.len(), job.doubles.len(), job.operations > 0),
+            (8, 0, 0, true),
+            "{names:?}"
+        );
     }
 }
 
@@ -110,7 +114,10 @@ fn a_rank_that_computes_longer_is_named_with_its_kernels() {
         // Two rounds of six kernels of 100 to 300 µs, 30 % of which is 720 µs.
         assert!((late.behind - 720_000).abs() < 20_000, "{}", late.behind);
         let said = &says(&job)[0];
-        assert!(said.starts_with("rank 5 (node01): since step 14 +") && said.contains(" % in 6 kernels"), "{said}");
+        assert!(
+            said.starts_with("rank 5 (node01): since step 14 +") && said.contains(" % in 6 kernels"),
+            "{said}"
+        );
         assert!(said.contains("7 ranks wait"), "{said}");
     }
 }
@@ -141,7 +148,10 @@ fn a_slow_link_is_one_of_its_group() {
     match job.found.as_slice() {
         [Found::SlowGroup { ranks, steps, transfer, usual, .. }] => {
             assert_eq!((&ranks[..], *steps), (&[8, 9, 10, 11][..], (15, 21)));
-            assert!((*transfer - 1_200_000).abs() < 50_000 && (*usual - 400_000).abs() < 50_000, "{transfer} {usual}");
+            assert!(
+                (*transfer - 1_200_000).abs() < 50_000 && (*usual - 400_000).abs() < 50_000,
+                "{transfer} {usual}"
+            );
         }
         _ => panic!("{:#?}", says(&job)),
     }
@@ -219,7 +229,10 @@ fn without_collectives_ranks_are_compared_by_what_they_compute() {
     }
     read(&traces, &tables, &options());
     let job = Dataset::new(&tables).read(|s| stragglers(s, &Chosen::default())).unwrap().remove(0);
-    assert_eq!((job.rests.key(), fixed(&job).why, &fixed(&job).ranks[..]), ("compute", Why::Compute, &[1][..]));
+    assert_eq!(
+        (job.rests.key(), fixed(&job).why, &fixed(&job).ranks[..]),
+        ("compute", Why::Compute, &[1][..])
+    );
 }
 
 /// All files of a dataset with their bytes.
@@ -252,7 +265,8 @@ fn workers_write_the_same_bytes_and_what_is_there_is_not_read_again() {
     let again = read(&traces, &of("whole"), &options());
     assert_eq!((again.added, again.known, again.read), (0, 6, 0));
     // Killed before the last table: the run is not there, and is read again.
-    let runs: Vec<_> = std::fs::read_dir(of("shares").join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
+    let runs: Vec<_> =
+        std::fs::read_dir(of("shares").join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
     std::fs::remove_file(&runs[0]).unwrap();
     std::fs::remove_file(of("shares").join("steps").join(runs[1].file_name().unwrap())).unwrap();
     let seen = Dataset::new(&of("shares")).snapshot().unwrap();
@@ -293,7 +307,11 @@ fn rows(dataset: &Dataset) -> Vec<String> {
                     let (int, float) = (one.int(name, 0), one.float(name, 0));
                     format!("{int:?} {float:?} {} {:?}", one.text(name, 0), one.labels(name, 0))
                 };
-                rows.push(format!("{}: {}", table.name, names.iter().map(cell).collect::<Vec<_>>().join(" | ")));
+                rows.push(format!(
+                    "{}: {}",
+                    table.name,
+                    names.iter().map(cell).collect::<Vec<_>>().join(" | ")
+                ));
             }
         };
         all.extend(snapshot.scan(table, &names, Vec::new, each).unwrap().concat());
@@ -320,7 +338,11 @@ fn packing_changes_no_row_and_no_answer() {
     assert_eq!(pack(&dataset).unwrap().new, 5);
     read(&late[0], &tables, &with);
     let before = rows(&dataset);
-    let ask = || dataset.read(|s| Ok((stragglers(s, &Chosen::default())?, steps::steps(s, &Chosen::default())?))).unwrap();
+    let ask = || {
+        dataset
+            .read(|s| Ok((stragglers(s, &Chosen::default())?, steps::steps(s, &Chosen::default())?)))
+            .unwrap()
+    };
     let said = ask();
     assert_eq!(fixed(&said.0[0]).ranks, [4]);
     let done = pack(&dataset).unwrap();
@@ -357,7 +379,9 @@ fn readers_see_each_run_once_while_others_pack_and_add() {
             dataset
                 .read(|snapshot| {
                     let each = |ids: &mut Vec<String>, frame: &Frame| {
-                        ids.extend((0..frame.rows).map(|row| format!("{} {:?}", frame.text("run_id", row), frame.int("step", row))));
+                        ids.extend((0..frame.rows).map(|row| {
+                            format!("{} {:?}", frame.text("run_id", row), frame.int("step", row))
+                        }));
                     };
                     let mut ids = snapshot.scan(&STEPS, &["run_id", "step"], Vec::new, each)?.concat();
                     let all = ids.len();
@@ -380,8 +404,11 @@ fn spans_and_ranks_are_kept_as_asked() {
     let traces = folder.0.join("traces");
     let paths = Job { ranks: 2, steps: 3, ..Job::default() }.write(&traces);
     for path in paths {
-        std::fs::rename(&path, path.with_file_name(path.file_name().unwrap().to_string_lossy().replace("rank000", "w-")))
-            .unwrap();
+        std::fs::rename(
+            &path,
+            path.with_file_name(path.file_name().unwrap().to_string_lossy().replace("rank000", "w-")),
+        )
+        .unwrap();
     }
     let spans = |kept, name: &str| {
         let tables = folder.0.join(name);
@@ -396,7 +423,8 @@ fn spans_and_ranks_are_kept_as_asked() {
         assert_eq!(jobs.rows[0].job.from, ["w-{rank}.pt"]);
         (kinds.len(), kinds.iter().all(|k| k == "gpu_stream"))
     };
-    let (all, gpu, none) = (spans(SpansKept::All, "all"), spans(SpansKept::Gpu, "gpu"), spans(SpansKept::None, "none"));
+    let (all, gpu, none) =
+        (spans(SpansKept::All, "all"), spans(SpansKept::Gpu, "gpu"), spans(SpansKept::None, "none"));
     // Of each rank and step: one mark, one copy, twelve kernels, three operations.
     assert_eq!((all, gpu, none), ((2 * 3 * 17, false), (2 * 3 * 16, true), (0, true)));
 }
@@ -407,7 +435,10 @@ fn kernels_are_compared_between_ranks() {
     let dataset = dataset(&Job { fault: from(5, 0, Fault::Kernels(1.5)), ..Job::default() }, &folder);
     let sums = dataset.read(|s| functions::functions(s, &Chosen::default(), Some("kernel"))).unwrap();
     let gemm = sums.rows.iter().find(|r| r.name.contains("gemm_kernel_5")).unwrap();
-    assert_eq!((gemm.runs, gemm.calls, sums.runs.rows[gemm.slowest.unwrap().1 as usize].rank), (8, 8 * 24, Some(5)));
+    assert_eq!(
+        (gemm.runs, gemm.calls, sums.runs.rows[gemm.slowest.unwrap().1 as usize].rank),
+        (8, 8 * 24, Some(5))
+    );
     assert!((gemm.ratio().unwrap() - 1.5).abs() < 0.03, "{gemm:?}");
 }
 

@@ -48,7 +48,11 @@ impl Shown {
                 format::count(r.runs as i64),
                 format::short(&format::bare(&r.name), 80),
             );
-            let of = |run: Option<(i64, u32)>| run.map(|(ns, place)| json!({ "p50_ns": ns, "run": run_json(&sums.runs.rows[place as usize]) }));
+            let of = |run: Option<(i64, u32)>| {
+                run.map(
+                    |(ns, place)| json!({ "p50_ns": ns, "run": run_json(&sums.runs.rows[place as usize]) }),
+                )
+            };
             let json = json!({
                 "function_id": format!("{:016x}", r.id), "name": r.name, "module": r.module, "category": r.category,
                 "unit": r.unit, "runs": r.runs, "calls": r.calls, "own": r.own, "total": r.total,
@@ -84,7 +88,8 @@ impl Shown {
         let mut sheet = self.sheet(head);
         let row = |shift: &history::Shift| {
             let point = &trend.points[shift.at];
-            let share = shift.share().map_or_else(String::new, |s| format!(", {}", format::percent_change(s)));
+            let share =
+                shift.share().map_or_else(String::new, |s| format!(", {}", format::percent_change(s)));
             let text = format!(
                 "since {} ({}): {} instead of {}{share} (p {})",
                 run_name(&point.run),
@@ -120,7 +125,8 @@ impl Shown {
             value("slower", known(found.slower.len()), Measure::Number),
             value("faster", known(found.faster.len()), Measure::Number),
         ];
-        let since = found.first.as_ref().map_or_else(String::new, |run| format!(" (since {})", run_name(run)));
+        let since =
+            found.first.as_ref().map_or_else(String::new, |run| format!(" (since {})", run_name(run)));
         let mut sheet = self.sheet(format!(
             "own cost of {} in the latest {}{since} and in {} before, medians",
             format::counted(found.compared as i64, "function", "functions"),
@@ -145,7 +151,9 @@ impl Shown {
             Row::new(text, json)
         };
         let columns = "before, after, change, p, function";
-        let part = |key, what, rows: &[history::Changed]| Part::new(key, format!("{what}: {columns}"), rows.iter().map(row).collect());
+        let part = |key, what, rows: &[history::Changed]| {
+            Part::new(key, format!("{what}: {columns}"), rows.iter().map(row).collect())
+        };
         sheet.part(part("slower", "costs more", &found.slower));
         sheet.part(part("faster", "costs less", &found.faster));
         sheet.value("too_few_runs", found.too_few);
@@ -156,7 +164,10 @@ impl Shown {
         } else if found.slower.is_empty() && found.faster.is_empty() {
             sheet.notes.push("no function differs beyond chance".to_owned());
         } else {
-            sheet.notes.push("p is corrected for the number of functions; at most 1 of 100 that are named is chance".to_owned());
+            sheet.notes.push(
+                "p is corrected for the number of functions; at most 1 of 100 that are named is chance"
+                    .to_owned(),
+            );
         }
         Answer { sheet, values }
     }

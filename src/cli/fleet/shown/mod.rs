@@ -33,11 +33,15 @@ pub(super) fn answer(question: Question, snapshot: &Snapshot, args: &AskArgs) ->
         Question::Clocks => shown.clocks(&clocks::clocks(snapshot, &chosen)?),
         Question::Collectives => shown.collectives(&collectives::collectives(snapshot, &chosen)?),
         Question::Steps => shown.steps(&steps::steps(snapshot, &chosen)?),
-        Question::Kernels => shown.functions(&functions::functions(snapshot, &chosen, Some("kernel"))?, "kernels"),
+        Question::Kernels => {
+            shown.functions(&functions::functions(snapshot, &chosen, Some("kernel"))?, "kernels")
+        }
         Question::Functions => shown.functions(&functions::functions(snapshot, &chosen, None)?, "functions"),
         Question::Slowest => shown.slowest(&slowest::slowest(snapshot, &chosen)?),
         Question::Trend => shown.trend(&runs_in_time::trend(snapshot, &chosen, args.metric())?),
-        Question::Regressions => shown.regressions(&runs_in_time::regressions(snapshot, &chosen, args.last())?),
+        Question::Regressions => {
+            shown.regressions(&runs_in_time::regressions(snapshot, &chosen, args.last())?)
+        }
         Question::Requests => shown.requests(&requests::requests(snapshot, &chosen, args.by())?, args.by()),
         Question::Findings => shown.findings(&functions::findings(snapshot, &chosen)?),
     })
@@ -67,7 +71,8 @@ pub(super) fn about_ranks(job: &Job) -> Vec<String> {
 }
 
 fn unit_of(key: &str) -> Unit {
-    let all = [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Tokens, Unit::NanoDollars, Unit::MilliPercent];
+    let all =
+        [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Tokens, Unit::NanoDollars, Unit::MilliPercent];
     all.into_iter().find(|unit| unit.key() == key).unwrap_or(Unit::None)
 }
 
@@ -133,7 +138,8 @@ impl Shown {
         ));
         let row = |sum: &JobSum| {
             let gaps = about_ranks(&sum.job);
-            let text = std::iter::once(job_line(sum)).chain(gaps.iter().cloned()).collect::<Vec<_>>().join("; ");
+            let text =
+                std::iter::once(job_line(sum)).chain(gaps.iter().cloned()).collect::<Vec<_>>().join("; ");
             let doubles: Vec<i64> = sum.job.doubles.iter().map(|d| d.0).collect();
             let json = json!({
                 "job": sum.job.name, "runs": sum.job.len(), "ranks": sum.job.ranks.len(), "world_size": sum.job.world_size,
@@ -148,7 +154,10 @@ impl Shown {
             sheet.notes.push(format!("{n} of files that changed since: they do not count"));
         }
         if jobs.loose > 64 {
-            sheet.notes.push(format!("{} are not packed; `inferscope fleet pack` makes questions faster", jobs.loose));
+            sheet.notes.push(format!(
+                "{} are not packed; `inferscope fleet pack` makes questions faster",
+                jobs.loose
+            ));
         }
         let sum = |of: fn(&Job) -> usize| jobs.rows.iter().map(|j| of(&j.job)).sum();
         let values = vec![
@@ -170,11 +179,16 @@ impl Shown {
             time_or_unknown(runs.middle)
         ));
         let row = |run: &RunRow| {
-            let ratio = run.duration.zip(runs.middle).filter(|(_, m)| *m > 0).map(|(d, m)| d as f64 / m as f64);
+            let ratio =
+                run.duration.zip(runs.middle).filter(|(_, m)| *m > 0).map(|(d, m)| d as f64 / m as f64);
             let ratio = ratio.map_or_else(|| UNKNOWN.to_owned(), format::factor);
             Row::new(format!("{} {ratio} {}", time_or_unknown(run.duration), run_name(run)), run_json(run))
         };
-        sheet.part(Part::new("slowest", "length, of the middle one, run", runs.rows.iter().map(row).collect()));
+        sheet.part(Part::new(
+            "slowest",
+            "length, of the middle one, run",
+            runs.rows.iter().map(row).collect(),
+        ));
         if runs.unknown > 0 {
             let n = format::counted(runs.unknown as i64, "run does", "runs do");
             sheet.notes.push(format!("{n} not say how long it took"));
@@ -201,9 +215,8 @@ impl Shown {
             format::counted(all.requests as i64, "request", "requests"),
             self.all_runs()
         ));
-        let three = |three: Option<[i64; 3]>| {
-            three.map_or_else(|| UNKNOWN.to_owned(), |t| t.map(time).join(" / "))
-        };
+        let three =
+            |three: Option<[i64; 3]>| three.map_or_else(|| UNKNOWN.to_owned(), |t| t.map(time).join(" / "));
         let row = |g: &requests::Group| {
             let text = format!(
                 "{} {} {}; {}; {}",
@@ -219,7 +232,10 @@ impl Shown {
             });
             Row::new(text, json)
         };
-        let title = format!("requests, failed, {}; time to first token p50 / p95 / p99; latency p50 / p95 / p99", by.join(" · "));
+        let title = format!(
+            "requests, failed, {}; time to first token p50 / p95 / p99; latency p50 / p95 / p99",
+            by.join(" · ")
+        );
         sheet.part(Part::new("groups", title, groups.rows.iter().map(row).collect()));
         if all.requests == 0 {
             sheet.notes.push("no run has requests to language models".to_owned());

@@ -52,8 +52,15 @@ impl Shown {
         sheet.value("jobs", jobs.iter().map(straggler_json).collect::<Vec<_>>());
         sheet.part(Part::new("says", "", rows).least(8));
         for job in jobs.iter().filter(|j| j.rests != stragglers::Rests::Waits && j.steps.is_some()) {
-            let by = if job.rests == stragglers::Rests::Compute { "how long kernels compute" } else { "how long steps take" };
-            sheet.notes.push(format!("{}: no collective operation of two ranks matches, so ranks are compared by {by}", job.job));
+            let by = if job.rests == stragglers::Rests::Compute {
+                "how long kernels compute"
+            } else {
+                "how long steps take"
+            };
+            sheet.notes.push(format!(
+                "{}: no collective operation of two ranks matches, so ranks are compared by {by}",
+                job.job
+            ));
         }
         Answer { sheet, values }
     }
@@ -156,7 +163,10 @@ impl Shown {
             value("exposed", shares.into_iter().reduce(f64::max), Measure::Share),
         ];
         if jobs.is_empty() {
-            return Answer { sheet: self.sheet(format!("{}, none of them with steps", self.all_runs())), values };
+            return Answer {
+                sheet: self.sheet(format!("{}, none of them with steps", self.all_runs())),
+                values,
+            };
         }
         let mut sheet =
             self.sheet("steps, the middle rank in each; exposed is communication while nothing computes");
@@ -211,7 +221,9 @@ fn straggler_head(job: &JobStragglers) -> String {
     let transfer = job.transfer.zip(job.wait).map_or_else(String::new, |(transfer, wait)| {
         format!("; transfers take {} and the middle rank waits {} a step", time(transfer), time(wait))
     });
-    let clocks = job.clock_residual.map_or_else(String::new, |ns| format!("; clocks agree to {} once aligned", time(ns)));
+    let clocks = job
+        .clock_residual
+        .map_or_else(String::new, |ns| format!("; clocks agree to {} once aligned", time(ns)));
     let from = job.rank_from.iter().any(|from| from != "distributedInfo");
     let from = if from { format!("; ranks by {}", job.rank_from.join(", ")) } else { String::new() };
     format!("{}: {ranks}{steps}{transfer}{clocks}{from}", job.job)
@@ -233,7 +245,9 @@ fn late_json(late: &Late) -> Json {
 fn found_json(found: &Found, job: &JobStragglers) -> Json {
     let mut json = match found {
         Found::Fixed(late) | Found::Hiccup(late) => late_json(late),
-        Found::Rotating { steps, ranks, behind, .. } => json!({ "in_steps": steps, "ranks": ranks, "behind_ns": behind }),
+        Found::Rotating { steps, ranks, behind, .. } => {
+            json!({ "in_steps": steps, "ranks": ranks, "behind_ns": behind })
+        }
         Found::SlowGroup { group, ranks, steps, transfer, usual, .. } => json!({
             "group": group, "ranks": ranks, "first_step": steps.0, "last_step": steps.1, "transfer_ns": transfer,
             "usual_ns": usual,

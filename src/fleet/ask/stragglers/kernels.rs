@@ -85,7 +85,8 @@ pub(super) fn slower(
             *sum = (sum.0 + calls, sum.1.saturating_add(took));
         }
     }
-    let mean = |run: u32, id: i64| times.get(&(run, id)).map(|(calls, took)| took / (*calls).max(1).cast_signed());
+    let mean =
+        |run: u32, id: i64| times.get(&(run, id)).map(|(calls, took)| took / (*calls).max(1).cast_signed());
     let mut slower: Vec<(i64, KernelChange)> = Vec::new();
     for (&(run, id), &(calls, _)) in times.iter().filter(|((run, _), _)| *run == suspect) {
         let mut of_peers: Vec<i64> = peers.iter().filter_map(|&peer| mean(peer, id)).collect();

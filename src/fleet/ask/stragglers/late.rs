@@ -7,7 +7,9 @@ use super::{Found, Late, Rests, Why};
 use crate::fleet::runs::Job;
 
 /// Behind by less than this share of a step nobody is late.
-const LEAST_SHARE: f64 = 0.03;
+const LEAST_SHARE: f64 = 0.01;
+/// The same of two ranks, which have no spread that tells what is usual.
+const LEAST_SHARE_OF_TWO: f64 = 0.03;
 /// Behind by less than so many spreads of all ranks nobody is.
 const LEAST_SPREADS: f64 = 6.0;
 /// To be late once is worth a word from here on, as a share of the step and in spreads.
@@ -90,7 +92,8 @@ impl Waits {
             }
             all.middles.push(usual);
             let row = step * ranks..(step + 1) * ranks;
-            let there = all.own_transfers[row.clone()].iter().zip(&takes_part[row]).filter(|(_, part)| **part);
+            let there =
+                all.own_transfers[row.clone()].iter().zip(&takes_part[row]).filter(|(_, part)| **part);
             all.transfers.push(middle(&mut there.map(|(t, _)| *t).collect::<Vec<_>>()).unwrap_or(0));
         }
         all
@@ -109,14 +112,25 @@ struct Limits {
     hiccup: f64,
 }
 
-fn limits(grid: &Grid, waits: &Waits, step: usize) -> Limits {
-    let took = middle(&mut grid.of_step(step).map(|c| c.took).collect::<Vec<_>>()).unwrap_or(0) as f64;
-    let behind: Vec<i64> = waits.row(step).iter().flatten().copied().collect();
-    let spread = if behind.len() > 2 { spread(&behind, 0) } else { 0.0 };
-    Limits {
-        late: (LEAST_SHARE * took).max(LEAST_SPREADS * spread),
-        hiccup: (HICCUP.0 * took).max(HICCUP.1 * spread),
-    }
+fn limits(grid: &Grid, waits: &Waits) -> Vec<Limits> {
+    let steps = 0..grid.steps.len();
+    let spread = |step: usize| {
+        let behind: Vec<i64> = waits.row(step).iter().flatten().copied().collect();
+        if behind.len() > 2 { spread(&behind, 0) } else { 0.0 }
+    };
+    let spreads: Vec<f64> = steps.clone().map(spread).collect();
+    // A few ranks may lie close together by chance: then other steps say what is usual.
+    let usual = middle(&mut spreads.iter().map(|s| *s as i64).collect::<Vec<_>>()).unwrap_or(0) as f64;
+    let least = if waits.ranks > 2 { LEAST_SHARE } else { LEAST_SHARE_OF_TWO };
+    let of = |step: usize| {
+        let took = middle(&mut grid.of_step(step).map(|c| c.took).collect::<Vec<_>>()).unwrap_or(0) as f64;
+        let spread = spreads[step].max(usual);
+        Limits {
+            late: (least * took).max(LEAST_SPREADS * spread),
+            hiccup: (HICCUP.0 * took).max(HICCUP.1 * spread),
+        }
+    };
+    steps.map(of).collect()
 }
 
 /// A rank with the steps in which it is late.
@@ -128,7 +142,7 @@ struct Suspect {
 
 pub(super) fn find(job: &Job, hosts: &[Option<&str>], grid: &Grid, waits: &Waits) -> Vec<Found> {
     let steps = grid.steps.len();
-    let limits: Vec<Limits> = (0..steps).map(|step| limits(grid, waits, step)).collect();
+    let limits = limits(grid, waits);
     let above = |step: usize, rank: usize, limit: f64| {
         waits.behind[step * waits.ranks + rank].is_some_and(|behind| behind as f64 > limit)
     };
@@ -146,8 +160,8 @@ pub(super) fn find(job: &Job, hosts: &[Option<&str>], grid: &Grid, waits: &Waits
         }
     }
     let apart = |a: &Suspect, b: &Suspect| a.steps.end <= b.steps.start || b.steps.end <= a.steps.start;
-    let take_turns = fixed.len() >= 3
-        && fixed.iter().enumerate().all(|(i, a)| fixed[..i].iter().all(|b| apart(a, b)));
+    let take_turns =
+        fixed.len() >= 3 && fixed.iter().enumerate().all(|(i, a)| fixed[..i].iter().all(|b| apart(a, b)));
     if take_turns {
         fixed.clear();
     }
@@ -191,7 +205,8 @@ fn late(job: &Job, hosts: &[Option<&str>], grid: &Grid, waits: &Waits, suspect: 
     let behind = suspect.late.iter().filter_map(|step| waits.behind[step * waits.ranks + suspect.rank]);
     let behind = middle(&mut behind.collect::<Vec<_>>()).unwrap_or(0);
     let (why, excess) = why(grid, waits, suspect, behind);
-    let (first, last) = (suspect.late.first().copied().unwrap_or(0), suspect.late.last().copied().unwrap_or(0));
+    let (first, last) =
+        (suspect.late.first().copied().unwrap_or(0), suspect.late.last().copied().unwrap_or(0));
     Late {
         ranks: vec![job.ranks[suspect.rank].0],
         hosts: hosts[suspect.rank].map(str::to_owned).into_iter().collect(),
@@ -223,9 +238,8 @@ fn why(grid: &Grid, waits: &Waits, suspect: &Suspect, behind: i64) -> (Why, Opti
         }
         Some((middle(&mut excess)?, middle(&mut usual)?))
     };
-    let gpu = |value: fn(&GpuTimes) -> i64| {
-        more(&move |step, rank| grid.cell(step, rank)?.gpu.as_ref().map(value))
-    };
+    let gpu =
+        |value: fn(&GpuTimes) -> i64| more(&move |step, rank| grid.cell(step, rank)?.gpu.as_ref().map(value));
     let at = |column: &[i64], step: usize, rank: usize| Some(column[step * waits.ranks + rank]);
     let bytes = more(&|step, rank| at(&waits.exchanged, step, rank));
     if let Some((excess, usual)) = bytes
@@ -234,14 +248,18 @@ fn why(grid: &Grid, waits: &Waits, suspect: &Suspect, behind: i64) -> (Why, Opti
     {
         return (Why::Imbalance, Some(excess as f64 / usual as f64));
     }
-    let links = (waits.rests == Rests::Waits).then(|| more(&|step, rank| at(&waits.own_transfers, step, rank)));
+    let links =
+        (waits.rests == Rests::Waits).then(|| more(&|step, rank| at(&waits.own_transfers, step, rank)));
     let candidates = [
         (Why::Compute, gpu(|g| g.compute)),
         (Why::Copies, gpu(|g| g.copies)),
         (Why::Link, links.flatten()),
         (Why::Host, gpu(|g| g.idle)),
     ];
-    let best = candidates.iter().filter_map(|(why, more)| more.map(|(e, usual)| (e, usual, *why))).max_by_key(|c| c.0);
+    let best = candidates
+        .iter()
+        .filter_map(|(why, more)| more.map(|(e, usual)| (e, usual, *why)))
+        .max_by_key(|c| c.0);
     match best {
         Some((excess, usual, why)) if excess.saturating_mul(2) >= behind => {
             let share = (usual > 0 && why != Why::Host).then(|| excess as f64 / usual as f64);
@@ -254,7 +272,8 @@ fn why(grid: &Grid, waits: &Waits, suspect: &Suspect, behind: i64) -> (Why, Opti
 /// What the middle rank waits in these steps at most, as a share of all steps: waiting that other work hides costs nothing.
 fn cost(grid: &Grid, waits: &Waits, steps: &[usize]) -> f64 {
     let of = |step: usize, value: &dyn Fn(usize) -> Option<i64>| {
-        middle(&mut (0..waits.ranks).filter_map(value).collect::<Vec<_>>()).filter(|_| step < grid.steps.len())
+        middle(&mut (0..waits.ranks).filter_map(value).collect::<Vec<_>>())
+            .filter(|_| step < grid.steps.len())
     };
     let took = |step: usize| of(step, &|rank| grid.cell(step, rank).map(|c| c.took)).unwrap_or(0);
     let whole: i64 = (0..grid.steps.len()).map(took).sum();
@@ -293,7 +312,8 @@ fn together(all: Vec<Late>, job: &Job, hosts: &[Option<&str>]) -> Vec<Late> {
         }
     }
     for late in &mut merged {
-        let on_host = job.ranks.iter().zip(hosts).filter(|(_, host)| **host == late.hosts.first().map(String::as_str));
+        let on_host =
+            job.ranks.iter().zip(hosts).filter(|(_, host)| **host == late.hosts.first().map(String::as_str));
         late.whole_host = late.ranks.len() > 1 && on_host.count() == late.ranks.len();
     }
     merged

@@ -48,7 +48,11 @@ fn groups(job: &Job, grid: &Grid, matched: &Matched) -> Vec<Found> {
         let step = operation.step.and_then(|step| grid.steps.binary_search(&step).ok());
         let Some(step) = step else { continue };
         let alike = (operation.kind, operation.parts[0].bytes, operation.parts.len());
-        let row = sets.entry(alike).or_default().entry(operation.group).or_insert_with(|| vec![0; grid.steps.len()]);
+        let row = sets
+            .entry(alike)
+            .or_default()
+            .entry(operation.group)
+            .or_insert_with(|| vec![0; grid.steps.len()]);
         row[step] = row[step].saturating_add(operation.transfer());
     }
     let took = step_time(grid) as f64;
@@ -69,7 +73,9 @@ fn groups(job: &Job, grid: &Grid, matched: &Matched) -> Vec<Found> {
             };
             let enough = (grid.steps.len() * 15 / 100).max(3).min(grid.steps.len()) as i64;
             let steps = (0..grid.steps.len()).map(|step| if is_slow(step) { 1 } else { -1 });
-            let Some((range, _)) = heaviest(steps).filter(|(_, score)| *score >= enough.min(3)) else { continue };
+            let Some((range, _)) = heaviest(steps).filter(|(_, score)| *score >= enough.min(3)) else {
+                continue;
+            };
             let mut own: Vec<i64> = row[range.clone()].to_vec();
             let mut others: Vec<i64> = usual[range.clone()].iter().map(|u| u.0).collect();
             let (transfer, usual) = (middle(&mut own).unwrap_or(0), middle(&mut others).unwrap_or(0));

@@ -172,7 +172,9 @@ impl Found {
     pub fn cost(&self) -> f64 {
         match self {
             Self::Fixed(late) | Self::Hiccup(late) => late.cost,
-            Self::Rotating { cost, .. } | Self::SlowGroup { cost, .. } | Self::SlowSince { cost, .. } => *cost,
+            Self::Rotating { cost, .. } | Self::SlowGroup { cost, .. } | Self::SlowSince { cost, .. } => {
+                *cost
+            }
         }
     }
 }
@@ -260,7 +262,8 @@ fn of_job(
     }
     found.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
     let uri = |place: &u32| runs.rows[*place as usize].uri.clone();
-    let doubles = job.doubles.iter().map(|(rank, places)| (*rank, places.iter().map(uri).collect())).collect();
+    let doubles =
+        job.doubles.iter().map(|(rank, places)| (*rank, places.iter().map(uri).collect())).collect();
     let clocks = clocks::of_job(job, &matched.operations);
     let mut took: Vec<i64> = grid.cells.iter().flatten().map(|c| c.took).collect();
     let steps = grid.steps.first().zip(grid.steps.last()).map(|(a, b)| (*a, *b, grid.steps.len()));
