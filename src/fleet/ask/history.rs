@@ -295,14 +295,7 @@ pub fn regressions(snapshot: &Snapshot, chosen: &Chosen, last: usize) -> io::Res
     };
     let mut ids: Vec<i64> = costs.keys().copied().collect();
     ids.sort_unstable();
-    let p: Vec<f64> = ids
-        .iter()
-        .map(|id| {
-            let [before, latest] = sides(&costs[id]);
-            mann_whitney(&before, &latest)
-        })
-        .collect();
-    let p = corrected(&p);
+    let p = chances(ids.iter().map(|id| sides(&costs[id])));
     answer.compared = ids.len();
     answer.too_few = smallest_p(before, latest) * ids.len() as f64 > ALPHA;
     let mut changed: FxHashMap<i64, Changed> = FxHashMap::default();
@@ -324,6 +317,11 @@ pub fn regressions(snapshot: &Snapshot, chosen: &Chosen, last: usize) -> io::Res
     }
     (answer.slower, answer.faster) = (slower, faster);
     Ok(answer)
+}
+
+/// How often chance alone would part the values of two sides as they are, corrected for how many there are.
+fn chances(sides: impl Iterator<Item = [Vec<f64>; 2]>) -> Vec<f64> {
+    corrected(&sides.map(|[before, latest]| mann_whitney(&before, &latest)).collect::<Vec<_>>())
 }
 
 /// Gives functions their names.
@@ -348,4 +346,40 @@ fn name(snapshot: &Snapshot, changed: &mut FxHashMap<i64, Changed>) -> io::Resul
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Chance(u64);
+
+    impl Chance {
+        /// Around 1,000, by some percent.
+        fn cost(&mut self) -> i64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            1000 + ((self.0 >> 40) % 61) as i64 - 30
+        }
+    }
+
+    #[test]
+    fn of_a_hundred_histories_without_a_change_at_most_five_alarm() {
+        let mut chance = Chance(1);
+        let mut cost = move || chance.cost();
+        let mut side = |n: usize| (0..n).map(|_| cost() as f64).collect::<Vec<_>>();
+        let mut alarm = || chances((0..150).map(|_| [side(60), side(20)])).iter().any(|p| *p < ALPHA);
+        let alarms = (0..100).filter(|_| alarm()).count();
+        assert!(alarms <= 5, "{alarms} of 100 by functions");
+        let mut chance = Chance(2);
+        let mut series = || (0..30).map(|_| chance.cost()).collect::<Vec<_>>();
+        let alarms = (0..100).filter(|_| !shifts(&series()).is_empty()).count();
+        assert!(alarms <= 5, "{alarms} of 100 by level");
+    }
+
+    #[test]
+    fn figures_are_read() {
+        assert_eq!(Figure::parse("self:a::b"), Ok(Figure::Own("a::b".into())));
+        assert_eq!(Figure::parse("duration"), Ok(Figure::Duration));
+        assert!(Figure::parse("speed").is_err() && Figure::parse("self:").is_err());
+    }
 }
