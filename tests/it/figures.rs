@@ -42,6 +42,10 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("remote.md", "0.25 s", "src/remote/recording.rs", "FIRST_PAUSE: Duration = Duration::from_millis(250)"),
     ("remote.md", "15 s", "src/remote/mod.rs", "broken: Duration::from_secs(15)"),
     ("remote.md", "30 s", "src/remote/mod.rs", "retry: Duration::from_secs(30)"),
+    ("fleets.md", "1 %", "src/fleet/ask/stragglers/late.rs", "LEAST_SHARE: f64 = 0.01"),
+    ("fleets.md", "3 %", "src/fleet/ask/stragglers/late.rs", "LEAST_SHARE_OF_TWO: f64 = 0.03"),
+    ("fleets.md", "15 %", "src/fleet/ask/stragglers/late.rs", "steps * 15 / 100"),
+    ("fleets.md", "10 %", "src/fleet/ask/stragglers/late.rs", "HICCUP: (f64, f64) = (0.10, 10.0)"),
     ("remote.md", "4 MiB", "src/remote/wire.rs", "MOST: u32 = 4 << 20"),
     ("remote.md", "64 MiB", "src/remote/post.rs", "MOST_OUTPUT: u64 = 64 << 20"),
 ];

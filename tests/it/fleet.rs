@@ -61,7 +61,7 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
     let text = |more: &[&str]| String::from_utf8(ask(more).stdout).unwrap();
     let said = text(&["stragglers"]);
     assert!(
-        said.contains("rank 2 (n2): since step 3 +30") && said.contains("in 1 kernel, first gemm_kernel"),
+        said.contains("rank 2 (n2): since step 3 +") && said.contains("% in 1 kernel, first gemm_kernel"),
         "{said}"
     );
     assert!(said.contains("missing: rank 4 of 5"), "{said}");

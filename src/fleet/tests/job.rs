@@ -281,6 +281,7 @@ impl Job {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Which {
     group: usize,
     sequence: u64,
