@@ -200,6 +200,17 @@ impl Overview {
         let heap = self.peaks.iter().find(|p| recorded && p.is_heap());
         heap.or_else(|| work.max_by(|a, b| a.bytes.total_cmp(&b.bytes)))
     }
+
+    /// Why a heap can be larger than the memory that the system gave the process, where it was at its peak.
+    #[must_use]
+    pub fn heap_above_rss(&self) -> Option<String> {
+        let peak = |name| self.peaks.iter().find(|p| p.name == name).map(|p| p.bytes);
+        let above = peak(heap::COUNTER)? - peak(heap::RSS)?;
+        (above > 0.0).then(|| {
+            let above = format::bytes(above as i64);
+            format!("At its peak the heap is {above} above RSS: allocated but not touched, or freed before RSS was read.")
+        })
+    }
 }
 
 /// Computes the [`Overview`] of a scope.

@@ -39,6 +39,7 @@ mod project;
 mod query_memory;
 mod recorder;
 mod runs;
+mod samples;
 mod settings;
 mod source_texts;
 mod sources;
@@ -148,6 +149,8 @@ pub struct App {
     noted: Option<RunId>,
     /// What is known of recent files.
     recent_facts: HashMap<PathBuf, start::FileFacts>,
+    /// Pictures of the samples of the start page.
+    samples: samples::Pictures,
     /// The run whose tab was last brought into view.
     tab_shown: Option<RunId>,
     /// By which requests are priced.
@@ -181,7 +184,8 @@ impl App {
         apart();
         let engine = Engine::with_threads(Mode::Background, apart, move || repaint.request_repaint());
         let journals = journals::Journals::find(&settings);
-        let mut app = Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) };
+        let app = Self::with(engine, Some(ctx.clone()), settings, settings_path);
+        let mut app = Self { journals, samples: samples::Pictures::of_a_window(), ..app };
         start::look_at(app.settings.recent.clone(), app.events.clone());
         let table = app.settings.price_table.clone();
         app.set_price_table(table);
@@ -228,6 +232,7 @@ impl App {
             memory_shown: false,
             project: project::Current::default(),
             recent_facts: HashMap::new(),
+            samples: samples::Pictures::default(),
             tab_shown: None,
             prices: prices::Known::default(),
             runs_shown: false,
@@ -380,6 +385,7 @@ impl App {
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
+            Event::SamplePicture(picture) => self.samples.take(*picture),
             Event::Edited { result } => self.edited(result),
             Event::Agent(request) => self.heard(request),
             Event::Resolved { number, result } => self.resolved(number, result),
@@ -421,6 +427,7 @@ impl App {
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 let as_before = self.take_up_look(id);
+                self.show_sample(id);
                 if warnings > 0 {
                     self.say(
                         Tone::Warning,
@@ -661,6 +668,7 @@ impl App {
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         compare::offer(self, ui);
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
+        self.samples.stop();
         let (live, input) = (run.state == RunState::Live, run.input().cloned());
         let base = self.session.baseline().and_then(|id| self.session.get(id));
         let base_input = base.and_then(OpenRun::input).cloned();

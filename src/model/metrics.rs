@@ -97,6 +97,8 @@ pub const SAMPLES: &str = "samples";
 pub mod heap {
     /// Counter: bytes that were allocated since the recording began and live.
     pub const COUNTER: &str = "Heap";
+    /// The counter of the memory that the system gives a process.
+    pub const RSS: &str = "RSS";
     /// The counter of what a recorder holds for itself, which is no memory of the work.
     pub const RECORDER: &str = "Recorder";
     /// Metric: bytes allocated.

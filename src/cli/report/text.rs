@@ -263,6 +263,9 @@ fn memory(out: &mut Page, report: &Report) {
             format::duration(peak.time)
         ));
     }
+    if let Some(why) = report.overview.heap_above_rss() {
+        out.line(format_args!("  {why}"));
+    }
     if let Some(heap) = &*report.heap {
         heap_peak(out, &report.profile, heap);
     }

@@ -1,13 +1,63 @@
-//! The line of controls at the top of a view: everywhere the same distances, and it wraps in a narrow pane.
+//! The controls at the top of a view: everywhere the same distances. They wrap where there is room for that; where they would
+//! take much of a low or narrow pane, they are one line, and «…» shows the others.
 
-use egui::{Ui, vec2};
+use egui::{Id, Rect, Ui, UiBuilder, vec2};
 
+use crate::ui::icons::Icon;
 use crate::ui::theme::space;
+use crate::ui::widgets::toggle_button;
+
+/// The part of a pane's height that controls may take, if one line is not enough for them.
+const SHARE: f32 = 1.0 / 6.0;
+
+/// What is kept of the controls of a view.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Height of all lines in the last frame.
+    height: f32,
+    /// The person has unfolded them.
+    open: bool,
+}
 
 /// Lays controls out from left to right.
 pub fn header(ui: &mut Ui, controls: impl FnOnce(&mut Ui)) {
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing = vec2(space::MEDIUM, space::SMALL);
-        ui.horizontal_wrapped(controls);
-    });
+    let id = ui.next_auto_id().with("controls");
+    let mut known: Known = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+    let room = ui.available_rect_before_wrap();
+    let folds = known.height > 1.5 * space::CONTROL && known.height > room.height() * SHARE;
+    let aside = if folds { space::CONTROL + space::MEDIUM } else { 0.0 };
+    let line = Rect::from_min_size(room.min, vec2(room.width(), space::CONTROL));
+    let area = room.with_max_x((room.right() - aside).max(room.left()));
+    let hides = folds && !known.open;
+    let mut inner = ui.new_child(UiBuilder::new().max_rect(area).id_salt(id));
+    if hides {
+        inner.shrink_clip_rect(line);
+    }
+    inner.spacing_mut().item_spacing = vec2(space::MEDIUM, space::SMALL);
+    inner.horizontal_wrapped(controls);
+    let all = inner.min_rect();
+    if folds {
+        let button = Rect::from_min_size(line.right_top() - vec2(space::CONTROL, 0.0), line.size()).with_max_x(line.right());
+        let mut beside = ui.new_child(UiBuilder::new().max_rect(button).id_salt(id.with("more")));
+        let name = if known.open { "Fewer controls" } else { "More controls" };
+        toggle_button(&mut beside, Icon::More, name, &mut known.open);
+        // Whoever walks to a hidden control with the keyboard sees it.
+        known.open |= hides && is_focused_below(ui, all.with_min_y(line.bottom()));
+    }
+    let height = if hides { space::CONTROL } else { all.height() };
+    ui.allocate_rect(Rect::from_min_size(room.min, vec2(room.width(), height)), egui::Sense::hover());
+    if (known.height - all.height()).abs() > 0.5 {
+        let one = 1.5 * space::CONTROL;
+        if known.height.max(all.height()) > one {
+            ui.request_discard("controls of another height");
+        }
+        known.height = all.height();
+    }
+    ui.data_mut(|d| d.insert_temp(id, known));
+}
+
+fn is_focused_below(ui: &Ui, hidden: Rect) -> bool {
+    let focused: Option<Id> = ui.memory(|m| m.focused());
+    let response = focused.and_then(|id| ui.ctx().read_response(id));
+    response.is_some_and(|r| r.layer_id == ui.layer_id() && hidden.contains(r.rect.center()))
 }

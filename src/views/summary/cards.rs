@@ -177,6 +177,9 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         weak(ui, "No memory counter has a value in the chosen range.");
     } else {
         remark(ui, "Counters are samples: the true peak may be higher.");
+        if let Some(why) = overview.heap_above_rss() {
+            remark(ui, &why);
+        }
     }
     let heap = heap::peak(cx);
     if let Some(heap) = heap.as_deref().and_then(Option::as_ref) {
