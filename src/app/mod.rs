@@ -31,6 +31,7 @@ mod metrics;
 mod open;
 mod palette;
 mod pane;
+mod pane_tabs;
 mod panes;
 mod paths;
 mod picture;

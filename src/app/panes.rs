@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use egui_tiles::{Behavior as _, Container, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
 use super::pane::{Held, Window};
+use super::pane_tabs::{SPACING, Tabs, Wanted, buttons};
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
@@ -13,10 +14,10 @@ use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{EmptyState, icon_button};
+use crate::ui::widgets::EmptyState;
 use crate::views::shared::menu::ContextMenu;
-use crate::views::shared::{Note, badge};
-use crate::views::{self, OneOfBaselines, Out, Picture, ViewCx, ViewKind, Wish};
+use crate::views::shared::badge;
+use crate::views::{self, OneOfBaselines, Out, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -49,6 +50,8 @@ pub struct Panes {
     fixed: bool,
     /// The pane that takes all of the room.
     maximised: Option<u64>,
+    /// The pane in front of each group of tabs, in the last frame.
+    fronts: HashMap<TileId, u64>,
     /// The subject whose views were brought to the front.
     fitted: Option<SubjectId>,
     /// What the wanted pane painted.
@@ -125,6 +128,7 @@ impl Panes {
             current: None,
             fixed: false,
             maximised: None,
+            fronts: HashMap::new(),
             fitted: None,
             captured: None,
         }
@@ -350,6 +354,7 @@ impl Panes {
             out: Out::default(),
             current: &mut self.current,
             captured: None,
+            fronts: &mut self.fronts,
             maximise: &mut maximise,
         };
         match single.filter(|_| all.len() > 1) {
@@ -358,7 +363,9 @@ impl Panes {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 let held = behavior.views.get(&(frame.subject.id(), here));
                 let notes = held.map_or(&[][..], |held| &held.host.notes);
-                (shown, restore) = strip(&all, here, self.maximised.is_some(), notes, ui);
+                let named = |(_, pane): &(TileId, Pane)| Some((views::view(&pane.view)?, pane.number));
+                let tabs = Tabs { all: all.iter().filter_map(named).collect(), front: here };
+                (shown, restore) = tabs.strip(self.maximised.is_some(), notes, ui);
                 let area = ui.available_rect_before_wrap();
                 ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
                     let _ = behavior.pane_ui(ui, tile, &mut pane);
@@ -425,46 +432,10 @@ struct Behavior<'a> {
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
+    /// The panes that were in front in the last frame.
+    fronts: &'a mut HashMap<TileId, u64>,
     /// A pane whose tab was double-clicked.
     maximise: &'a mut Option<u64>,
-}
-
-/// The tabs of all panes, where one of them has all of the room: the one that was clicked, and whether to put it back.
-fn strip(
-    all: &[(TileId, Pane)],
-    here: u64,
-    maximised: bool,
-    notes: &[Note],
-    ui: &mut egui::Ui,
-) -> (Option<u64>, bool) {
-    let (mut clicked, mut restore) = (None, false);
-    ui.horizontal(|ui| {
-        ui.set_min_height(28.0);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if maximised {
-                restore = icon_button(ui, Icon::Restore, "All panes (Ctrl-M, Esc)").clicked();
-            }
-            badge(ui, notes);
-            let tabs = egui::ScrollArea::horizontal()
-                .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden);
-            ui.style_mut().always_scroll_the_only_direction = true;
-            tabs.show(ui, |ui| {
-                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                    for (_, pane) in all {
-                        let Some(kind) = views::view(&pane.view) else { continue };
-                        let tab = ui.selectable_label(pane.number == here, kind.title);
-                        if tab.clicked() {
-                            clicked = Some(pane.number);
-                        }
-                        if tab.double_clicked() {
-                            restore = maximised;
-                        }
-                    }
-                });
-            });
-        });
-    });
-    (clicked, restore)
 }
 
 fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
@@ -536,45 +507,47 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         &mut self,
         tiles: &Tiles<Pane>,
         ui: &mut egui::Ui,
-        _tile: TileId,
+        tile: TileId,
         tabs: &egui_tiles::Tabs,
-        _scroll: &mut f32,
+        scroll: &mut f32,
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
         let key = (self.frame.subject.id(), pane.number);
-        if self.views.get(&key).is_some_and(Held::has_time) {
-            let linked = !self.unlinked.contains(&pane.number);
-            let (icon, about) = match linked {
-                true => (Icon::Linked, "Shows the same time as other linked panes. Click to keep its own."),
-                false => (Icon::Unlinked, "Keeps its own time. Click to show what linked panes show."),
-            };
-            if icon_button(ui, icon, about).clicked() {
-                let _ = if linked {
-                    self.unlinked.insert(pane.number)
-                } else {
-                    self.unlinked.remove(&pane.number)
-                };
+        let has_time = self.views.get(&key).is_some_and(Held::has_time);
+        let linked = has_time.then(|| !self.unlinked.contains(&pane.number));
+        match buttons(linked, ui) {
+            Some(Wanted::Link(true)) => _ = self.unlinked.remove(&pane.number),
+            Some(Wanted::Link(false)) => _ = self.unlinked.insert(pane.number),
+            Some(Wanted::Maximise) => *self.maximise = Some(pane.number),
+            Some(Wanted::Picture(picture)) => {
+                self.out.wishes.push(Wish::SavePicture(pane.number, picture));
             }
+            None => {}
         }
-        if icon_button(ui, Icon::Maximise, "Only this pane (Ctrl-M, double-click on its tab)").clicked() {
-            *self.maximise = Some(pane.number);
-        }
-        let button = icon_button(ui, Icon::Export, "Save a picture of this view");
-        Popup::menu(&button).show(|ui| {
-            for picture in Picture::ALL {
-                if ui.button(picture.title()).clicked() {
-                    self.out.wishes.push(Wish::SavePicture(pane.number, picture));
-                    ui.close();
-                }
-            }
-        });
         if let Some(held) = self.views.get(&key) {
             badge(ui, &held.host.notes);
+        }
+        let named = |id: &TileId| match tiles.get(*id) {
+            Some(egui_tiles::Tile::Pane(pane)) => Some((views::view(&pane.view)?, pane.number)),
+            _ => None,
+        };
+        let named = Tabs { all: tabs.children.iter().filter_map(named).collect(), front: pane.number };
+        if let Some(chosen) = named.list(ui)
+            && let Some((kind, _)) = named.all.iter().find(|(_, number)| *number == chosen)
+        {
+            self.out.wishes.push(Wish::Show(kind.id));
+        }
+        if self.fronts.insert(tile, pane.number) != Some(pane.number) {
+            named.reveal(scroll, ui);
         }
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
         SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+
+    fn tab_title_spacing(&self, _visuals: &egui::Visuals) -> f32 {
+        SPACING
     }
 
     fn gap_width(&self, _style: &egui::Style) -> f32 {

@@ -250,7 +250,7 @@ impl Timeline {
     }
 
     fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let width = (ui.available_width() * 0.3).clamp(110.0, 200.0);
             SearchBox::new("Find a lane", &mut self.find).width(width).show(ui);
             let mut usual = stacked.lanes.usual(&stacked.arranged);
