@@ -409,6 +409,22 @@ mod tests {
     }
 
     #[test]
+    fn a_heap_above_rss_says_why() {
+        let why = |heap: f64, rss: f64| {
+            let mut b = ProfileBuilder::new("test");
+            for (name, bytes) in [("Heap", heap), ("RSS", rss)] {
+                let counter = b.counter(name, "", Unit::Bytes);
+                b.point(counter, 0, bytes);
+            }
+            let s = crate::query::Run::of(b.finish().into());
+            ask(&s, &Summary::default()).heap_above_rss()
+        };
+        let text = why(80.0 * 1048576.0, 59.0 * 1048576.0).expect("a reason");
+        assert!(text.contains("21.0 MiB above RSS: allocated but not touched"), "{text}");
+        assert_eq!(why(30.0, 90.0), None);
+    }
+
+    #[test]
     fn the_peak_of_memory_is_that_of_the_work_and_not_of_its_recorder() {
         let peak = |counters: &[(&str, f64)]| {
             let mut b = ProfileBuilder::new("test");

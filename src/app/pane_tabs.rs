@@ -164,3 +164,44 @@ pub(super) fn buttons(linked: Option<bool>, ui: &mut Ui) -> Option<Wanted> {
     Popup::menu(&button).show(|ui| pictures(ui, &mut wanted));
     wanted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::App;
+    use super::super::testing::{harness, picture};
+    use crate::views;
+    use egui_kittest::kittest::Queryable;
+
+    fn app() -> App {
+        let mut app = App::headless();
+        app.add_profile("a.json", None, crate::analysis::testing::profile("main 0 1000 / f 100 600"));
+        app
+    }
+
+    #[test]
+    fn tabs_that_do_not_fit_are_in_a_list() {
+        let mut h = harness(app(), egui::vec2(480.0, 340.0));
+        h.get_by_label("All views here").click();
+        h.run_ok();
+        picture(&mut h, "list-of-tabs");
+        h.query_all_by_label("Treemap").last().expect("an entry").click();
+        h.run_ok();
+        assert_eq!(h.state_mut().panes_mut().in_front()[0], "treemap");
+        let tab = h.get_by_label("Treemap").rect();
+        assert!(tab.left() >= 0.0 && tab.right() <= 480.0, "the tab in front is seen: {tab:?}");
+    }
+
+    #[test]
+    fn a_view_that_is_brought_to_the_front_of_many_tabs_is_seen_there() {
+        let mut h = harness(app(), egui::vec2(800.0, 640.0));
+        for id in ["find", "memory", "source"] {
+            h.state_mut().panes_mut().show(views::view(id).expect("a view"));
+            h.run_ok();
+            picture(&mut h, id);
+            let title = views::view(id).expect("a view").title;
+            let tab = h.query_all_by_label(title).next().expect("a tab").rect();
+            assert!(tab.right() <= 800.0, "{id}: {tab:?}");
+        }
+        assert!(h.query_by_label("More about this pane").is_some(), "buttons beside many tabs are one");
+    }
+}

@@ -302,3 +302,52 @@ fn card(ui: &mut Ui, sample: &Sample, texture: Option<&TextureHandle>, width: f3
     widgets::focus_ring(ui, &response, rect);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::super::testing::{harness, picture as written, wait};
+    use super::*;
+    use egui_kittest::kittest::Queryable;
+
+    #[test]
+    fn every_sample_opens_and_has_a_picture() {
+        for sample in &SAMPLES {
+            let image = picture(sample, (Theme::Dark, CARD / VIEW.x), &Job::new()).expect(sample.name);
+            assert_eq!(image.size[0], CARD as usize, "{}", sample.name);
+            let first = image.pixels[0];
+            let drawn = image.pixels.iter().filter(|p| **p != first).count();
+            assert!(drawn * 5 > image.pixels.len(), "{}: {drawn} pixels", sample.name);
+        }
+    }
+
+    #[test]
+    fn the_start_page_has_pictures_after_a_while_and_a_card_opens_in_its_view() {
+        let settings = Settings {
+            recent: vec!["/data/run-7.prof".into(), "/data/a-name-that-is-much-too-long-for-one-column-of-the-page.json".into()],
+            recent_about: vec![("/data/run-7.prof".into(), "cProfile  ·  decode 62 %".into())],
+            ..Settings::default()
+        };
+        let app = App { settings, samples: Pictures::of_a_window(), ..App::headless() };
+        let mut h = harness(app, vec2(1280.0, 800.0));
+        assert!(h.query_by_label_contains("workload.prof: Which function").is_some(), "at once");
+        wait(&mut h, "pictures", |app| {
+            app.samples.fresh.is_empty() && app.samples.textures.iter().all(Option::is_some)
+        });
+        written(&mut h, "start");
+        h.get_by_label_contains("workload.prof: Which function").click();
+        h.run_ok();
+        wait(&mut h, "the sample", |app| app.active().is_some_and(|run| run.profile.is_some()));
+        h.run_ok();
+        assert_eq!(h.state_mut().panes_mut().in_front()[0], "graph");
+    }
+
+    #[test]
+    fn the_metric_of_a_sample_is_shown() {
+        let mut h = harness(App::headless(), vec2(1280.0, 900.0));
+        h.get_by_label_contains("sort.callgrind.out: ").click();
+        h.run_ok();
+        wait(&mut h, "the sample", |app| app.active().is_some_and(|run| run.profile.is_some()));
+        assert_eq!(h.state().session.now().expect("a run").metric, MetricKey::declared("D1mr"));
+    }
+}

@@ -61,3 +61,71 @@ fn is_focused_below(ui: &Ui, hidden: Rect) -> bool {
     let response = focused.and_then(|id| ui.ctx().read_response(id));
     response.is_some_and(|r| r.layer_id == ui.layer_id() && hidden.contains(r.rect.center()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::software::Software;
+    use crate::ui::theme;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable;
+
+    /// Eight buttons above a pane's content; the number of the one that was clicked last.
+    fn pane(size: egui::Vec2) -> Harness<'static, Option<usize>> {
+        let mut installed = false;
+        let mut h = Harness::builder().with_size(size).renderer(Software::default()).build_ui_state(
+            move |ui, clicked: &mut Option<usize>| {
+                if !std::mem::replace(&mut installed, true) {
+                    theme::install(ui.ctx());
+                    return; // fonts are there from the next pass on
+                }
+                header(ui, |ui| {
+                    for i in 0..8 {
+                        if ui.button(format!("Control number {i}")).clicked() {
+                            *clicked = Some(i);
+                        }
+                    }
+                });
+                ui.label("content");
+            },
+            None,
+        );
+        h.run();
+        h
+    }
+
+    fn content(h: &Harness<'_, Option<usize>>) -> f32 {
+        h.get_by_label("content").rect().top()
+    }
+
+    #[test]
+    fn controls_wrap_in_a_high_pane_and_fold_in_a_low_one() {
+        let high = pane(vec2(360.0, 900.0));
+        assert!(high.query_by_label("More controls").is_none() && content(&high) > 80.0);
+        let wide = pane(vec2(1400.0, 200.0));
+        assert!(wide.query_by_label("More controls").is_none() && content(&wide) < 40.0);
+
+        let mut low = pane(vec2(360.0, 240.0));
+        assert!(content(&low) < 40.0, "one line");
+        low.get_by_label("Control number 7").click();
+        low.run();
+        assert_eq!(*low.state(), None, "it is not seen");
+        low.get_by_label("More controls").click();
+        low.run();
+        assert!(content(&low) > 80.0, "all lines");
+        low.get_by_label("Control number 7").click();
+        low.run();
+        assert_eq!(*low.state(), Some(7));
+        low.get_by_label("Fewer controls").click();
+        low.run();
+        assert!(content(&low) < 40.0);
+    }
+
+    #[test]
+    fn the_keyboard_finds_controls_that_are_folded_away() {
+        let mut low = pane(vec2(360.0, 240.0));
+        low.get_by_label("Control number 6").focus();
+        low.run();
+        assert!(content(&low) > 80.0);
+    }
+}

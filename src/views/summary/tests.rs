@@ -54,6 +54,19 @@ fn an_empty_profile_still_says_what_it_is() {
 }
 
 #[test]
+fn the_number_of_warnings_leads_to_them() {
+    let mut h = sized(Stage::new("summary", session()), vec2(420.0, 400.0));
+    h.run();
+    let top = |h: &egui_kittest::Harness<'_, Stage>| {
+        h.query_all_by_label_contains("span that ends before it starts").next().map(|n| n.rect().top())
+    };
+    assert!(top(&h).is_none_or(|y| y > 400.0), "below the fold");
+    h.get_by_label("Warnings: 3").click();
+    h.run();
+    assert!(top(&h).is_some_and(|y| (0.0..400.0).contains(&y)), "{:?}", top(&h));
+}
+
+#[test]
 fn the_top_five_are_right_and_ties_are_stable() {
     let row = |i: u32, own, total| FunctionRow {
         measured: true,
