@@ -8,6 +8,8 @@ use super::pane::{Held, Window};
 use super::pane_tabs::{SPACING, Tabs, Wanted, buttons};
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
+use super::samples;
+use crate::format;
 use crate::import::Input;
 use crate::model::MetricKey;
 use crate::query::{Engine, RunId, Subject, SubjectId};
@@ -438,14 +440,24 @@ struct Behavior<'a> {
     maximise: &'a mut Option<u64>,
 }
 
-fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
-    match kind.can_show(subject) {
-        Ok(()) => false,
-        Err(why) => {
-            EmptyState::new(Icon::Info, kind.title, why).show(ui);
-            true
-        }
+/// Says why there is nothing to show; true when there is not.
+fn explain(kind: &ViewKind, frame: &Frame<'_>, wishes: &mut Vec<Wish>, ui: &mut egui::Ui) -> bool {
+    let Err(why) = kind.can_show(frame.subject) else { return false };
+    if frame.live {
+        let title = format!("No {} yet", format::within_a_line(kind.title));
+        let why = "The recording goes on. What this view shows comes with it, or when the program ends.";
+        EmptyState::new(Icon::Record, &title, why).show(ui);
+        return true;
     }
+    let title = views::lacks(kind.title);
+    let mut empty = EmptyState::new(Icon::Info, &title, why);
+    if samples::answers_in(kind.id) {
+        empty = empty.action("Open a sample");
+    }
+    if empty.show(ui) {
+        wishes.push(Wish::Sample(kind.id));
+    }
+    true
 }
 
 impl egui_tiles::Behavior<Pane> for Behavior<'_> {
@@ -461,7 +473,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            if explain(kind, frame.subject, ui) {
+            if explain(kind, frame, &mut self.out.wishes, ui) {
                 return;
             }
             let key = (frame.subject.id(), pane.number);

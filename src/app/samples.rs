@@ -219,7 +219,19 @@ impl Sample {
     }
 }
 
+/// True when a sample answers its question in the view with this id.
+pub(super) fn answers_in(view: &str) -> bool {
+    SAMPLES.iter().any(|sample| sample.view == view)
+}
+
 impl App {
+    /// Opens the sample that answers its question in the view with this id.
+    pub(super) fn open_sample_in(&mut self, view: &str) {
+        if let Some(sample) = SAMPLES.iter().find(|sample| sample.view == view) {
+            self.open_sample(sample);
+        }
+    }
+
     fn open_sample(&mut self, sample: &'static Sample) {
         let run = self.open_input(Input::Bytes(sample.name.into(), sample.bytes.into()));
         self.samples.opening.push((run, sample));

@@ -125,7 +125,7 @@ impl Bands {
             match (self.needs)(&run.profile) {
                 Ok(()) => self.sides[which].ui(&mut side, ui),
                 Err(why) => {
-                    EmptyState::new(Icon::Info, self.title, why).show(ui);
+                    EmptyState::new(Icon::Info, &super::lacks(self.title), why).show(ui);
                 }
             }
         });

@@ -64,6 +64,7 @@ use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
+use crate::format;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile, SymbolKey, TrackId};
 use crate::query::{Engine, Pair, Query, Run, Subject};
@@ -99,6 +100,8 @@ pub enum Wish {
     },
     /// Show the window of prices.
     Prices,
+    /// Open a sample that has something for the view with this id.
+    Sample(&'static str),
     /// Open one of the parts that the profile was added up from alone.
     OpenPart(String),
 }
@@ -582,6 +585,12 @@ impl ViewKind {
         let base = subject.pair().map_or(Err(""), |pair| (self.needs)(&pair.base.profile));
         base.or_else(|_| (self.needs)(subject.profile()))
     }
+}
+
+/// What a pane says instead of a view of that title: there is nothing that it shows.
+#[must_use]
+pub fn lacks(title: &str) -> String {
+    format!("No {} in this file", format::within_a_line(title))
 }
 
 /// Every view, in menu order.

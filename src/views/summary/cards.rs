@@ -69,8 +69,8 @@ impl Card {
         let metric = shared::metric_name(cx.profile(), cx.interaction);
         let title = match self {
             Self::Findings => "Findings".into(),
-            Self::Own => format!("Top functions by self {}", within_a_line(&metric)),
-            Self::Total => format!("Top functions by total {}", within_a_line(&metric)),
+            Self::Own => format!("Top functions by self {}", format::within_a_line(&metric)),
+            Self::Total => format!("Top functions by total {}", format::within_a_line(&metric)),
             Self::Requests => "LLM requests".into(),
             Self::Caches => "Caches".into(),
             Self::Memory => "Memory peaks".into(),
@@ -93,17 +93,6 @@ impl Card {
             Self::Machine => pairs(ui, &rows_of(&cx.profile().meta.machine).collect::<Vec<_>>()),
             Self::Warnings => warnings(cx.profile(), ui),
         });
-    }
-}
-
-/// A name as it is written within a line: «instructions (Ir)», but «RSS».
-fn within_a_line(name: &str) -> String {
-    let mut chars = name.chars();
-    match (chars.next(), chars.as_str()) {
-        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
-            first.to_lowercase().chain(rest.chars()).collect()
-        }
-        _ => name.to_owned(),
     }
 }
 
