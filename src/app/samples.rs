@@ -298,8 +298,7 @@ fn card(ui: &mut Ui, sample: &Sample, texture: Option<&TextureHandle>, width: f3
     let painter = ui.painter();
     painter.rect_filled(rect, space::RADIUS, fill);
     let above = egui::Rect::from_min_size(rect.min, vec2(width, picture));
-    let corners =
-        egui::CornerRadius { nw: space::RADIUS, ne: space::RADIUS, ..egui::CornerRadius::ZERO };
+    let corners = egui::CornerRadius { nw: space::RADIUS, ne: space::RADIUS, ..egui::CornerRadius::ZERO };
     match texture {
         Some(texture) => Image::new(texture).corner_radius(corners).paint_at(ui, above),
         None => _ = painter.rect_filled(above, corners, palette.panel),
@@ -336,7 +335,10 @@ mod tests {
     #[test]
     fn the_start_page_has_pictures_after_a_while_and_a_card_opens_in_its_view() {
         let settings = Settings {
-            recent: vec!["/data/run-7.prof".into(), "/data/a-name-that-is-much-too-long-for-one-column-of-the-page.json".into()],
+            recent: vec![
+                "/data/run-7.prof".into(),
+                "/data/a-name-that-is-much-too-long-for-one-column-of-the-page.json".into(),
+            ],
             recent_about: vec![("/data/run-7.prof".into(), "cProfile  ·  decode 62 %".into())],
             ..Settings::default()
         };

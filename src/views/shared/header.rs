@@ -37,7 +37,8 @@ pub fn header(ui: &mut Ui, controls: impl FnOnce(&mut Ui)) {
     inner.horizontal_wrapped(controls);
     let all = inner.min_rect();
     if folds {
-        let button = Rect::from_min_size(line.right_top() - vec2(space::CONTROL, 0.0), line.size()).with_max_x(line.right());
+        let button = Rect::from_min_size(line.right_top() - vec2(space::CONTROL, 0.0), line.size())
+            .with_max_x(line.right());
         let mut beside = ui.new_child(UiBuilder::new().max_rect(button).id_salt(id.with("more")));
         let name = if known.open { "Fewer controls" } else { "More controls" };
         toggle_button(&mut beside, Icon::More, name, &mut known.open);
