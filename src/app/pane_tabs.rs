@@ -1,16 +1,19 @@
-//! The tabs of panes: the one in front is always in view, what does not fit is in a list, and buttons beside them fold in
-//! little room.
+//! The tabs of panes: none is cut. Those that do not fit are in a list of all, the one in front always fits, and buttons beside
+//! them fold in little room.
 
-use egui::{Align, Layout, Popup, ScrollArea, TextStyle, Ui};
+use egui::{
+    Align, Color32, CursorIcon, Id, Layout, Popup, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui,
+    WidgetInfo, vec2,
+};
+use egui_tiles::TabState;
 
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
 use crate::ui::widgets::icon_button;
 use crate::views::shared::{Note, badge};
 use crate::views::{PICTURES, Picture, ViewKind};
 
 /// Space at both sides of a title, points.
-pub(super) const SPACING: f32 = 8.0;
+const SPACING: f32 = 8.0;
 /// In less room than this the buttons beside the tabs are one.
 const NARROW: f32 = 300.0;
 
@@ -23,24 +26,18 @@ pub(super) struct Tabs<'a> {
 }
 
 impl Tabs<'_> {
-    /// From where to where each tab reaches.
-    fn places(&self, ui: &Ui) -> Vec<(f32, f32)> {
+    fn widths(&self, ui: &Ui) -> Vec<f32> {
         let font = TextStyle::Button.resolve(ui.style());
-        let mut right = 0.0;
-        let place = |(kind, _): &(&ViewKind, u64)| {
-            let color = egui::Color32::PLACEHOLDER;
-            let title = ui.painter().layout_no_wrap(kind.title.to_owned(), font.clone(), color);
-            let left = right;
-            right += title.size().x + 2.0 * SPACING;
-            (left, right)
+        let width = |(kind, _): &(&ViewKind, u64)| {
+            let title = kind.title.to_owned();
+            ui.painter().layout_no_wrap(title, font.clone(), Color32::PLACEHOLDER).size().x + 2.0 * SPACING
         };
-        self.all.iter().map(place).collect()
+        self.all.iter().map(width).collect()
     }
 
-    /// The list of all tabs where they do not fit into the room that is left; the pane that was chosen.
-    pub fn list(&self, ui: &mut Ui) -> Option<u64> {
-        let width = self.places(ui).last().map_or(0.0, |place| place.1);
-        if width <= ui.available_width() {
+    /// Where tabs do not fit into the room that is left, the list of all; the pane that was chosen in it.
+    fn list(&self, ui: &mut Ui) -> Option<u64> {
+        if self.widths(ui).iter().sum::<f32>() <= ui.available_width() {
             return None;
         }
         let button = icon_button(ui, Icon::ChevronDown, "All views here");
@@ -56,21 +53,27 @@ impl Tabs<'_> {
         chosen
     }
 
-    /// How far tabs must be scrolled so that the one in front is seen.
-    pub fn reveal(&self, scroll: &mut f32, ui: &Ui) {
-        // An arrow at either end stands over the tabs.
-        let room = ui.available_width() - 2.0 * (space::CONTROL + space::MEDIUM);
+    /// Shows the list of all tabs where they do not fit; the panes whose tabs do, and the one that was chosen in the list.
+    pub fn fitting(&self, ui: &mut Ui) -> (Vec<u64>, Option<u64>) {
+        let chosen = self.list(ui);
+        let (widths, room) = (self.widths(ui), ui.available_width());
         let front = self.all.iter().position(|(_, number)| *number == self.front);
-        if let Some((left, right)) = front.and_then(|i| self.places(ui).get(i).copied()) {
-            *scroll = scroll.max(right - room).min(left).max(0.0);
-        }
+        // The one in front has a place before all others.
+        let mut rest = room - front.map_or(0.0, |i| widths[i]);
+        let mut open = true;
+        let fits = |(i, (_, number)): (usize, &(&ViewKind, u64))| {
+            if Some(i) != front {
+                rest -= widths[i];
+                open &= rest >= 0.0;
+            }
+            (open || Some(i) == front).then_some(*number)
+        };
+        (self.all.iter().enumerate().filter_map(fits).collect(), chosen)
     }
 
     /// The tabs of all panes, where one of them has all of the room: the one that was clicked, and whether to put it back.
     pub fn strip(&self, maximised: bool, notes: &[Note], ui: &mut Ui) -> (Option<u64>, bool) {
         let (mut clicked, mut restore) = (None, false);
-        let id = ui.scope_id().with("pane in front");
-        let moved = ui.data_mut(|d| d.insert_temp(id, self.front).is_none_or(|before| before != self.front));
         ui.horizontal(|ui| {
             ui.set_min_height(28.0);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -78,33 +81,52 @@ impl Tabs<'_> {
                     restore = icon_button(ui, Icon::Restore, "All panes (Ctrl-M, Esc)").clicked();
                 }
                 badge(ui, notes);
-                clicked = self.list(ui);
-                let tabs = ScrollArea::horizontal()
-                    .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden);
-                ui.style_mut().always_scroll_the_only_direction = true;
-                tabs.show(ui, |ui| {
-                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                        ui.spacing_mut().item_spacing.x = 0.0;
-                        ui.spacing_mut().button_padding.x = SPACING;
-                        for (kind, number) in &self.all {
-                            let front = *number == self.front;
-                            let tab = ui.selectable_label(front, kind.title).on_hover_text(kind.about);
-                            if front && moved {
-                                tab.scroll_to_me(Some(Align::Center));
-                            }
-                            if tab.clicked() {
-                                clicked = Some(*number);
-                            }
-                            if tab.double_clicked() {
-                                restore = maximised;
-                            }
+                let (seen, chosen) = self.fitting(ui);
+                clicked = chosen;
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.spacing_mut().item_spacing.x = 0.0;
+                    ui.spacing_mut().button_padding.x = SPACING;
+                    for (kind, number) in self.all.iter().filter(|(_, number)| seen.contains(number)) {
+                        let tab = ui.selectable_label(*number == self.front, kind.title);
+                        if tab.clicked() {
+                            clicked = Some(*number);
                         }
-                    });
+                        restore |= maximised && tab.double_clicked();
+                        tab.on_hover_text(kind.about);
+                    }
                 });
             });
         });
         (clicked, restore)
     }
+}
+
+/// The colours of a tab.
+pub(super) struct Colors {
+    pub fill: Color32,
+    pub line: Stroke,
+    pub text: Color32,
+}
+
+/// One tab of several panes, which can be dragged elsewhere.
+pub(super) fn tab(title: &str, state: &TabState, colors: &Colors, id: Id, ui: &mut Ui) -> Response {
+    let font = TextStyle::Button.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(title.to_owned(), font, colors.text);
+    let size = vec2(galley.size().x + 2.0 * SPACING, ui.available_height());
+    let (_, rect) = ui.allocate_space(size);
+    let response = ui.interact(rect, id, Sense::click_and_drag()).on_hover_cursor(CursorIcon::Grab);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), state.active, title));
+    if !state.is_being_dragged {
+        ui.painter().rect(rect.shrink(0.5), 0.0, colors.fill, colors.line, StrokeKind::Inside);
+        if state.active {
+            // It is one with its pane.
+            let joint = Stroke::new(colors.line.width + 1.0, colors.fill);
+            ui.painter().hline(rect.x_range(), rect.bottom(), joint);
+        }
+        let at = rect.center() - galley.size() / 2.0;
+        ui.painter().galley(at, galley, colors.text);
+    }
+    response
 }
 
 /// What can be done with a pane by the buttons beside its tabs.
@@ -184,7 +206,7 @@ mod tests {
         h.get_by_label("All views here").click();
         h.run_ok();
         picture(&mut h, "list-of-tabs");
-        h.query_all_by_label("Treemap").last().expect("an entry").click();
+        h.get_by_label("Treemap").click();
         h.run_ok();
         assert_eq!(h.state_mut().panes_mut().in_front()[0], "treemap");
         let tab = h.get_by_label("Treemap").rect();
@@ -201,7 +223,8 @@ mod tests {
             let title = views::view(id).expect("a view").title;
             let tab = h.query_all_by_label(title).next().expect("a tab").rect();
             assert!(tab.right() <= 800.0, "{id}: {tab:?}");
+            assert!(h.query_by_label("Scroll tabs right").is_none(), "none is cut");
         }
-        assert!(h.query_by_label("More about this pane").is_some(), "buttons beside many tabs are one");
+        assert!(h.query_all_by_label("More about this pane").count() > 1, "buttons beside many tabs are one");
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use egui_tiles::{Behavior as _, Container, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{Behavior as _, Container, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse};
 
 use super::pane::{Held, Window};
-use super::pane_tabs::{SPACING, Tabs, Wanted, buttons};
+use super::pane_tabs::{Colors, Tabs, Wanted, buttons, tab};
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use super::samples;
@@ -52,8 +52,6 @@ pub struct Panes {
     fixed: bool,
     /// The pane that takes all of the room.
     maximised: Option<u64>,
-    /// The pane in front of each group of tabs, in the last frame.
-    fronts: HashMap<TileId, u64>,
     /// The subject whose views were brought to the front.
     fitted: Option<SubjectId>,
     /// What the wanted pane painted.
@@ -130,7 +128,6 @@ impl Panes {
             current: None,
             fixed: false,
             maximised: None,
-            fronts: HashMap::new(),
             fitted: None,
             captured: None,
         }
@@ -356,7 +353,7 @@ impl Panes {
             out: Out::default(),
             current: &mut self.current,
             captured: None,
-            fronts: &mut self.fronts,
+            unseen: BTreeSet::new(),
             maximise: &mut maximise,
         };
         match single.filter(|_| all.len() > 1) {
@@ -434,8 +431,8 @@ struct Behavior<'a> {
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
-    /// The panes that were in front in the last frame.
-    fronts: &'a mut HashMap<TileId, u64>,
+    /// Panes whose tabs have no room.
+    unseen: BTreeSet<u64>,
     /// A pane whose tab was double-clicked.
     maximise: &'a mut Option<u64>,
 }
@@ -519,9 +516,9 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         &mut self,
         tiles: &Tiles<Pane>,
         ui: &mut egui::Ui,
-        tile: TileId,
+        _tile: TileId,
         tabs: &egui_tiles::Tabs,
-        scroll: &mut f32,
+        _scroll: &mut f32,
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
         let key = (self.frame.subject.id(), pane.number);
@@ -544,22 +541,37 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             _ => None,
         };
         let named = Tabs { all: tabs.children.iter().filter_map(named).collect(), front: pane.number };
-        if let Some(chosen) = named.list(ui)
-            && let Some((kind, _)) = named.all.iter().find(|(_, number)| *number == chosen)
-        {
+        let (seen, chosen) = named.fitting(ui);
+        if let Some((kind, _)) = named.all.iter().find(|(_, number)| Some(*number) == chosen) {
             self.out.wishes.push(Wish::Show(kind.id));
         }
-        if self.fronts.insert(tile, pane.number) != Some(pane.number) {
-            named.reveal(scroll, ui);
+        let unseen = named.all.iter().map(|(_, number)| *number).filter(|number| !seen.contains(number));
+        self.unseen.extend(unseen);
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<Pane>,
+        ui: &mut egui::Ui,
+        id: egui::Id,
+        tile: TileId,
+        state: &TabState,
+    ) -> egui::Response {
+        if matches!(tiles.get(tile), Some(egui_tiles::Tile::Pane(p)) if self.unseen.contains(&p.number)) {
+            return ui.allocate_response(egui::Vec2::ZERO, egui::Sense::hover());
         }
+        let colors = Colors {
+            fill: self.tab_bg_color(ui.visuals(), tiles, tile, state),
+            line: self.tab_outline_stroke(ui.visuals(), tiles, tile, state),
+            text: self.tab_text_color(ui.visuals(), tiles, tile, state),
+        };
+        let title = self.tab_title_for_tile(tiles, tile);
+        let response = tab(title.text(), state, &colors, id, ui);
+        self.on_tab_button(tiles, tile, response)
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
         SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
-    }
-
-    fn tab_title_spacing(&self, _visuals: &egui::Visuals) -> f32 {
-        SPACING
     }
 
     fn gap_width(&self, _style: &egui::Style) -> f32 {

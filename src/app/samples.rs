@@ -49,6 +49,14 @@ macro_rules! sample {
 
 static SAMPLES: [Sample; 6] = [
     sample!(
+        "native/rag.inferscope",
+        "rag.inferscope",
+        "What do requests to a language model wait for?",
+        "recorded here",
+        "latency",
+        None
+    ),
+    sample!(
         "native/asyncio.inferscope",
         "asyncio.inferscope",
         "Where does an async pipeline wait, and what would less waiting save?",
@@ -69,15 +77,7 @@ static SAMPLES: [Sample; 6] = [
         "workload.prof",
         "Which function is slow, and who calls it?",
         "cProfile",
-        "graph",
-        None
-    ),
-    sample!(
-        "pyinstrument/asyncio-enabled.pyisession",
-        "asyncio.pyisession",
-        "What runs below which call of a pipeline?",
-        "pyinstrument",
-        "flame",
+        "callers",
         None
     ),
     sample!(
@@ -85,7 +85,7 @@ static SAMPLES: [Sample; 6] = [
         "sort.callgrind.out",
         "Where do the cache misses come from?",
         "valgrind’s callgrind",
-        "treemap",
+        "flame",
         Some("D1mr")
     ),
     sample!(
@@ -343,7 +343,7 @@ mod tests {
             ..Settings::default()
         };
         let app = App { settings, samples: Pictures::of_a_window(), ..App::headless() };
-        let mut h = harness(app, vec2(1280.0, 800.0));
+        let mut h = harness(app, vec2(1280.0, 1000.0));
         assert!(h.query_by_label_contains("workload.prof: Which function").is_some(), "at once");
         wait(&mut h, "pictures", |app| {
             app.samples.fresh.is_empty() && app.samples.textures.iter().all(Option::is_some)
@@ -353,7 +353,7 @@ mod tests {
         h.run_ok();
         wait(&mut h, "the sample", |app| app.active().is_some_and(|run| run.profile.is_some()));
         h.run_ok();
-        assert_eq!(h.state_mut().panes_mut().in_front()[0], "graph");
+        assert_eq!(h.state_mut().panes_mut().in_front()[0], "callers");
     }
 
     #[test]

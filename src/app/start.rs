@@ -204,35 +204,27 @@ const LETTERS: usize = 38;
 /// A recent file: its name, and below what dominates in it, when it changed, its size, its folder.
 fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>, noted: Option<&str>) -> bool {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let link = widgets::link_button(ui, &shorten(&name, LETTERS));
-    let clicked = link.on_hover_text(path.display().to_string()).clicked();
     let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
-    let mut about = Vec::new();
+    let mut about: Vec<String> = noted.map(str::to_owned).into_iter().collect();
     if let Some(facts) = facts {
         about.extend(facts.changed.map(ago));
         about.push(format::bytes(i64::try_from(facts.bytes).unwrap_or(i64::MAX)));
     }
-    match noted {
-        Some(noted) => {
-            under(ui, &format!("{noted}  ·  {}", about.join("  ·  ")));
-        }
-        None => {
-            about.push(folder);
-            under(ui, &about.join("  ·  "));
-        }
+    if noted.is_none() {
+        about.push(folder);
     }
-    clicked
-}
-
-/// A line that explains the link above it, beginning where the link's text begins.
-fn under(ui: &mut Ui, text: &str) {
-    let text = egui::RichText::new(text).small().color(Palette::of(ui).text_weak);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 0.0;
-        ui.add_space(space::SMALL);
-        ui.add(egui::Label::new(text).truncate());
-    });
-    ui.add_space(4.0);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let link = widgets::link_button(ui, &shorten(&name, LETTERS));
+        // Below the link's text.
+        let inset = egui::Margin { left: space::SMALL as i8, bottom: 8, ..egui::Margin::ZERO };
+        egui::Frame::new().inner_margin(inset).show(ui, |ui| {
+            let text = egui::RichText::new(about.join("  ·  ")).small().color(Palette::of(ui).text_weak);
+            ui.add(egui::Label::new(text).truncate());
+        });
+        link.on_hover_text(path.display().to_string()).clicked()
+    })
+    .inner
 }
 
 /// A run without a profile yet: progress, or why there will be none.

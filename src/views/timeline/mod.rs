@@ -18,7 +18,7 @@ mod stack;
 mod tests;
 
 use super::boxes::{Coloring, Colors, Facts};
-use super::shared::note_clock;
+use super::shared::{self, note_clock};
 use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
