@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use egui_tiles::{Behavior as _, Container, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior as _, Container, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse,
+};
 
 use super::pane::{Held, Window};
 use super::pane_tabs::{Colors, Tabs, Wanted, buttons, tab};
+use super::samples;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
-use super::samples;
 use crate::format;
 use crate::import::Input;
 use crate::model::MetricKey;
@@ -17,8 +19,8 @@ use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::EmptyState;
-use crate::views::shared::menu::ContextMenu;
 use crate::views::shared::badge;
+use crate::views::shared::menu::ContextMenu;
 use crate::views::{self, OneOfBaselines, Out, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
@@ -375,6 +377,7 @@ impl Panes {
         let Behavior { out, captured, .. } = behavior;
         self.captured = captured;
         if let Some(number) = shown {
+            self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.number == number));
             self.current = Some(number);
             self.maximised = self.maximised.map(|_| number);
         }

@@ -67,7 +67,8 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
     let phases = phases(profile, query.range);
-    let borders: Vec<i64> = if phases.overlap { Vec::new() } else { phases.spans.iter().map(|s| s.end).collect() };
+    let borders: Vec<i64> =
+        if phases.overlap { Vec::new() } else { phases.spans.iter().map(|s| s.end).collect() };
     Ok(finish(graph, &tracks, &borders))
 }
 
