@@ -2,12 +2,13 @@
 //! them fold in little room.
 
 use egui::{
-    Align, Color32, CursorIcon, Id, Layout, Popup, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui,
-    WidgetInfo, vec2,
+    Align, Color32, CursorIcon, Id, Layout, Popup, Response, Role, ScrollArea, Sense, Stroke, StrokeKind,
+    TextStyle, Ui, WidgetInfo, vec2,
 };
 use egui_tiles::TabState;
 
 use crate::ui::icons::Icon;
+use crate::ui::theme::space;
 use crate::ui::widgets::icon_button;
 use crate::views::shared::{Note, badge};
 use crate::views::{PICTURES, Picture, ViewKind};
@@ -42,13 +43,16 @@ impl Tabs<'_> {
         }
         let button = icon_button(ui, Icon::ChevronDown, "All views here");
         let mut chosen = None;
+        let most = (ui.ctx().content_rect().height() - 3.0 * space::ROW).max(space::ROW);
         Popup::menu(&button).show(|ui| {
-            for (kind, number) in &self.all {
-                if ui.selectable_label(*number == self.front, kind.title).clicked() {
-                    chosen = Some(*number);
-                    ui.close();
+            ScrollArea::vertical().max_height(most).show(ui, |ui| {
+                for (kind, number) in &self.all {
+                    if ui.selectable_label(*number == self.front, kind.title).clicked() {
+                        chosen = Some(*number);
+                        ui.close();
+                    }
                 }
-            }
+            });
         });
         chosen
     }
@@ -206,10 +210,10 @@ mod tests {
         h.get_by_label("All views here").click();
         h.run_ok();
         picture(&mut h, "list-of-tabs");
-        h.get_by_label("Treemap").click();
+        h.get_by_label("Call tree").click();
         h.run_ok();
-        assert_eq!(h.state_mut().panes_mut().in_front()[0], "treemap");
-        let tab = h.get_by_label("Treemap").rect();
+        assert_eq!(h.state_mut().panes_mut().in_front()[0], "calltree");
+        let tab = h.get_by_label("Call tree").rect();
         assert!(tab.left() >= 0.0 && tab.right() <= 480.0, "the tab in front is seen: {tab:?}");
     }
 

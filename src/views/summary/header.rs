@@ -155,13 +155,14 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         ui.spacing_mut().item_spacing = egui::vec2(space::MEDIUM, space::SMALL);
         let mut wanted = false;
         for (name, value, tone, hint) in shown {
-            let mut figure = figure(ui, each, name, &value, tone);
+            let figure = figure(ui, each, name, &value, tone);
             if name == WARNINGS {
-                figure = figure.interact(Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
-                let text = format!("{name}: {value}");
-                figure.widget_info(|| WidgetInfo::labeled(Role::Button, true, text.clone()));
-                focus_ring(ui, &figure, figure.rect);
-                wanted = figure.clicked();
+                let link = ui.interact(figure.rect, figure.id.with("list"), Sense::click());
+                link.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Show the warnings"));
+                focus_ring(ui, &link, link.rect);
+                wanted = link.clicked();
+                link.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(hint);
+                continue;
             }
             figure.on_hover_text(hint);
         }
