@@ -210,10 +210,10 @@ mod tests {
         h.get_by_label("All views here").click();
         h.run_ok();
         picture(&mut h, "list-of-tabs");
-        h.get_by_label("Call tree").click();
+        h.get_by_label("Functions").click();
         h.run_ok();
-        assert_eq!(h.state_mut().panes_mut().in_front()[0], "calltree");
-        let tab = h.get_by_label("Call tree").rect();
+        assert_eq!(h.state_mut().panes_mut().in_front()[0], "functions");
+        let tab = h.get_by_label("Functions").rect();
         assert!(tab.left() >= 0.0 && tab.right() <= 480.0, "the tab in front is seen: {tab:?}");
     }
 
