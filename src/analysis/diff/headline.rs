@@ -5,7 +5,7 @@ use super::evidence::{self, Evidence};
 use super::functions::{FunctionDiff, Half, Measured, Row, median_of};
 use super::metrics::Chosen;
 use super::requests::RequestDiff;
-use super::{Compared, Two, settings};
+use super::{Compared, State, Two, settings};
 use crate::analysis::formula::Measure;
 use crate::analysis::waiting;
 use crate::format;
@@ -162,11 +162,12 @@ fn few_partners(diff: &FunctionDiff) -> Option<String> {
 
 fn part(row: &Row, name: &str, unit: Unit) -> String {
     let delta = format::signed_cost(unit, row.own().delta().unwrap_or(0));
-    let calls = row.halves.map(|h| h.calls.map(|c| c.all as i64));
+    let calls = row.halves.and_then(|h| h.calls.map(|c| c.all as i64));
     let more = match (row.halves.base, row.halves.head) {
         (None, _) => "new".into(),
         (_, None) => "gone".into(),
-        _ => match (Two { base: calls.base.flatten(), head: calls.head.flatten() }).delta() {
+        // What one tool does not count is no fewer calls.
+        _ => match calls.delta().filter(|_| calls.state() == Some(State::Both)) {
             Some(d) if d > 0 => {
                 format!("{} more {}", format::count(d), if d == 1 { "call" } else { "calls" })
             }

@@ -19,7 +19,7 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::{PathHalf, PathNode};
 use crate::analysis::diff::requests::{By, Counts, RequestDiff, Times};
 use crate::analysis::diff::{Compared, State, Two};
-use crate::model::{MetricKey, Money, Outcome, Profile, Request, Warning};
+use crate::model::{Calls, MetricKey, Money, Outcome, Profile, Request, Warning};
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &Document { c, gate })?;
@@ -200,9 +200,15 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     let points = at.and_then(|_| {
         shares.state().map(|_| (shares.head.unwrap_or(0.0) - shares.base.unwrap_or(0.0)) * 100.0)
     });
-    let calls = r.halves.map(|h| h.calls.map(|c| c.all));
-    let primitive = r.halves.map(|h| h.calls.map(|c| c.primitive));
-    let flat = |two: Two<Option<u64>>| Two { base: two.base.flatten(), head: two.head.flatten() };
+    // Of a function in both runs that one of them does not count, the change is unknown.
+    let counts = |of: fn(Calls) -> u64| {
+        let counts = r.halves.and_then(|h| h.calls.map(of));
+        let mut figure = two_counts(counts);
+        if r.state() == State::Both && counts.state() != Some(State::Both) {
+            figure["delta"] = Value::Null;
+        }
+        figure
+    };
     json!({
         "name": c.name(r),
         "base_name": c.other_name(r),
@@ -213,8 +219,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
         "step": r.step.map(crate::query::Step::key),
         "base": base, "head": head, "delta": delta, "relative": relative,
         "share_base": at.and(shares.base), "share_head": at.and(shares.head), "points": points,
-        "calls": two_counts(flat(calls)),
-        "primitive_calls": two_counts(flat(primitive)),
+        "calls": counts(|c| c.all),
+        "primitive_calls": counts(|c| c.primitive),
         "delta_by_calls": r.split().map(|s| s.0),
         "delta_by_time_per_call": r.split().map(|s| s.1),
         "evidence": r.evidence.as_ref().map(evidence),

@@ -167,13 +167,19 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
     }
     if let (Some(base), Some(head)) = (c.elapsed().base, c.elapsed().head) {
         let change = Two::both(base, head).relative().map(|r| format!(" ({})", format::percent_change(r)));
+        let sums = match c.functions.rows.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; sum of self costs {} → {}",
+                format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
+                format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
+            ),
+        };
         said.push(format!(
-            "Elapsed {} → {}{}; sum of self costs {} → {}.",
+            "Elapsed {} → {}{}{sums}.",
             format::duration(base),
             format::duration(head),
             change.unwrap_or_default(),
-            format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
-            format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
         ));
     }
     if c.align != AlignAt::Start
