@@ -16,7 +16,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, icon_button};
 use crate::views::shared::menu::ContextMenu;
 use crate::views::shared::{Note, badge};
-use crate::views::{self, OneOfBaselines, Out, Picture, ViewCx, ViewKind, Wish};
+use crate::views::{self, OneOfBaselines, OtherRun, Out, Picture, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -69,6 +69,8 @@ pub struct Frame<'a> {
     pub names: [&'a str; 2],
     /// All baselines that are not hidden, where there are several.
     pub baselines: &'a [OneOfBaselines],
+    /// The latest of the other open runs.
+    pub others: &'a [OtherRun],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -500,6 +502,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 base_input: frame.base_input,
                 names: frame.names,
                 baselines: frame.baselines,
+                others: frame.others,
                 defined: frame.defined,
                 sources: frame.sources,
                 prices: frame.prices,

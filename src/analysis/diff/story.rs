@@ -183,7 +183,7 @@ impl Query<Pair> for DiffStory {
 }
 
 /// Of several runs of a side the median of each figure.
-fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
+pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
         let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));

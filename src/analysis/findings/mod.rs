@@ -12,10 +12,11 @@ mod tests;
 
 use std::borrow::Cow;
 
+use super::levers::Lever;
 use super::prices::Prices;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
+use crate::model::{FALSE_HIT, Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
 use crate::query::{Context, Query};
 
 /// What could be gained at most.
@@ -51,6 +52,8 @@ pub struct Noted {
     pub advice: &'static str,
     /// What could be gained.
     pub gain: Gain,
+    /// What it suggests to turn.
+    pub lever: Option<Lever>,
     /// The request that it is about, or the first of several.
     pub request: Option<RequestId>,
     /// The function that it is about.
@@ -72,6 +75,7 @@ impl Noted {
             text,
             advice,
             gain: Gain::default(),
+            lever: None,
             request: None,
             function: None,
             track: None,
@@ -80,13 +84,20 @@ impl Noted {
         }
     }
 
+    /// The same, suggesting a lever.
+    fn on(self, lever: Lever) -> Self {
+        Self { lever: Some(lever), ..self }
+    }
+
     fn stated(profile: &Profile, finding: &Finding) -> Self {
+        let kind = profile.text(finding.kind);
         Self {
-            kind: Cow::Owned(profile.text(finding.kind).to_owned()),
+            kind: Cow::Owned(kind.to_owned()),
             severity: finding.severity,
             text: profile.text(finding.text).to_owned(),
             advice: "",
             gain: Gain::default(),
+            lever: (kind == FALSE_HIT).then_some(Lever::Caching),
             request: finding.request,
             function: None,
             track: finding.track,

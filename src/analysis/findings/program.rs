@@ -6,6 +6,7 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
+use crate::analysis::levers::Lever;
 use crate::analysis::named::is_address;
 use crate::analysis::scope::Slice;
 use crate::analysis::waiting::Waiting;
@@ -130,7 +131,7 @@ fn gpus(profile: &Profile) -> Vec<Noted> {
         );
         let advice =
             "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
-        let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice);
+        let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice).on(Lever::Hardware);
         noted.gain.time = Some(g.idle);
         noted
     };
@@ -167,7 +168,7 @@ fn tiny_kernels(profile: &Profile) -> Option<Noted> {
         format::duration(time / n as i64)
     );
     let advice = "CUDA graphs, torch.compile or fused operations; a larger batch";
-    Some(Noted::new("Kernels are tiny", Severity::Info, text, advice))
+    Some(Noted::new("Kernels are tiny", Severity::Info, text, advice).on(Lever::Batching))
 }
 
 /// Copies from memory that may be swapped out.
@@ -182,7 +183,7 @@ fn pageable(profile: &Profile) -> Option<Noted> {
         format::duration(time)
     );
     let advice = "Pinned memory (pin_memory=True) and non_blocking=True";
-    let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice);
+    let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice).on(Lever::Memory);
     noted.gain.time = Some(time);
     noted.function = Some(*first);
     Some(noted)
@@ -207,7 +208,7 @@ fn heap(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         profile.function_name(last)
     );
     let advice = "Memory shows the whole path and the moment";
-    let mut noted = Noted::new("One place holds most of the memory", Severity::Info, text, advice);
+    let mut noted = Noted::new("One place holds most of the memory", Severity::Info, text, advice).on(Lever::Memory);
     (noted.function, noted.time) = (Some(last), Some(heap.time));
     Ok(Some(noted))
 }

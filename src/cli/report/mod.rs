@@ -30,6 +30,7 @@ use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
+use crate::analysis::optimisations::{Entry, Optimisations};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::analysis::request_facets::{Facet, Facets};
@@ -142,6 +143,8 @@ pub(super) struct Report {
     /// Where their time goes.
     latency: Arc<Latency>,
     findings: Arc<Vec<Noted>>,
+    /// How the usual optimisations stand.
+    optimisations: Arc<Vec<Entry>>,
     /// What caches did for them.
     caches: Arc<Vec<CacheFigures>>,
     /// Requests that took much longer than the others.
@@ -260,6 +263,7 @@ impl Report {
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
         let latency = engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
+        let optimisations = engine.now(&subject, &Optimisations { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;
         let slowest = engine.now(&subject, &SlowRequests { asked: asked.clone() }, &job)?;
         let mut groups = Vec::new();
@@ -303,6 +307,7 @@ impl Report {
             billing,
             latency,
             findings,
+            optimisations,
             caches,
             slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
             groups,

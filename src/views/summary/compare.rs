@@ -64,6 +64,7 @@ impl View for DiffSummary {
             requests(ui, &story);
             heap(cx, ui, &pair, &story);
             findings(ui, &story);
+            super::optimisations::compared(cx, ui);
             matched(ui, &pair, &story);
         });
     }
