@@ -33,6 +33,12 @@ pub const COMPONENTS: &str = "≈: the count of a prompt, as its source states i
     of messages and by headings such as «Context:». Full colour: the same as the beginning of an earlier prompt.";
 /// How far apart requests of one kind are.
 pub const SPREAD: &str = "The slowest ÷ the fastest that ended well: 1.0 where all take the same time.";
+/// From a launch to its work.
+pub const LAUNCH: &str = "Start of the kernel or copy − beginning of the call that launches it, waiting behind earlier work of its stream included.\n\n\
+    Other tools differ: nsys and HTA begin with the end of the call.";
+/// The same where the stream was free.
+pub const LAUNCH_FREE: &str =
+    "The same where the stream had nothing to do when the call began: what launching itself takes.";
 /// Output tokens.
 pub const OUTPUT: &str = "Tokens that the model wrote, reasoning included. ≈: some requests have no count, so their chunks \
     stand for tokens.";

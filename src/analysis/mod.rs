@@ -52,6 +52,7 @@ pub mod inverted;
 pub mod kernels;
 pub mod lane_walk;
 pub mod latency;
+pub mod launches;
 pub mod levers;
 pub mod libraries;
 pub mod load;

@@ -79,6 +79,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
         map.serialize_entry("compute", &compute::object(report))?;
+        map.serialize_entry("gpu_launches", &compute::launches(p, &report.launches))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry(

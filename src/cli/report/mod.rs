@@ -29,6 +29,7 @@ use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::optimisations::{Entry, Optimisations};
 use crate::analysis::overview::{Overview, Summary};
@@ -157,6 +158,8 @@ pub(super) struct Report {
     components: Arc<Components>,
     /// Operations, and what limits the model, where anything tells of them.
     compute: Option<(Arc<OpTable>, Arc<Explained>)>,
+    /// From launches of work of GPUs to its start.
+    launches: Arc<Launches>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -283,6 +286,7 @@ impl Report {
             )),
             false => None,
         };
+        let launches = engine.now(&subject, &LaunchesIn(None), &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -314,6 +318,7 @@ impl Report {
             keys,
             components,
             compute,
+            launches,
             relative,
             tree,
         })

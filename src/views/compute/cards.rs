@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use egui_plot::{HoverPosition, MarkerShape, Points};
 
-use crate::analysis::compute::{Explained, Known, Work};
+use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::definitions as say;
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
@@ -85,7 +85,10 @@ fn limits(ui: &mut Ui, found: &Explained) {
         grid.row(
             "Passes",
             &text(found.passes, |n| match found.products_per_pass {
-                Ok(each) => format!("{} × {} products", count(n), count(each)),
+                Ok(each) => match found.given.layers {
+                    Some(layers) => format!("{} × {} layers, {} products each", count(n), count(layers), count(each)),
+                    None => format!("{} × {} products", count(n), count(each)),
+                },
                 Err(_) => count(n),
             }),
         );
@@ -111,6 +114,18 @@ fn limits(ui: &mut Ui, found: &Explained) {
     }
 }
 
+/// A share of a peak; with one that cannot be, why.
+fn share(work: &Work, peak: Peak, given: &Given) -> String {
+    let share = match peak {
+        Peak::Bytes => work.mbu(given),
+        Peak::Operations => work.mfu(given),
+    };
+    match work.doubt(peak, given) {
+        Some(why) => format!("{} {why}", text(share, format::percent)),
+        None => text(share, format::percent),
+    }
+}
+
 /// One kind of work.
 fn one(ui: &mut Ui, found: &Explained, work: &Work) {
     let palette = Palette::of(ui);
@@ -120,9 +135,9 @@ fn one(ui: &mut Ui, found: &Explained, work: &Work) {
     let each = if work.tokens > 0.0 { time(work.time / work.tokens) } else { UNKNOWN.to_owned() };
     let mut grid = KeyValues::new(ui, NAMES);
     grid.row("A token", &format!("{each}, of {}", format::count(work.tokens.round() as i64)));
-    grid.row("MBU", &text(work.mbu(given), format::percent));
+    grid.row("MBU", &share(work, Peak::Bytes, given));
     grid.row("Reads", &text(work.bytes_rate(), |r| per_second(r, "B")));
-    grid.row("MFU", &text(work.mfu(given), format::percent));
+    grid.row("MFU", &share(work, Peak::Operations, given));
     grid.row("Computes", &text(work.flops_rate(), |r| per_second(r, "FLOP")));
     grid.row(
         "Limited by",
@@ -192,6 +207,9 @@ fn roofline(ui: &mut Ui, found: &Explained) {
                 found.work.first().map_or(found.no_work, |w| w.intensity().err().unwrap_or(""))
             ),
         );
+    }
+    if found.work.iter().any(|w| [Peak::Bytes, Peak::Operations].into_iter().any(|p| w.doubt(p, given).is_some())) {
+        weak(ui, "A dot above the line cannot be: see beside MBU and MFU what to check.");
     }
     remark(ui, say::ROOFLINE);
 }
