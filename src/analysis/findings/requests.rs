@@ -26,7 +26,7 @@ const CACHEABLE: f64 = 1024.0;
 pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let asked = Asked::all(prices);
-    let latency = cx.get(&RequestLatency { of_run: false, asked: asked.clone() })?;
+    let latency = cx.get(&RequestLatency { asked: asked.clone() })?;
     let bill = cx.get(&Bill { prices: prices.clone() })?;
     let spent = cx.get(&Spending { asked: asked.clone(), ..Spending::default() })?;
     let repeats = cx.get(&RepeatedPrompts { asked: asked.clone() })?;

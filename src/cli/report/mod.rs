@@ -264,7 +264,7 @@ impl Report {
         };
         let asked = Asked::all(prices);
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
-        let latency = engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
+        let latency = engine.now(&subject, &RequestLatency { asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
         let optimisations = engine.now(&subject, &Optimisations { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;

@@ -7,7 +7,7 @@ use crate::analysis::billing::{Sums, model_name};
 use crate::analysis::cache_keys::{KeyFacts, Oddity};
 use crate::analysis::caches::{CacheFigures, CacheKind};
 use crate::analysis::components::Components;
-use crate::analysis::latency::Latency;
+use crate::analysis::latency::{Latency, PhaseSums};
 use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Charge;
 use crate::analysis::spending::Group;
@@ -279,9 +279,16 @@ pub(super) fn cost_sums(report: &Report) -> Value {
 /// Where the time goes. Lengths are seconds, percentiles ns.
 pub(super) fn latency(l: &Latency) -> Value {
     let s = |ns: i64| ns as f64 / 1e9;
-    let mut phases: Map<String, Value> =
-        l.phases.iter().map(|p| (p.name.clone(), s(p.time).into())).collect();
-    phases.insert("total".into(), s(l.total).into());
+    let phases = |sums: &PhaseSums| {
+        let mut phases: Map<String, Value> =
+            sums.phases.iter().map(|p| (p.name.clone(), s(p.time).into())).collect();
+        phases.insert("total".into(), s(sums.total).into());
+        phases
+    };
+    let bottleneck = |sums: &PhaseSums| {
+        let found = sums.bottleneck();
+        found.map(|(phase, share)| json!({ "phase": phase.name, "seconds": s(phase.time), "share": share }))
+    };
     let first = &l.first_token;
     let spreads: Map<String, Value> = l
         .spreads
@@ -289,11 +296,12 @@ pub(super) fn latency(l: &Latency) -> Value {
         .map(|spread| (format!("{}_ns", spread.name), super::json::distribution(spread.values.as_ref())))
         .collect();
     json!({
-        "phases_s": phases,
-        "phases_are_of": if l.recorded { "the recording" } else { "the requests that ended well" },
-        "phases_overlap": l.overlap,
-        "bottleneck": l.bottleneck().map(|(phase, share)| json!({
-            "phase": phase.name, "seconds": s(phase.time), "share": share,
+        "phases_s": phases(&l.of_requests),
+        "phases_are_of": "the requests that ended well",
+        "bottleneck": bottleneck(&l.of_requests),
+        "run": l.of_run.as_ref().map(|sums| json!({
+            "phases_s": phases(sums), "phases_overlap": sums.overlap, "bottleneck": bottleneck(sums),
+            "phases_are_of": "the time of the run, as the recording names them",
         })),
         "ttft_s": (first.requests > 0).then(|| json!({
             "requests": first.requests, "total": s(first.total), "queue": s(first.queue), "load": s(first.load),
@@ -338,14 +346,17 @@ pub(super) fn caches(all: &[CacheFigures], keys: &KeyFacts) -> Value {
 
 /// Lines on tokens and money, below the figures of requests.
 pub(super) fn text(out: &mut Page, report: &Report) {
-    if let Some((phase, share)) = report.latency.bottleneck() {
-        out.line(format_args!(
-            "  bottleneck: {} {}, {} of {}",
-            phase.name,
-            format::duration(phase.time),
-            format::percent(share),
-            format::duration(report.latency.total)
-        ));
+    let l = &report.latency;
+    for (of, sums) in [("bottleneck", Some(&l.of_requests)), ("bottleneck of the run", l.of_run.as_ref())] {
+        if let Some((sums, (phase, share))) = sums.and_then(|sums| Some((sums, sums.bottleneck()?))) {
+            out.line(format_args!(
+                "  {of}: {} {}, {} of {}",
+                phase.name,
+                format::duration(phase.time),
+                format::percent(share),
+                format::duration(sums.total)
+            ));
+        }
     }
     for c in report.caches.iter() {
         let rate = c.hit_rate.map_or_else(|| format::UNKNOWN.to_owned(), format::percent);
