@@ -39,6 +39,8 @@ pub const LAUNCH: &str = "Start of the kernel or copy − beginning of the call 
 /// The same where the stream was free.
 pub const LAUNCH_FREE: &str =
     "The same where the stream had nothing to do when the call began: what launching itself takes.";
+/// How counts are known.
+pub const SIGNS: &str = "≥: some counts are lower bounds or not known. ≈: some are computed or estimated.";
 /// Output tokens.
 pub const OUTPUT: &str = "Tokens that the model wrote, reasoning included. ≈: some requests have no count, so their chunks \
     stand for tokens.";

@@ -7,6 +7,9 @@ use super::ids::{RequestId, StringId, TrackId};
 use super::money::Money;
 use super::tokens::{Accounting, TokenCounts};
 
+/// How the name of an attribute begins that says what a request cost in a currency other than dollars: «cost in EUR».
+pub const COST_IN: &str = "cost in ";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

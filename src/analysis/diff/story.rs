@@ -39,6 +39,8 @@ pub struct Figure {
     pub better: Better,
     /// Its values; `None` where it is not known.
     pub values: Two<i64>,
+    /// What stands before the values of base and head: ≥, ≈ or nothing.
+    pub signs: [&'static str; 2],
 }
 
 /// Findings of one kind.
@@ -155,6 +157,7 @@ impl Query<Pair> for DiffStory {
             unit: measure.map_or(Unit::None, |m| m.unit),
             better: Better::Lower,
             values: functions.sum,
+            signs: [""; 2],
         };
         let mut figures = figures(&in_base, &in_head);
         if metric.why_not.is_none() {
@@ -189,7 +192,7 @@ pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>
         let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
         let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
-            figures.push(Figure { name, unit, better, values });
+            figures.push(Figure { name, unit, better, values, signs: [""; 2] });
         }
     };
     let (less, more) = (Better::Lower, Better::Higher);
@@ -211,6 +214,15 @@ pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
     add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost.map(Money::nano));
+    for (i, name) in ["Input tokens", "Output tokens"].into_iter().enumerate() {
+        let of = |runs: &[Arc<Overview>]| {
+            let signs = runs.iter().filter_map(|o| Some(o.requests.as_ref()?.signs[i]));
+            signs.max_by_key(|sign| ["", "≈ ", "≥ "].iter().position(|s| s == sign)).unwrap_or("")
+        };
+        if let Some(figure) = figures.iter_mut().find(|f| f.name == name) {
+            figure.signs = [of(base), of(head)];
+        }
+    }
     figures
 }
 

@@ -303,6 +303,7 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
             "ttft_ns": of(&crate::model::Request::ttft),
             "latency_ns": of(&crate::model::Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
+            "output_tokens_are": { "base": b.map(|r| r.accounting.output), "head": h.map(|r| r.accounting.output) },
             "cost_usd": money(row.base.and_then(|id| c.bills[0].cost(id)), row.head.and_then(|id| c.bills[1].cost(id))),
         })
     })

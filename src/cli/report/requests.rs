@@ -185,6 +185,7 @@ fn cost(report: &Report, charge: &Charge) -> Value {
     json!({
         "cost_usd": usd(charge.cost),
         "cost_stated_by_source": charge.stated,
+        "cost_in_another_currency": charge.elsewhere.as_ref().map(|(name, m)| json!({ "currency": name, "cost": m.to_string() })),
         "cost_is_about": priced.is_some_and(|p| !charge.stated && !p.about.is_empty()),
         "cost_about_because": priced.map(|p| &p.about),
         "cost_at_least_usd": usd(charge.at_least),
@@ -261,6 +262,7 @@ pub(super) fn cost_sums(report: &Report) -> Value {
     });
     json!({
         "total_usd": usd(all.cost),
+        "other_currencies": all.elsewhere.iter().map(|(name, m)| (name.clone(), m.to_string().into())).collect::<Map<_, Value>>(),
         "is_about": all.about,
         "priced": all.requests - all.unpriced,
         "unpriced": all.unpriced,
@@ -396,6 +398,9 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         out.line(format_args!(
             "  source totals of {n} are not the sum of their parts (`report --json`: totals_agree)"
         ));
+    }
+    for (currency, money) in &all.elsewhere {
+        out.line(format_args!("  cost {money} {currency}, as the file states it"));
     }
     let Some(cost) = all.cost else { return };
     let about = if all.about { "≈" } else { "" };

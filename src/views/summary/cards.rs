@@ -228,7 +228,9 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
     ]);
     percentiles::table(ui, &rows, &[Statistic::P50, Statistic::P95, Statistic::P99, Statistic::N]);
     ui.add_space(space::SMALL);
-    let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
+    let known = |v: Option<u64>, sign: &str| {
+        v.map_or_else(|| format::UNKNOWN.into(), |v| format!("{sign}{}", format::count(v as i64)))
+    };
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
     let cost = match f.cost {
         Some(cost) if f.unpriced > 0 => {
@@ -252,8 +254,8 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
         line(ui, "Retries", &retries, definitions::RETRIES);
     }
     for (name, value, hint) in [
-        ("Prompt tokens", known(f.prompt_tokens), definitions::PROMPT),
-        ("Output tokens", about(f.output_tokens.map(|n| format::count(n as i64))), definitions::OUTPUT),
+        ("Prompt tokens", known(f.prompt_tokens, f.signs[0]), definitions::PROMPT),
+        ("Output tokens", known(f.output_tokens, f.signs[1]), definitions::OUTPUT),
         ("Rate per user", about(per_user), definitions::RATE),
         (
             "System rate",
