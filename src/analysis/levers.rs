@@ -1,6 +1,8 @@
 //! The nine usual ways to make an LLM application faster or cheaper, in three groups: of the model, of what it runs on, of the
 //! application.
 
+use crate::model::{BATCHES_ARE_EMPTY, FALSE_HIT};
+
 /// A group of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
@@ -168,6 +170,18 @@ impl Lever {
             Self::Quantization | Self::Batching | Self::Pruning => Group::Model,
             Self::Hardware | Self::Distribution | Self::Memory => Group::Infrastructure,
             Self::Requests | Self::Caching | Self::Streaming => Group::Application,
+        }
+    }
+
+    /// What a finding that a recording states suggests, by its kind; `None` for one that suggests no lever.
+    #[must_use]
+    pub fn of_finding(kind: &str) -> Option<Self> {
+        match kind {
+            BATCHES_ARE_EMPTY | "Limit below the batch size" => Some(Self::Batching),
+            FALSE_HIT | "Cache key that changes" | "Cache unavailable" => Some(Self::Caching),
+            "Nothing is streamed" => Some(Self::Streaming),
+            "Time lost to retries" | "Throughput stops growing" => Some(Self::Requests),
+            _ => None,
         }
     }
 

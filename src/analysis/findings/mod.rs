@@ -4,9 +4,11 @@
 //! What is concluded rests on data that is there, says how much it is about and what to try; where something could be otherwise for
 //! a good reason, it is a remark (info) and no warning.
 
+mod model;
 mod program;
 mod prompt_cache;
 mod requests;
+mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,7 @@ use super::levers::Lever;
 use super::prices::Prices;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{FALSE_HIT, Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
+use crate::model::{Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
 use crate::query::{Context, Query};
 
 /// What could be gained at most.
@@ -97,7 +99,7 @@ impl Noted {
             text: profile.text(finding.text).to_owned(),
             advice: "",
             gain: Gain::default(),
-            lever: (kind == FALSE_HIT).then_some(Lever::Caching),
+            lever: Lever::of_finding(kind),
             request: finding.request,
             function: None,
             track: finding.track,
@@ -129,9 +131,14 @@ impl Query for Findings {
         let profile = cx.profile();
         let mut all: Vec<Noted> = profile.findings.iter().map(|f| Noted::stated(profile, f)).collect();
         all.extend(program::find(cx)?);
+        all.extend(model::find(cx, &self.prices)?);
         if !profile.requests.rows.is_empty() {
             all.extend(requests::find(cx, &self.prices)?);
+            all.extend(serving::find(cx, &self.prices)?);
         }
+        // What a recording states of itself is not said again.
+        let stated: Vec<String> = all.iter().filter(|n| !n.concluded).map(|n| n.kind.to_string()).collect();
+        all.retain(|n| !n.concluded || !stated.contains(&n.kind.to_string()));
         // The worst first; what is stated before what is concluded; then by what can be gained.
         all.sort_by_key(|n| {
             let gain = (n.gain.money, n.gain.time);

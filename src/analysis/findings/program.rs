@@ -6,6 +6,7 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
+use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::analysis::levers::Lever;
 use crate::analysis::named::is_address;
 use crate::analysis::scope::Slice;
@@ -34,7 +35,7 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let mut out = Vec::new();
     out.extend(functions(cx)?);
-    out.extend(gpus(profile));
+    out.extend(gpus(profile, &*cx.get(&LaunchesIn(None))?));
     out.extend(tiny_kernels(profile));
     out.extend(pageable(profile));
     out.extend(heap(cx)?);
@@ -111,19 +112,27 @@ fn polls(name: &str) -> bool {
 }
 
 /// GPUs that had nothing to do.
-fn gpus(profile: &Profile) -> Vec<Noted> {
+fn gpus(profile: &Profile, launches: &Launches) -> Vec<Noted> {
     // What comes before the first work and after the last says nothing of the GPU.
     let spans = gpu_spans(profile).map(|s| (s.start, s.end));
     let bounds = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let Some(bounds) = bounds.filter(|_| gpu_spans(profile).count() >= GPU_WORK) else { return Vec::new() };
-    let idle = gpu_busy(profile, Some(bounds)).into_iter().filter(|g| {
+    let idle: Vec<_> = gpu_busy(profile, Some(bounds)).into_iter().filter(|g| {
         let whole = g.busy.saturating_add(g.idle);
         whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
-    });
+    }).collect();
+    // Gaps are summed over GPUs: of several nobody knows whose they are.
+    let one = gpu_busy(profile, Some(bounds)).len() == 1;
+    let host = match launches.gaps.not_launched {
+        time @ 1.. if one => {
+            format!(" In {} of it the next work had not been launched: it waited for the host.", format::duration(time))
+        }
+        _ => String::new(),
+    };
     let noted = |g: crate::analysis::gpu::GpuBusy| {
         let whole = g.busy.saturating_add(g.idle);
         let text = format!(
-            "{} had nothing to do for {} of {} ({}) between the first and the last work of GPUs.",
+            "{} had nothing to do for {} of {} ({}) between the first and the last work of GPUs.{host}",
             g.name,
             format::duration(g.idle),
             format::duration(whole),
@@ -135,7 +144,7 @@ fn gpus(profile: &Profile) -> Vec<Noted> {
         noted.gain.time = Some(g.idle);
         noted
     };
-    idle.map(noted).collect()
+    idle.into_iter().map(noted).collect()
 }
 
 /// Work of GPU streams.
