@@ -6,6 +6,7 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
+use crate::analysis::kernels::{GpuWorkTable, WorkTable};
 use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::analysis::levers::Lever;
 use crate::analysis::named::is_address;
@@ -37,7 +38,7 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     out.extend(functions(cx)?);
     out.extend(gpus(profile, &*cx.get(&LaunchesIn(None))?));
     out.extend(tiny_kernels(profile));
-    out.extend(pageable(profile));
+    out.extend(pageable(profile, &*cx.get(&GpuWorkTable(None))?));
     out.extend(heap(cx)?);
     Ok(out)
 }
@@ -181,20 +182,28 @@ fn tiny_kernels(profile: &Profile) -> Option<Noted> {
 }
 
 /// Copies from memory that may be swapped out.
-fn pageable(profile: &Profile) -> Option<Noted> {
-    let copies: Vec<(FunctionId, i64)> =
-        gpu_work(profile).filter(|(f, _)| profile.function_name(*f).contains("Pageable")).collect();
-    let time = copies.iter().fold(0i64, |sum, c| sum.saturating_add(c.1));
-    let (first, _) = copies.first()?;
+fn pageable(profile: &Profile, table: &WorkTable) -> Option<Noted> {
+    let copies = || table.rows.iter().filter(|r| profile.function_name(r.function).contains("Pageable"));
+    let (count, time) =
+        copies().fold((0u64, 0i64), |(n, time), r| (n + r.count, time.saturating_add(r.total)));
+    let first = copies().next()?;
+    let bytes = copies().filter_map(|r| r.bytes).reduce(i64::saturating_add);
+    let rate = match bytes.filter(|b| *b > 0 && time > 0) {
+        Some(bytes) => {
+            let rate = bytes as f64 * 1e9 / time as f64;
+            format!(", {} at {}", format::bytes(bytes), format::per_second(rate, "B"))
+        }
+        None => String::new(),
+    };
     let text = format!(
-        "{} from or to pageable memory, {} in all: the processor waits for each.",
-        format::counted(copies.len() as i64, "copy", "copies"),
+        "{} from or to pageable memory, {} in all{rate}: the processor waits for each.",
+        format::counted(count as i64, "copy", "copies"),
         format::duration(time)
     );
     let advice = "Pinned memory (pin_memory=True) and non_blocking=True";
     let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice).on(Lever::Memory);
     noted.gain.time = Some(time);
-    noted.function = Some(*first);
+    noted.function = Some(first.function);
     Some(noted)
 }
 

@@ -50,17 +50,6 @@ fn time(ns: f64) -> String {
     format::duration(ns.round() as i64)
 }
 
-/// Bytes per second in powers of ten, as data sheets have them.
-pub(super) fn per_second(value: f64, what: &str) -> String {
-    let (value, prefix) = match value {
-        v if v >= 1e12 => (v / 1e12, "T"),
-        v if v >= 1e9 => (v / 1e9, "G"),
-        v if v >= 1e6 => (v / 1e6, "M"),
-        v => (v / 1e3, "k"),
-    };
-    format!("{} {prefix}{what}/s", format::number(value))
-}
-
 fn limits(ui: &mut Ui, found: &Explained) {
     let stored = found.bytes_per_parameter.map(|b| (b, crate::analysis::compute::stored_as(b)));
     let count = |n: u64| format::count(n as i64);
@@ -97,7 +86,7 @@ fn limits(ui: &mut Ui, found: &Explained) {
         let from = if upload.pageable { "pageable memory" } else { "pinned memory" };
         let rate = upload
             .rate
-            .map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", per_second(r, "B")));
+            .map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", format::per_second(r, "B")));
         let copies = format::counted(upload.copies as i64, "copy", "copies");
         grid.row(
             "To the device",
@@ -136,9 +125,9 @@ fn one(ui: &mut Ui, found: &Explained, work: &Work) {
     let mut grid = KeyValues::new(ui, NAMES);
     grid.row("A token", &format!("{each}, of {}", format::count(work.tokens.round() as i64)));
     grid.row("MBU", &share(work, Peak::Bytes, given));
-    grid.row("Reads", &text(work.bytes_rate(), |r| per_second(r, "B")));
+    grid.row("Reads", &text(work.bytes_rate(), |r| format::per_second(r, "B")));
     grid.row("MFU", &share(work, Peak::Operations, given));
-    grid.row("Computes", &text(work.flops_rate(), |r| per_second(r, "FLOP")));
+    grid.row("Computes", &text(work.flops_rate(), |r| format::per_second(r, "FLOP")));
     grid.row(
         "Limited by",
         &text(work.is_memory_bound(given), |memory| match memory {
@@ -184,7 +173,7 @@ fn roofline(ui: &mut Ui, found: &Explained) {
         .label_formatter(|at| match at {
             HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
                 "{plot_name}: {} at {} FLOP/byte",
-                per_second(10f64.powf(position.y), "FLOP"),
+                format::per_second(10f64.powf(position.y), "FLOP"),
                 format::number(10f64.powf(position.x))
             )),
             HoverPosition::Elsewhere { .. } => None,

@@ -148,6 +148,7 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
         let mean = row.total / row.count.max(1) as i64;
         let value = format::duration(row.total);
         let note = format!("{} × {}", format::count(row.count as i64), format::duration(mean));
+        let note = row.rate().map_or(note.clone(), |rate| format!("{note} · {}", format::per_second(rate, "B")));
         let item = Item::of_function(row.function, &profile);
         let bar = BarRow {
             note: &note,
@@ -169,8 +170,12 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
 }
 
 fn tip(name: &str, row: &Work, table: &WorkTable) -> String {
+    let copied = match (row.bytes, row.rate()) {
+        (Some(bytes), Some(rate)) => format!("\n{} at {}", format::bytes(bytes), format::per_second(rate, "B")),
+        _ => String::new(),
+    };
     format!(
-        "{name}\n{} · {} of all work\nshortest {}, longest {}",
+        "{name}\n{} · {} of all work\nshortest {}, longest {}{copied}",
         row.class.name(),
         format::percent(row.total as f64 / table.total.max(1) as f64),
         format::duration(row.min),
