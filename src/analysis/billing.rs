@@ -248,3 +248,29 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::prices::read_table;
+    use crate::analysis::testing::{ask, built};
+    use crate::model::TokenCounts;
+
+    #[test]
+    fn currencies_are_never_added_up() {
+        let run = built(|b| {
+            let (model, euros) = (b.string("m"), b.string("cost in EUR"));
+            let [first, second] = ["0.25", "0.5"].map(|text| b.string(text));
+            let tokens = TokenCounts { input: Some(1000), output: Some(0), ..TokenCounts::default() };
+            for attributes in [vec![], vec![(euros, first)], vec![(euros, second)]] {
+                b.request(Request { model, tokens, attributes, ..Request::default() });
+            }
+        });
+        let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "output": "2"}]}]}"#;
+        let bill = ask(&run, &Bill { prices: Prices::with(read_table(table).unwrap()) });
+        let all = &bill.all;
+        assert_eq!(all.cost.map(|m| m.to_string()).as_deref(), Some("0.001"), "that of the list price alone");
+        assert_eq!((all.elsewhere.len(), all.elsewhere["EUR"].to_string(), all.unpriced), (1, "0.75".into(), 2));
+        assert!(bill.charges[1].why.contains("0.25 EUR"), "{}", bill.charges[1].why);
+    }
+}

@@ -141,7 +141,7 @@ impl Lever {
             Self::Hardware => "Hardware acceleration",
             Self::Distribution => "Distributed computing",
             Self::Memory => "Memory management",
-            Self::Requests => "Requests",
+            Self::Requests => "Request optimisation",
             Self::Caching => "Caching",
             Self::Streaming => "Streaming",
         }

@@ -5,6 +5,7 @@
 //! a good reason, it is a remark (info) and no warning.
 
 mod model;
+mod overlap;
 mod program;
 mod prompt_cache;
 mod requests;
@@ -132,6 +133,7 @@ impl Query for Findings {
         let mut all: Vec<Noted> = profile.findings.iter().map(|f| Noted::stated(profile, f)).collect();
         all.extend(program::find(cx)?);
         all.extend(model::find(cx, &self.prices)?);
+        all.extend(overlap::find(cx)?);
         if !profile.requests.rows.is_empty() {
             all.extend(requests::find(cx, &self.prices)?);
             all.extend(serving::find(cx, &self.prices)?);

@@ -2,6 +2,7 @@
 
 use super::Said;
 use crate::analysis::asked::Asked;
+use crate::analysis::billing::Bill;
 use crate::analysis::caches::{CacheFigures, CacheKind, Caches};
 use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::gpu::{GpuBusy, gpu_busy};
@@ -41,9 +42,14 @@ impl<'a> Seen<'a> {
         let provider = |r: &Request| profile.text(r.provider);
         let gpus = gpu_busy(profile, None);
         let own = !gpus.is_empty() || limits.given.parameters.is_some();
-        let away = |r: &Request| !provider(r).is_empty() && !is_local(provider(r));
+        let bill = cx.get(&Bill { prices: prices.clone() })?;
+        // Where nobody names the provider, a model with a list price is one of a provider.
+        let away = |(i, r): (usize, &Request)| match provider(r) {
+            "" => bill.charges.get(i).is_some_and(|c| c.resolved.is_some()),
+            name => !is_local(name),
+        };
         Ok(Self {
-            hosted: !own && !rows.is_empty() && rows.iter().all(away),
+            hosted: !own && !rows.is_empty() && rows.iter().enumerate().all(away),
             talks: cx.get(&GpuWorkTable(None))?.of(WorkClass::Communication).1,
             caches: cx.get(&Caches { asked })?,
             figures: summary.requests.clone(),
@@ -117,6 +123,7 @@ impl<'a> Seen<'a> {
             (true, ..) => Said::Used(text),
             (_, 1.., _) => Said::Open(format!("{text}, each alone")),
             (_, _, Some((fact, _))) => Said::Used(stated(fact)),
+            _ if self.figures.is_none() => Said::Open("The run does not say how large its batches are".into()),
             _ => Said::Open("No request says in which batch it was generated".into()),
         }
     }

@@ -89,6 +89,20 @@ pub(super) fn object(report: &Report) -> Value {
     })
 }
 
+/// The same in a line; empty where none is known.
+pub(super) fn launches_in_words(found: &Launches) -> String {
+    let Some(d) = &found.latency else { return String::new() };
+    let time = |ns: f64| format::duration(ns.round() as i64);
+    format!(
+        "start {} after their call (median; p95 {}, longest {}); {} idle before the next call, {} while starting",
+        time(d.p50),
+        time(d.p95),
+        time(d.max),
+        format::duration(found.gaps.not_launched),
+        format::duration(found.gaps.starting)
+    )
+}
+
 /// From launches of work of GPUs to its start; null where none is known.
 pub(super) fn launches(p: &Profile, found: &Launches) -> Value {
     if found.latency.is_none() {

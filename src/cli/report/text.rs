@@ -110,6 +110,7 @@ fn header(out: &mut Page, report: &Report) {
         let (busy, of) = (format::duration(gpu.busy), format::duration(whole));
         line(out, "GPU busy", &format!("{busy} of {of}, {share} ({})", gpu.name));
     }
+    line(out, "Launches", &super::compute::launches_in_words(&report.launches));
     for fact in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, &fact.name, &format::fact(&fact.value));
     }

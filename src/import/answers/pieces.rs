@@ -29,6 +29,7 @@ impl Open {
     fn usage(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage.filter(|u| u.is_object()) else { return };
         self.call.usage.update(&usage::of(usage));
+        self.call.usage_of_provider = true;
         self.tier(usage);
         let searches = at(usage, &["server_tool_use", "web_search_requests"]).and_then(count);
         self.call.searches = searches.or(self.call.searches);

@@ -6,7 +6,7 @@ use crate::model::{COST_IN, Chunks, Money, Origin, Outcome, ProfileBuilder, Requ
 /// Why tokens are unknown where a source counts none.
 const NO_USAGE: &str = "no usage was received: unknown, not 0";
 /// The same where it counts none although there is an answer, or none was made.
-const ZERO_USAGE: &str = "the source reports 0 tokens, which are not those of this answer: unknown";
+const ZERO_USAGE: &str = "the source reports 0 tokens, which are not those of this answer: unknown, not 0";
 
 /// What stamps of a call count from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,9 @@ pub(in crate::import) struct Call {
     pub tier: String,
     pub requested_tier: String,
     pub usage: Usage,
+    /// The usage stands in the provider's own answer: what it counts as 0 is 0, unless there is output. Programs that pass usage on write 0
+    /// where they got none.
+    pub usage_of_provider: bool,
     /// It ended before its usage was complete: its output is at least what had come.
     pub broken_off: bool,
     /// Why its tokens are not known, where the reader knows.
@@ -67,7 +70,7 @@ impl Call {
 
     /// Its source counts nothing, and nothing speaks against that.
     fn is_of_none(&self) -> bool {
-        self.outcome == Outcome::Ok && !self.broken_off && self.completion.is_empty() && self.why.is_empty()
+        self.usage_of_provider && self.outcome == Outcome::Ok && !self.broken_off && self.completion.is_empty() && self.why.is_empty()
     }
 
     /// The request of a profile whose time 0 is `origin`, unix ns.

@@ -243,7 +243,7 @@ fn what(profile: &Profile, idle: &Idle, cause: &Cause) -> String {
 /// From a launch to its work, and the idle time that this explains.
 fn launches(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Launches) {
     let palette = Palette::of(ui);
-    let rows = [("all", found.latency, say::LAUNCH), ("free stream", found.free, say::LAUNCH_FREE)];
+    let rows = [("all", found.latency, say::LAUNCH), ("free", found.free, say::LAUNCH_FREE)];
     percentiles::table(ui, &rows, &[Statistic::P50, Statistic::P95, Statistic::Max, Statistic::N]);
     let gaps = &found.gaps;
     let parts = [

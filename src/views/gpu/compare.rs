@@ -67,16 +67,17 @@ fn launched(ui: &mut Ui, both: [Option<&Launches>; 2]) {
     let mut rows: Vec<(String, Two<i64>)> = Vec::new();
     for (name, value) in statistics {
         let of = |d: Option<Distribution>| d.map(|d| value(&d).round() as i64);
-        rows.push((format!("Launch to start, {name}"), two(&|l| of(l.latency))));
+        rows.push((name.to_owned(), two(&|l| of(l.latency))));
     }
-    rows.push(("On a free stream, median".into(), two(&|l| l.free.map(|d| d.p50.round() as i64))));
-    rows.push(("Idle, nothing was launched".into(), two(&|l| Some(l.gaps.not_launched))));
-    rows.push(("Idle, launched, not started".into(), two(&|l| Some(l.gaps.starting))));
-    rows.push(("Idle, launched long before".into(), two(&|l| Some(l.gaps.queued))));
-    rows.push(("Idle, launch unknown".into(), two(&|l| Some(l.gaps.unknown))));
+    rows.push(("free stream".into(), two(&|l| l.free.map(|d| d.p50.round() as i64))));
+    rows.push(("idle, no launch".into(), two(&|l| Some(l.gaps.not_launched))));
+    rows.push(("idle, starting".into(), two(&|l| Some(l.gaps.starting))));
+    rows.push(("idle, queued".into(), two(&|l| Some(l.gaps.queued))));
+    rows.push(("idle, unknown".into(), two(&|l| Some(l.gaps.unknown))));
     let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) != 0 || r.1.head.unwrap_or(0) != 0);
     two_figures(ui, told.map(|(name, values)| time(name, *values)));
-    remark(ui, "Idle time between the first and the last work, by what it waited for.");
+    remark(ui, "Free stream: the median where the stream had nothing to do. Idle time between the first and the last work: nothing launched yet, launched and \
+         starting, launched before the gap began.");
 }
 
 fn classes(ui: &mut Ui, tables: [&WorkTable; 2]) {

@@ -42,6 +42,7 @@ impl View for DiffSummary {
                 Err(why) => {
                     names(cx, ui);
                     weak(ui, why);
+                    super::optimisations::compared(cx, ui);
                     return;
                 }
             };

@@ -43,6 +43,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             Some((other.name.as_str(), cx.ask_of(&pair, &asked, place).beside()?))
         })
         .collect();
+    let mut before = "";
     listed(ui, &entries, |ui, entry| {
         let alone = |b: &Between| b.step(entry.lever).filter(|s| s.besides.is_empty()).cloned();
         let against = found.iter().find_map(|(name, between)| Some((*name, alone(between)?, between)));
@@ -51,7 +52,8 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         if let Some((name, step, between)) = &against {
             text(ui, &format!("Against {name}: {}", step.words()), false);
             text(ui, &between.came_of_it(), true);
-        } else {
+        } else if std::mem::replace(&mut before, &entry.why) != entry.why {
+            // What holds for one after the other is said once.
             text(ui, &format!("{}.", entry.why), false);
         }
         suggestion(ui, entry);
@@ -84,11 +86,13 @@ pub(super) fn compared(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 /// All of them, group by group.
-fn listed(ui: &mut Ui, entries: &[Entry], mut one: impl FnMut(&mut Ui, &Entry)) {
+fn listed<'e>(ui: &mut Ui, entries: &'e [Entry], mut one: impl FnMut(&mut Ui, &'e Entry)) {
     let mut group: Option<Group> = None;
     for entry in entries {
         let of = entry.lever.group();
-        if group.replace(of) != Some(of) {
+        let last = group.replace(of);
+        if last != Some(of) {
+            ui.add_space(if last.is_some() { space::SMALL } else { 0.0 });
             bars::caption(ui, of.name());
         }
         ui.push_id(entry.lever, |ui| one(ui, entry));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use egui::Ui;
 
+use super::prompts::sign;
 use super::question;
 use crate::analysis::billing::Sums;
 use crate::analysis::components::{Component, ComponentSum, Components, PromptComponents};
@@ -71,13 +72,15 @@ fn components(ui: &mut Ui, [base, head]: &[Option<Arc<Components>>; 2]) {
     let mut rows = Vec::new();
     for component in Component::ALL {
         let two = |value| Two { base: of(base, component, value), head: of(head, component, value) };
-        rows.push((component.name().to_owned(), two(|s| s.tokens)));
-        rows.push((format!("{}, as before", component.name()), two(|s| s.fixed)));
+        let sign = |side: &Option<Arc<Components>>| side.as_ref().map_or("", |c| sign(c, component));
+        let signs = [sign(base), sign(head)];
+        rows.push((component.name().to_owned(), two(|s| s.tokens), signs));
+        rows.push((format!("{}, as before", component.name()), two(|s| s.fixed), ["≈ "; 2]));
     }
     let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) + r.1.head.unwrap_or(0) > 0);
     let about = say::COMPONENTS;
     let figure = |name, values| TwoFigure { name, unit: Unit::Count, values, about };
-    signed_figures(ui, told.map(|(name, values)| (figure(name, *values), ["≈ "; 2])));
+    signed_figures(ui, told.map(|(name, values, signs)| (figure(name, *values), *signs)));
 }
 
 fn classes(ui: &mut Ui, [base, head]: [&Spent; 2], facts: [&Facts; 2]) {
