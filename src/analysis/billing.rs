@@ -63,9 +63,9 @@ impl Sums {
         };
         self.requests += 1;
         self.unpriced += usize::from(charge.cost.is_none());
-        self.incomplete += usize::from(
-            matches!(r.accounting.origin(), Origin::LowerBound | Origin::Unknown) || r.tokens.is_unknown(),
-        );
+        let unknown =
+            matches!(r.accounting.origin(), Origin::LowerBound | Origin::Unknown) || r.tokens.is_unknown();
+        self.incomplete += usize::from(unknown && !r.needed_no_tokens());
         plus(&mut self.input, r.tokens.input);
         plus(&mut self.cache_read, r.tokens.cache_read);
         plus(&mut self.cache_write_5m, r.tokens.cache_write_5m);
@@ -183,6 +183,9 @@ pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, cha
     )
 }
 
+/// How the reason begins for which a cost of another currency is in no sum.
+pub(super) const NOT_CONVERTED: &str = "its source states a cost in";
+
 /// What its source says a request cost in a currency other than dollars.
 fn stated_elsewhere(profile: &Profile, r: &Request) -> Option<(String, Money)> {
     r.attributes.iter().find_map(|(name, value)| {
@@ -234,9 +237,9 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
     out.elsewhere = stated_elsewhere(profile, r);
     if let Some(stated) = r.cost {
         (out.cost, out.stated) = (Some(stated), true);
-    } else if let Some((currency, money)) = &out.elsewhere {
+    } else if let Some((currency, _)) = &out.elsewhere {
         // A list price beside what was paid in another currency would count the request twice.
-        out.why = format!("its source states {money} {currency}, which is not converted to dollars");
+        out.why = format!("{NOT_CONVERTED} {currency}, which is not converted to dollars");
         out.cost = None;
     } else if matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
         // Without a price nobody knows what was saved: a sum of 0 would look like one of all.
@@ -270,7 +273,10 @@ mod tests {
         let bill = ask(&run, &Bill { prices: Prices::with(read_table(table).unwrap()) });
         let all = &bill.all;
         assert_eq!(all.cost.map(|m| m.to_string()).as_deref(), Some("0.001"), "that of the list price alone");
-        assert_eq!((all.elsewhere.len(), all.elsewhere["EUR"].to_string(), all.unpriced), (1, "0.75".into(), 2));
-        assert!(bill.charges[1].why.contains("0.25 EUR"), "{}", bill.charges[1].why);
+        assert_eq!(
+            (all.elsewhere.len(), all.elsewhere["EUR"].to_string(), all.unpriced),
+            (1, "0.75".into(), 2)
+        );
+        assert!(bill.charges[1].why.contains("a cost in EUR"), "{}", bill.charges[1].why);
     }
 }

@@ -96,8 +96,7 @@ pub const ANOTHER_MODEL: &str = "The same numbers of tokens at its prices of tod
 pub const GOODPUT: &str = "Requests per second that keep all that is promised, over the time from the first arrival to the last end. \
     What failed keeps nothing.";
 /// Phases of a run.
-pub const RUN_PHASES: &str =
-    "Parts of the time that passed, as the recording names them: not those of the requests, which are sums over all of them.";
+pub const RUN_PHASES: &str = "Parts of the time that passed, as the recording names them: not those of the requests, which are sums over all of them.";
 /// What load does.
 pub const BY_LOAD: &str = "A dot is the mean latency of requests that arrived when so many were in flight, themselves included; what a cache \
     answered is left out. Throughput is Little's law: in flight ÷ mean latency.";

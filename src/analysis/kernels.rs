@@ -146,7 +146,8 @@ impl Query for GpuWorkTable {
         for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::GpuStream) {
             cx.job().checkpoint(0, 0)?;
             let copied = copied.and_then(|m| track.spans.costs.iter().find(|(metric, _)| *metric == m));
-            for (i, span) in track.spans.rows.iter().enumerate().filter(|(_, s)| is_work(profile, s.function)) {
+            for (i, span) in track.spans.rows.iter().enumerate().filter(|(_, s)| is_work(profile, s.function))
+            {
                 // Cut to the range: a part of a kernel is a part of its time.
                 let (from, to) = self.0.unwrap_or((i64::MIN, i64::MAX));
                 if span.end <= from || span.start >= to {

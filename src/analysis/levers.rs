@@ -152,7 +152,9 @@ impl Lever {
     pub fn about(self) -> &'static str {
         match self {
             Self::Quantization => "Fewer bits for each weight: less to read for each token.",
-            Self::Batching => "Several requests in one pass of the model: the weights are read once for all of them.",
+            Self::Batching => {
+                "Several requests in one pass of the model: the weights are read once for all of them."
+            }
             Self::Pruning => "Weights that matter little are left out.",
             Self::Hardware => "A GPU or another accelerator.",
             Self::Distribution => "Several devices, workers or machines.",

@@ -342,7 +342,8 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
         output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
         estimated: rows.iter().any(|r| r.is_estimated()),
-        signs: [sign(rows.iter().map(|r| input_origin(r))), sign(rows.iter().map(|r| output_origin(r)))],
+        signs: [input_origin, output_origin]
+            .map(|of| sign(rows.iter().filter(|r| !r.needed_no_tokens()).map(|r| of(r)))),
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).fold(0, i64::saturating_add),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),

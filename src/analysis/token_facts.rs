@@ -30,7 +30,8 @@ pub struct Facts {
     pub largest_prompt: Option<RequestId>,
     /// The request with most output tokens.
     pub largest_output: Option<RequestId>,
-    /// Requests by the worse origin of their counts: reported, computed, lower bound, unknown.
+    /// Requests by the worse origin of their counts: reported, computed, lower bound, unknown; without those that a cache of answers
+    /// answered, which need no tokens.
     pub origins: [usize; 4],
     /// The first request whose counts are unknown or a lower bound.
     pub first_incomplete: Option<RequestId>,
@@ -86,8 +87,8 @@ impl Query for TokenFacts {
                 }
             }
             let origin = origin(r);
-            out.origins[origin as usize] += 1;
-            if matches!(origin, Origin::LowerBound | Origin::Unknown) {
+            out.origins[origin as usize] += usize::from(!r.needed_no_tokens());
+            if !r.needed_no_tokens() && matches!(origin, Origin::LowerBound | Origin::Unknown) {
                 out.first_incomplete.get_or_insert(id);
             }
             match r.accounting.agrees(&r.tokens) {

@@ -46,7 +46,7 @@ pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use keys::{CounterKey, InstantKey, Keys, MetricKey, NameKey, RequestKey, SpanKey, SymbolKey, TrackKey};
-pub use metrics::{COPIED, Better, Metric, SAMPLES, Unit, heap};
+pub use metrics::{Better, COPIED, Metric, SAMPLES, Unit, heap};
 pub use money::Money;
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, WEIGHT_FORMATS, Warning};

@@ -213,6 +213,12 @@ impl Request {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
+    /// True for one that a cache of answers answered and of which nobody counted tokens: no model read or wrote any.
+    #[must_use]
+    pub fn needed_no_tokens(&self) -> bool {
+        matches!(self.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) && self.tokens.is_unknown()
+    }
+
     /// When the answer began: the first token, or the first chunk where no more is known.
     #[must_use]
     pub fn began(&self) -> Option<i64> {

@@ -29,7 +29,8 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::jobs::Job;
 use inferscope::model::{
-    ArgsRef, CacheOutcome, FunctionSpec, Money, Profile, ProfileBuilder, Request, TokenCounts, TrackKind, TrackSpec,
+    ArgsRef, CacheOutcome, FunctionSpec, Money, Profile, ProfileBuilder, Request, TokenCounts, TrackKind,
+    TrackSpec,
 };
 use inferscope::query::{Engine, Mode, Pair, Run, RunId, Subject};
 use inferscope::state::Interaction;
@@ -193,8 +194,7 @@ fn requests() -> Arc<Profile> {
     let mut b = ProfileBuilder::new("bench");
     let track = b.track(TrackSpec { name: "agent", process: "", kind: TrackKind::Task, sort: 0 });
     let run = b.function(FunctionSpec::named("invoke_agent"));
-    let calls: Vec<_> =
-        (0..4).map(|i| b.function(FunctionSpec::named(&format!("chat model-{i}")))).collect();
+    let calls: Vec<_> = (0..4).map(|i| b.function(FunctionSpec::named(&format!("chat model-{i}")))).collect();
     b.span(track, 0, CALLS * 150 * MS, run, ArgsRef::NONE);
     let rules = "You answer questions about the harbour and never guess. ".repeat(8);
     for i in 0..CALLS {

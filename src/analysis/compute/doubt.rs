@@ -43,9 +43,13 @@ impl Work {
         }
         if let Some(bytes) = given.weight_bytes.filter(|b| *b <= IN_CACHE) {
             let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-            reasons.push(format!("weights of {bytes} may stay in a cache and are not read from memory each time"));
+            reasons.push(format!(
+                "weights of {bytes} may stay in a cache and are not read from memory each time"
+            ));
         }
-        let peak = given.peak_bytes.map_or_else(String::new, |b| format!(" ({} GB/s)", format::number(b as f64 / 1e9)));
+        let peak = given
+            .peak_bytes
+            .map_or_else(String::new, |b| format!(" ({} GB/s)", format::number(b as f64 / 1e9)));
         reasons.push(format!("the peak bandwidth{peak} is of another device, or bits instead of bytes"));
         reasons.push(
             "each token is counted as one pass over all weights, which several tokens a pass (a batch, speculative decoding) or a \
@@ -57,10 +61,13 @@ impl Work {
 }
 
 fn of_operations(given: &Given) -> Vec<String> {
-    let peak =
-        given.peak_flops.map_or_else(String::new, |f| format!(" ({} TFLOP/s)", format::number(f as f64 / 1e12)));
+    let peak = given
+        .peak_flops
+        .map_or_else(String::new, |f| format!(" ({} TFLOP/s)", format::number(f as f64 / 1e12)));
     vec![
-        format!("the peak of operations{peak} is of another device or of wider numbers than it computed with (matrix units do 16-bit and 8-bit numbers many times faster)"),
+        format!(
+            "the peak of operations{peak} is of another device or of wider numbers than it computed with (matrix units do 16-bit and 8-bit numbers many times faster)"
+        ),
         "all parameters count for each token, which they do not in a mixture of experts".to_owned(),
         "prompt tokens that a cache held count as computed where nobody says so".to_owned(),
     ]

@@ -52,7 +52,8 @@ fn limited_by_memory(limits: &Explained) -> Option<Noted> {
         each(work.time),
         format::percent(work.mbu(given).ok()?)
     );
-    let advice = "Fewer bits: fp16 or bf16, 8 or 4 bits; look at the answers, too. Fewer operations do not help";
+    let advice =
+        "Fewer bits: fp16 or bf16, 8 or 4 bits; look at the answers, too. Fewer operations do not help";
     let mut noted =
         Noted::new("Memory limits the model", Severity::Info, text, advice).on(Lever::Quantization);
     // Half the bits are half the bytes.
@@ -110,8 +111,7 @@ fn loading(cx: &Context<'_>, prices: &Prices) -> Result<Option<Noted>, Cancelled
     let sum = |of: fn(&crate::model::ServerTimes) -> Option<i64>| {
         rows().filter_map(|r| of(&r.phases)).fold(0i64, i64::saturating_add)
     };
-    let (load, work) =
-        (sum(|p| p.load), sum(|p| p.prefill).saturating_add(sum(|p| p.decode)));
+    let (load, work) = (sum(|p| p.load), sum(|p| p.prefill).saturating_add(sum(|p| p.decode)));
     let noted = |text: String, load: i64| {
         let advice = "Load the model once and keep it (keep_alive of Ollama, a server): a short run measures its loading";
         let mut noted = Noted::new("Loading takes longest", Severity::Info, text, advice).on(Lever::Memory);

@@ -54,7 +54,8 @@ fn noted(profile: &Profile, graph: &StageGraph, (saved, before, stage): (i64, u3
         format::duration(saved),
         format::percent(saved as f64 / graph.total().max(1) as f64)
     );
-    let advice = "asyncio.gather or join!, where the second needs nothing of the first; Stages has the other pairs";
+    let advice =
+        "asyncio.gather or join!, where the second needs nothing of the first; Stages has the other pairs";
     let mut noted = Noted::new("Waits could overlap", Severity::Info, text, advice);
     noted.gain.time = Some(saved);
     (noted.track, noted.time) = (Some(second.id.track), Some(second.start));
@@ -65,29 +66,34 @@ fn noted(profile: &Profile, graph: &StageGraph, (saved, before, stage): (i64, u3
 mod tests {
     use crate::analysis::findings::Findings;
     use crate::analysis::testing::{ask, built};
-    use crate::model::{ArgsRef, FunctionSpec, TrackSpec};
+    use crate::model::{ArgsRef, FunctionSpec, Metric, TrackSpec, Unit};
 
     use super::*;
 
     #[test]
     fn two_waits_in_a_row_could_overlap_and_two_computations_could_not() {
-        let found = |category: &'static str| {
+        let found = |busy: Option<i64>| {
             let run = built(|b| {
                 let kind = TrackKind::Task;
                 let task = b.track(TrackSpec { name: "request", process: "", kind, sort: 0 });
-                let spec = |name| FunctionSpec { category, ..FunctionSpec::named(name) };
-                let main = b.function(FunctionSpec::named("handle"));
-                let [fetch, store] = ["fetch", "store"].map(|name| b.function(spec(name)));
+                let [main, fetch, store] =
+                    ["handle", "fetch", "store"].map(|name| b.function(FunctionSpec::named(name)));
                 b.span(task, 0, 1000, main, ArgsRef::NONE);
-                b.span(task, 0, 500, fetch, ArgsRef::NONE);
-                b.span(task, 500, 1000, store, ArgsRef::NONE);
+                for (start, end, f) in [(0, 500, fetch), (500, 1000, store)] {
+                    let span = b.span(task, start, end, f, ArgsRef::NONE);
+                    if let Some(busy) = busy {
+                        let metric = b.metric(Metric::new("busy", "Busy", Unit::Nanoseconds));
+                        b.span_cost(task, span, metric, busy);
+                    }
+                }
             });
             let all = ask(&run, &Findings::default());
             all.iter().find(|n| n.kind == "Waits could overlap").cloned()
         };
-        let noted = found("idle").expect("both wait");
+        let noted = found(Some(10)).expect("both wait");
         assert_eq!(noted.gain.time, Some(500));
         assert!(noted.text.contains("store") && noted.text.contains("50.0 % of it"), "{}", noted.text);
-        assert_eq!(found(""), None, "nothing says that they wait");
+        assert_eq!(found(Some(400)), None, "they compute");
+        assert_eq!(found(None), None, "nobody says that they wait");
     }
 }

@@ -118,15 +118,21 @@ fn gpus(profile: &Profile, launches: &Launches) -> Vec<Noted> {
     let spans = gpu_spans(profile).map(|s| (s.start, s.end));
     let bounds = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let Some(bounds) = bounds.filter(|_| gpu_spans(profile).count() >= GPU_WORK) else { return Vec::new() };
-    let idle: Vec<_> = gpu_busy(profile, Some(bounds)).into_iter().filter(|g| {
-        let whole = g.busy.saturating_add(g.idle);
-        whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
-    }).collect();
+    let idle: Vec<_> = gpu_busy(profile, Some(bounds))
+        .into_iter()
+        .filter(|g| {
+            let whole = g.busy.saturating_add(g.idle);
+            whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
+        })
+        .collect();
     // Gaps are summed over GPUs: of several nobody knows whose they are.
     let one = gpu_busy(profile, Some(bounds)).len() == 1;
     let host = match launches.gaps.not_launched {
         time @ 1.. if one => {
-            format!(" In {} of it the next work had not been launched: it waited for the host.", format::duration(time))
+            format!(
+                " In {} of it the next work had not been launched: it waited for the host.",
+                format::duration(time)
+            )
         }
         _ => String::new(),
     };
@@ -141,7 +147,8 @@ fn gpus(profile: &Profile, launches: &Launches) -> Vec<Noted> {
         );
         let advice =
             "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
-        let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice).on(Lever::Hardware);
+        let mut noted =
+            Noted::new("A GPU has nothing to do", Severity::Warning, text, advice).on(Lever::Hardware);
         noted.gain.time = Some(g.idle);
         noted
     };
@@ -226,7 +233,8 @@ fn heap(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         profile.function_name(last)
     );
     let advice = "Memory shows the whole path and the moment";
-    let mut noted = Noted::new("One place holds most of the memory", Severity::Info, text, advice).on(Lever::Memory);
+    let mut noted =
+        Noted::new("One place holds most of the memory", Severity::Info, text, advice).on(Lever::Memory);
     (noted.function, noted.time) = (Some(last), Some(heap.time));
     Ok(Some(noted))
 }

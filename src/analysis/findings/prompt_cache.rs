@@ -74,7 +74,8 @@ fn stopped(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
         format::percent(mean),
         format::counted(after.len() as i64, "request", "requests"),
     );
-    let mut noted = Noted::new("The prompt cache is no longer hit", Severity::Warning, text, ADVICE).on(Lever::Caching);
+    let mut noted =
+        Noted::new("The prompt cache is no longer hit", Severity::Warning, text, ADVICE).on(Lever::Caching);
     noted.request = Some(first.0);
     Some(noted)
 }
@@ -114,7 +115,8 @@ fn broken(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
         beginning(profile, r)
     );
     let mut noted =
-        Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE).on(Lever::Caching);
+        Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE)
+            .on(Lever::Caching);
     noted.request = Some(*last);
     Some(noted)
 }

@@ -2,7 +2,7 @@
 
 use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
-use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::billing::{Bill, Billing, NOT_CONVERTED};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::levers::Lever;
@@ -102,7 +102,8 @@ fn queue(latency: &Latency) -> Option<Noted> {
         mean(first.total)
     );
     let advice = "More workers, a larger batch, or fewer requests at once";
-    let mut noted = Noted::new("Requests wait in the queue", Severity::Warning, text, advice).on(Lever::Batching);
+    let mut noted =
+        Noted::new("Requests wait in the queue", Severity::Warning, text, advice).on(Lever::Batching);
     noted.gain.time = Some(first.queue);
     Some(noted)
 }
@@ -123,7 +124,8 @@ fn retries(profile: &Profile) -> Option<Noted> {
         reasons(profile, example)
     );
     let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
-    let mut noted = Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
+    let mut noted =
+        Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
     noted.gain.time = Some(lost);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
@@ -234,7 +236,8 @@ fn writes_for_nothing(saved: Option<Money>, spent: &Spent) -> Option<Noted> {
         format::money(lost)
     );
     let advice = "What changes before the cached part breaks it; entries live for minutes; cache only what is asked again soon";
-    let mut noted = Noted::new("The prompt cache costs more than it saves", Severity::Warning, text, advice).on(Lever::Caching);
+    let mut noted = Noted::new("The prompt cache costs more than it saves", Severity::Warning, text, advice)
+        .on(Lever::Caching);
     noted.gain.money = Some(lost);
     Some(noted)
 }
@@ -277,7 +280,8 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
         format::money(cost)
     );
     let advice = "Shorter prompts, or two requests below the step";
-    let mut noted = Noted::new("Prompts above a step of the price", Severity::Info, text, advice).on(Lever::Requests);
+    let mut noted =
+        Noted::new("Prompts above a step of the price", Severity::Info, text, advice).on(Lever::Requests);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -291,9 +295,12 @@ fn unpriced(spent: &Spent) -> Option<Noted> {
         format::count(first.requests as i64),
         first.why
     );
-    let advice = match first.why.contains("usage") {
-        true => "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`",
-        false => "Give their prices: «Prices…» in the window, --prices on the command line",
+    let advice = match &first.why {
+        why if why.starts_with(NOT_CONVERTED) => "Cost has them by currency",
+        why if why.contains("usage") => {
+            "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`"
+        }
+        _ => "Give their prices: «Prices…» in the window, --prices on the command line",
     };
     let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
     noted.request = Some(first.first);
@@ -352,7 +359,8 @@ fn one_after_the_other(profile: &Profile) -> Option<Noted> {
         format::duration(busy)
     );
     let advice = "Where none needs another: asyncio.gather, threads, or a batch API";
-    let mut noted = Noted::new("Requests could run at the same time", Severity::Info, text, advice).on(Lever::Requests);
+    let mut noted =
+        Noted::new("Requests could run at the same time", Severity::Info, text, advice).on(Lever::Requests);
     noted.gain.time = Some(busy - longest);
     noted.request = Some(RequestId::from_index(0));
     Some(noted)

@@ -126,7 +126,8 @@ fn in_one_piece(profile: &Profile) -> Option<Noted> {
         format::counted(long.len() as i64, "long answer", "long answers"),
         format::duration(d.p50.round() as i64)
     );
-    let advice = "Streaming (`stream: true`) where somebody reads the answer: it takes as long and begins at once";
+    let advice =
+        "Streaming (`stream: true`) where somebody reads the answer: it takes as long and begins at once";
     let mut noted =
         Noted::new("Long answers come in one piece", Severity::Info, text, advice).on(Lever::Streaming);
     noted.request = Some(RequestId::from_index(slowest.0));

@@ -147,7 +147,12 @@ fn empty_batches_whole_answers_and_large_chunks_are_found() {
             b.meta.setting("Batch size", "8");
             for i in 0..24u64 {
                 let batch = Some(i / each);
-                b.request(Request { batch, arrived: i as i64, finished: Some(i as i64 + 100), ..Request::default() });
+                b.request(Request {
+                    batch,
+                    arrived: i as i64,
+                    finished: Some(i as i64 + 100),
+                    ..Request::default()
+                });
             }
         });
         (*ask(&run, &Findings::default())).clone()

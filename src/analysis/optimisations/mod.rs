@@ -2,9 +2,9 @@
 //! not known. Of two runs: which levers they differ in, what else differs, and what came of it.
 
 mod between;
-mod used;
 #[cfg(test)]
 mod tests;
+mod used;
 
 pub use between::{Between, Step, Tried};
 

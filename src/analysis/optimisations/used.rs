@@ -123,7 +123,9 @@ impl<'a> Seen<'a> {
             (true, ..) => Said::Used(text),
             (_, 1.., _) => Said::Open(format!("{text}, each alone")),
             (_, _, Some((fact, _))) => Said::Used(stated(fact)),
-            _ if self.figures.is_none() => Said::Open("The run does not say how large its batches are".into()),
+            _ if self.figures.is_none() => {
+                Said::Open("The run does not say how large its batches are".into())
+            }
             _ => Said::Open("No request says in which batch it was generated".into()),
         }
     }
@@ -208,7 +210,9 @@ impl<'a> Seen<'a> {
             let rate = c.hit_rate.map_or_else(|| format::UNKNOWN.to_owned(), format::percent);
             match c.kind {
                 CacheKind::Answers => format!("{rate} of the look-ups found an answer"),
-                CacheKind::Prompt => format!("{rate} of the input tokens were read from the provider's cache"),
+                CacheKind::Prompt => {
+                    format!("{rate} of the input tokens were read from the provider's cache")
+                }
                 CacheKind::Kv => format!("{rate} of the input tokens were found in the server's KV cache"),
             }
         });
@@ -222,7 +226,8 @@ impl<'a> Seen<'a> {
 
     fn streaming(&self) -> Said {
         let done = || self.profile.requests.rows.iter().filter(|r| r.outcome == Outcome::Ok);
-        let streamed = |r: &&Request| r.chunks.is_some() || r.began().zip(r.finished).is_some_and(|(a, b)| a < b);
+        let streamed =
+            |r: &&Request| r.chunks.is_some() || r.began().zip(r.finished).is_some_and(|(a, b)| a < b);
         let n = done().filter(streamed).count();
         if n == 0 {
             return Said::Open(
@@ -231,10 +236,8 @@ impl<'a> Seen<'a> {
         }
         let median = |of: fn(&Request) -> Option<i64>| {
             let values = done().filter(streamed).filter_map(|r| Some(of(r)? as f64)).collect();
-            Distribution::of(values).map_or_else(
-                || format::UNKNOWN.to_owned(),
-                |d| format::duration(d.p50.round() as i64),
-            )
+            Distribution::of(values)
+                .map_or_else(|| format::UNKNOWN.to_owned(), |d| format::duration(d.p50.round() as i64))
         };
         Said::Used(format!(
             "{} of {} answers were streamed: first token after {}, all after {} (medians)",

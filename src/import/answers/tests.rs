@@ -241,7 +241,8 @@ fn a_cost_in_another_currency_is_no_cost_in_dollars() {
     };
     let dollars = with(json!({"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25}));
     assert_eq!(dollars.requests.rows[0].cost, crate::model::Money::parse("0.25"));
-    let euros = with(json!({"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25, "cost_currency": "EUR"}));
+    let euros =
+        with(json!({"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25, "cost_currency": "EUR"}));
     let r = &euros.requests.rows[0];
     let label = euros.strings.find("cost in EUR").and_then(|name| r.attribute(name));
     assert_eq!((r.cost, label.map(|v| euros.text(v))), (None, Some("0.25")));

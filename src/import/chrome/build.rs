@@ -15,8 +15,8 @@ use super::scan::{Kind, Members, Raw};
 use super::streams;
 use super::tracks::{Id, Side, Tracks};
 use crate::model::{
-    ArgsPlace, ArgsRef, Basis, FunctionId, Instant, Metric, ProfileBuilder, Severity, SpanStatus, TrackId, TrackKind,
-    TrackSpec,
+    ArgsPlace, ArgsRef, Basis, FunctionId, Instant, Metric, ProfileBuilder, Severity, SpanStatus, TrackId,
+    TrackKind, TrackSpec,
 };
 
 /// Everything that is known while events come in, besides the profile itself.

@@ -230,9 +230,7 @@ impl Reader<'_> {
         args: ArgsRef,
     ) -> Option<u32> {
         match (start, end) {
-            (Some(start), Some(end)) if end >= start => {
-                Some(self.b.span(track, start, end, function, args))
-            }
+            (Some(start), Some(end)) if end >= start => Some(self.b.span(track, start, end, function, args)),
             (Some(start), None) => Some(self.b.open_span(track, start, function, args)),
             _ => {
                 self.odd.add(NO_SPAN, String::new);

@@ -70,7 +70,11 @@ impl Call {
 
     /// Its source counts nothing, and nothing speaks against that.
     fn is_of_none(&self) -> bool {
-        self.usage_of_provider && self.outcome == Outcome::Ok && !self.broken_off && self.completion.is_empty() && self.why.is_empty()
+        self.usage_of_provider
+            && self.outcome == Outcome::Ok
+            && !self.broken_off
+            && self.completion.is_empty()
+            && self.why.is_empty()
     }
 
     /// The request of a profile whose time 0 is `origin`, unix ns.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Assembler;
-use crate::model::{ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, TrackId, TrackKind, TrackSpec, Value};
+use crate::model::{
+    ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, TrackId, TrackKind, TrackSpec, Value,
+};
 use crate::record::device::{Details, DeviceWork};
 
 /// Sets of details that are remembered. A model's kernels have some hundreds.

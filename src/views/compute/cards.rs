@@ -75,7 +75,9 @@ fn limits(ui: &mut Ui, found: &Explained) {
             "Passes",
             &text(found.passes, |n| match found.products_per_pass {
                 Ok(each) => match found.given.layers {
-                    Some(layers) => format!("{} × {} layers, {} products each", count(n), count(layers), count(each)),
+                    Some(layers) => {
+                        format!("{} × {} layers, {} products each", count(n), count(layers), count(each))
+                    }
                     None => format!("{} × {} products", count(n), count(each)),
                 },
                 Err(_) => count(n),
@@ -84,9 +86,10 @@ fn limits(ui: &mut Ui, found: &Explained) {
     }
     if let Some(upload) = &found.upload {
         let from = if upload.pageable { "pageable memory" } else { "pinned memory" };
-        let rate = upload
-            .rate
-            .map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", format::per_second(r, "B")));
+        let rate = upload.rate.map_or_else(
+            |_| String::new(),
+            |r| format!(", {} if they are the weights", format::per_second(r, "B")),
+        );
         let copies = format::counted(upload.copies as i64, "copy", "copies");
         grid.row(
             "To the device",
@@ -197,7 +200,11 @@ fn roofline(ui: &mut Ui, found: &Explained) {
             ),
         );
     }
-    if found.work.iter().any(|w| [Peak::Bytes, Peak::Operations].into_iter().any(|p| w.doubt(p, given).is_some())) {
+    if found
+        .work
+        .iter()
+        .any(|w| [Peak::Bytes, Peak::Operations].into_iter().any(|p| w.doubt(p, given).is_some()))
+    {
         weak(ui, "A dot above the line cannot be: see beside MBU and MFU what to check.");
     }
     remark(ui, say::ROOFLINE);

@@ -104,7 +104,9 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
     ];
     let told = figures.into_iter().filter(|f| f.2.base.unwrap_or(0) != 0 || f.2.head.unwrap_or(0) != 0);
     two_figures(ui, told.map(|(name, unit, values, about)| TwoFigure { name, unit, values, about }));
-    for currency in base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>() {
+    for currency in
+        base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>()
+    {
         let sum = |spent: &Spent| {
             let sum = spent.all.sums.elsewhere.get(currency);
             sum.map_or_else(|| format::UNKNOWN.to_owned(), ToString::to_string)

@@ -3,9 +3,9 @@
 use egui::{Color32, RichText, Ui};
 
 use super::Frame;
+use crate::analysis::definitions as say;
 use crate::analysis::gpu::GpuWork;
 use crate::analysis::idle::{Cause, CauseOf, Idle};
-use crate::analysis::definitions as say;
 use crate::analysis::kernels::{Work, WorkClass, WorkTable};
 use crate::analysis::launches::Launches;
 use crate::format;
@@ -148,7 +148,8 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
         let mean = row.total / row.count.max(1) as i64;
         let value = format::duration(row.total);
         let note = format!("{} × {}", format::count(row.count as i64), format::duration(mean));
-        let note = row.rate().map_or(note.clone(), |rate| format!("{note} · {}", format::per_second(rate, "B")));
+        let note =
+            row.rate().map_or(note.clone(), |rate| format!("{note} · {}", format::per_second(rate, "B")));
         let item = Item::of_function(row.function, &profile);
         let bar = BarRow {
             note: &note,
@@ -171,7 +172,9 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
 
 fn tip(name: &str, row: &Work, table: &WorkTable) -> String {
     let copied = match (row.bytes, row.rate()) {
-        (Some(bytes), Some(rate)) => format!("\n{} at {}", format::bytes(bytes), format::per_second(rate, "B")),
+        (Some(bytes), Some(rate)) => {
+            format!("\n{} at {}", format::bytes(bytes), format::per_second(rate, "B"))
+        }
         _ => String::new(),
     };
     format!(
@@ -256,7 +259,8 @@ fn launches(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Launches) {
     if whole > 0 {
         ui.add_space(space::SMALL);
         bars::caption(ui, &format!("Idle between first and last work: {}", format::duration(whole)));
-        let segments = parts.map(|(name, size, color)| Segment { name, size: size as f64, color, hatched: false });
+        let segments =
+            parts.map(|(name, size, color)| Segment { name, size: size as f64, color, hatched: false });
         bars::strip(ui, &segments, whole as f64, 14.0);
         for (name, time, color) in parts.into_iter().filter(|p| p.1 > 0) {
             let (value, note) = (format::duration(time), format::percent(time as f64 / whole as f64));
@@ -287,7 +291,10 @@ fn launches(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Launches) {
     }
     let unlinked = match found.unlinked + found.early {
         0 => String::new(),
-        n => format!(" {} without a usable launch.", format::counted(n as i64, "piece of work", "pieces of work")),
+        n => format!(
+            " {} without a usable launch.",
+            format::counted(n as i64, "piece of work", "pieces of work")
+        ),
     };
     remark(ui, &format!("Nothing was launched: the GPU waited for the host.{unlinked}"));
 }

@@ -76,8 +76,11 @@ fn launched(ui: &mut Ui, both: [Option<&Launches>; 2]) {
     rows.push(("idle, unknown".into(), two(&|l| Some(l.gaps.unknown))));
     let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) != 0 || r.1.head.unwrap_or(0) != 0);
     two_figures(ui, told.map(|(name, values)| time(name, *values)));
-    remark(ui, "Free stream: the median where the stream had nothing to do. Idle time between the first and the last work: nothing launched yet, launched and \
-         starting, launched before the gap began.");
+    remark(
+        ui,
+        "Free stream: the median where the stream had nothing to do. Idle time between the first and the last work: nothing launched yet, launched and \
+         starting, launched before the gap began.",
+    );
 }
 
 fn classes(ui: &mut Ui, tables: [&WorkTable; 2]) {

@@ -48,7 +48,11 @@ pub fn signed_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFig
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
         let changed = known && pair::strength(two).abs() > 0.02;
         let color = if changed { palette.text_strong } else { palette.text_weak };
-        line(ui, &[weak(name), value(values.base, signs[0]), value(values.head, signs[1]), (text, color)], about);
+        line(
+            ui,
+            &[weak(name), value(values.base, signs[0]), value(values.head, signs[1]), (text, color)],
+            about,
+        );
     }
 }
 

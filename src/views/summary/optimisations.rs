@@ -58,7 +58,10 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         }
         suggestion(ui, entry);
     });
-    remark(ui, "Tried: the run shows it in use, or an open run differs in it alone. Suggested: by a finding.");
+    remark(
+        ui,
+        "Tried: the run shows it in use, or an open run differs in it alone. Suggested: by a finding.",
+    );
 }
 
 /// The levers of two runs.

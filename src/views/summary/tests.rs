@@ -109,7 +109,8 @@ fn optimisations_are_listed_and_an_open_run_that_differs_in_one_is_its_evidence(
 
 #[test]
 fn optimisations_of_two_runs_say_what_was_changed() {
-    let mut h = sized(Stage::pair("summary", service("1").into(), service("32").into()), vec2(1200.0, 1400.0));
+    let mut h =
+        sized(Stage::pair("summary", service("1").into(), service("32").into()), vec2(1200.0, 1400.0));
     h.run();
     assert!(h.query_by_label("Batching: tried here").is_some());
     assert!(h.query_by_label("Caching: unknown in both").is_some());
