@@ -51,6 +51,9 @@ impl Query for EveryMetric {
         for (i, metric) in metrics.iter().enumerate() {
             let slice = Slice { scope: self.scope.clone(), metric: metric.key, range: self.range };
             let table: Arc<FunctionTable> = cx.get(&Functions(slice))?;
+            let more = table.rows.len().saturating_sub(rows.len());
+            rows.reserve(more);
+            place.reserve(more);
             for r in &table.rows {
                 let symbol = r.symbol();
                 let at = *place.entry(symbol.key()).or_insert_with(|| {

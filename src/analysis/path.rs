@@ -133,8 +133,8 @@ enum Change<'a> {
     FocusMatches(Option<Bound<'a>>),
     MergeFunction(Option<FunctionId>),
     DropFunction(Option<FunctionId>),
-    /// The module, and how its nodes name it.
-    CollapseModule(NameKey, StringId),
+    /// The module, how its nodes name it, and what modules functions are of.
+    CollapseModule(NameKey, StringId, &'a Keys),
     CollapseRecursion,
     HideLibraries,
 }
@@ -142,23 +142,24 @@ enum Change<'a> {
 impl<'a> Change<'a> {
     /// `None` for one that changes what calls cost, not their paths.
     fn of(transform: &Transform, profile: &'a Profile) -> Option<Self> {
-        let keys = profile.keys();
+        // Only where they are asked for: making the keys of a million functions takes longer than their table.
+        let keys = || profile.keys();
         Some(match transform {
-            Transform::FocusFunction(f) => Self::FocusFunction(keys.function(*f)),
+            Transform::FocusFunction(f) => Self::FocusFunction(keys().function(*f)),
             Transform::FocusSubtree(path) => {
-                Self::FocusSubtree(path.iter().map(|&f| keys.function(f)).collect())
+                Self::FocusSubtree(path.iter().map(|&f| keys().function(f)).collect())
             }
             Transform::FocusCategory(category) => Self::FocusCategory(profile.strings.find(category)),
             Transform::FocusMatches(filter) => {
                 let filter = Filter::read(filter).ok().flatten();
                 Self::FocusMatches(filter.map(|filter| filter.of(profile)))
             }
-            Transform::MergeFunction(f) => Self::MergeFunction(keys.function(*f)),
-            Transform::DropFunction(f) => Self::DropFunction(keys.function(*f)),
+            Transform::MergeFunction(f) => Self::MergeFunction(keys().function(*f)),
+            Transform::DropFunction(f) => Self::DropFunction(keys().function(*f)),
             Transform::CollapseModule(module) => {
-                let of_it = keys.symbols().iter().position(|s| s.module == *module);
+                let of_it = keys().symbols().iter().position(|s| s.module == *module);
                 let first = of_it.map(|at| profile.functions.rows()[at].module);
-                Self::CollapseModule(*module, first.unwrap_or_default())
+                Self::CollapseModule(*module, first.unwrap_or_default(), keys())
             }
             Transform::CollapseRecursion => Self::CollapseRecursion,
             Transform::HideLibraries => Self::HideLibraries,
@@ -177,7 +178,6 @@ impl<'a> Change<'a> {
 /// Maps paths by a list of transforms.
 pub struct PathMapper<'a> {
     changes: Vec<Change<'a>>,
-    keys: &'a Keys,
     functions: &'a Functions,
     /// Which functions are library code; empty unless a transform asks.
     library: Vec<bool>,
@@ -190,7 +190,7 @@ impl<'a> PathMapper<'a> {
         let asked = transforms.contains(&Transform::HideLibraries);
         let library = if asked { libraries::of(profile) } else { Vec::new() };
         let changes = transforms.iter().filter_map(|t| Change::of(t, profile)).collect();
-        Self { changes, keys: profile.keys(), functions: &profile.functions, library }
+        Self { changes, functions: &profile.functions, library }
     }
 
     /// True without transforms: then every frame is a node.
@@ -322,8 +322,8 @@ impl<'a> PathMapper<'a> {
             {
                 (0, Some(symbol))
             }
-            Change::CollapseModule(module, name) => {
-                if self.keys.symbol(function).module != *module {
+            Change::CollapseModule(module, name, keys) => {
+                if keys.symbol(function).module != *module {
                     (0, Some(symbol))
                 } else if state == 1 {
                     (1, None)

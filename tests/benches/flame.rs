@@ -27,6 +27,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
+use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
 use inferscope::model::{
     ArgsRef, CacheOutcome, FunctionSpec, Money, Profile, ProfileBuilder, Request, TokenCounts, TrackKind,
@@ -176,8 +177,24 @@ fn pan(window: &mut Window, name: &str) {
     );
 }
 
+/// Two files of one's own, with a comma between them: they are compared, and nothing else is done.
+const PAIR: &str = "INFERSCOPE_BENCH_PAIR";
+
+fn given() -> Option<(Run, Run)> {
+    let pair = std::env::var(PAIR).ok()?;
+    let Some((base, head)) = pair.split_once(',') else { panic!("{PAIR} is BASE,HEAD") };
+    let run = |id, path: &str| {
+        let profile = import::open_whole(&Input::Path(path.into()), &Job::new());
+        Run { id: RunId(id), ..Run::of(profile.unwrap_or_else(|e| panic!("{path}: {e}"))) }
+    };
+    Some((run(1, base), run(2, head)))
+}
+
 /// Frames of every view.
 fn views(_: &mut Criterion) {
+    if std::env::var_os(PAIR).is_some() {
+        return;
+    }
     let profile = profile(1_000_000, 100_000);
     for kind in VIEWS {
         let mut window = Window::new(&profile, kind.id);
@@ -246,8 +263,9 @@ fn views_of_requests(_: &mut Criterion) {
 
 /// Frames of every view of two runs, and what it takes to the first picture.
 fn compared(_: &mut Criterion) {
-    let run = |id: u32, seed| Run { id: RunId(id), ..Run::of(profile_of(1_000_000, 100_000, seed)) };
-    let (base, head) = (run(1, 0x9E37_79B9_7F4A_7C15), run(2, 0xD1B5_4A32_D192_ED03));
+    let made = |id: u32, seed| Run { id: RunId(id), ..Run::of(profile_of(1_000_000, 100_000, seed)) };
+    let (base, head) =
+        given().unwrap_or_else(|| (made(1, 0x9E37_79B9_7F4A_7C15), made(2, 0xD1B5_4A32_D192_ED03)));
     for kind in VIEWS {
         let pair = Pair::of(base.clone(), head.clone());
         let mut window = Window::of(Subject::Pair(pair), kind.id);
@@ -255,11 +273,14 @@ fn compared(_: &mut Criterion) {
         settled(&mut window);
         let first = cpu_of_all().saturating_sub(start);
         println!("first picture of two runs, {}: CPU {:.2} s", kind.title, first.as_secs_f64());
-        pan(&mut window, &format!("two runs of 1 M spans of 100 k functions, {}", kind.title));
+        pan(&mut window, &format!("two runs, {}", kind.title));
     }
 }
 
 fn flame(c: &mut Criterion) {
+    if std::env::var_os(PAIR).is_some() {
+        return;
+    }
     let mut group = c.benchmark_group("flame");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
     for millions in [1, 5] {

@@ -274,7 +274,8 @@ impl Graph {
             })
             .collect();
         // Who calls has calls of its own, so only callees change.
-        self.sites = self.sites.mapped(|s| Some(CallSite { callee: NodeId(new_id[s.callee.index()]), ..s }));
+        self.sites = std::mem::take(&mut self.sites)
+            .mapped(|s| Some(CallSite { callee: NodeId(new_id[s.callee.index()]), ..s }));
     }
 
     /// Self and total costs per function. The total is its own cost and that of its calls, and no less than that of the

@@ -4,6 +4,8 @@
 //! names were given, the position that distances count from, and whether the next line of costs is
 //! the function's own, that of a call, or the place of a jump.
 
+use memchr::memchr;
+
 use super::super::ImportError;
 use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
@@ -462,8 +464,14 @@ impl<'a> Parser<'a> {
     /// A line of numbers: positions, then costs.
     fn numbers(&mut self, line: &[u8]) {
         self.in_body = true;
-        if (self.positions, self.line_position) == (1, Some(0))
-            && let Some(position) = plain_numbers(line, &mut self.costs[..self.events.columns.len()])
+        // Beside the line there may be an address before it, which is not kept.
+        let from_line = match (self.positions, self.line_position) {
+            (1, Some(0)) => Some(line),
+            (2, Some(1)) => memchr(b' ', line).map(|blank| &line[blank + 1..]),
+            _ => None,
+        };
+        if let Some(from_line) = from_line
+            && let Some(position) = plain_numbers(from_line, &mut self.costs[..self.events.columns.len()])
         {
             return self.plain_line(position);
         }

@@ -88,7 +88,10 @@ fn apply<'a>(text: &'a str, rules: &Rules) -> Cow<'a, str> {
 #[must_use]
 pub fn symbol(name: &str) -> Cow<'_, str> {
     // One look decides about most names: all rules need one of these.
-    if !name.bytes().any(|b| matches!(b, b'.' | b'$' | b'[' | b'0')) && !name.contains("::h") {
+    let is_mark = |pair: &[u8]| {
+        matches!(pair, [b'.', b'0'..=b'9'] | [b'0', b'x'] | [b'$', b'$'] | [b':', b'h'] | [_, b'['])
+    };
+    if !name.as_bytes().windows(2).any(is_mark) {
         return Cow::Borrowed(name);
     }
     let found = apply(name, &SYMBOL);

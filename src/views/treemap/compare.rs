@@ -357,8 +357,14 @@ fn paint<'a>(
                     mesh.add_colored_rect(cell.rect, palette.canvas);
                 }
                 mesh.add_colored_rect(cell.rect.shrink(gap), fill(cell));
-                if !cell.holds && shown.state(cell.last) != State::Both {
-                    hatch::add(&mut mesh, cell.rect.shrink(gap), palette.canvas.gamma_multiply(0.28));
+            }
+            // What is called by a path of one run only is of that run only, too: stripes go once over all of it. A box
+            // each would be more triangles than a frame has time for.
+            for cell in &laid.cells {
+                let around = shown.parent(cell.first);
+                let begins = around == laid.root || shown.state(around) == State::Both;
+                if begins && shown.state(cell.last) != State::Both {
+                    hatch::add(&mut mesh, cell.rect.shrink(0.5), palette.canvas.gamma_multiply(0.28));
                 }
             }
             Arc::new(mesh)
