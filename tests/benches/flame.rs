@@ -185,7 +185,7 @@ fn given() -> Option<(Run, Run)> {
     let Some((base, head)) = pair.split_once(',') else { panic!("{PAIR} is BASE,HEAD") };
     let run = |id, path: &str| {
         let profile = import::open_whole(&Input::Path(path.into()), &Job::new());
-        Run { id: RunId(id), ..Run::of(profile.unwrap_or_else(|e| panic!("{path}: {e}"))) }
+        Run { id: RunId(id), ..Run::of(profile.unwrap_or_else(|e| panic!("{path}: {e}")).into()) }
     };
     Some((run(1, base), run(2, head)))
 }
