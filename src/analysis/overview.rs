@@ -10,7 +10,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, Request, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Money, Origin, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -97,6 +97,8 @@ pub struct RequestFigures {
     pub output_tokens: Option<u64>,
     /// Some requests have no count of output tokens: what rests on it is estimated by their chunks.
     pub estimated: bool,
+    /// What stands before the counts of input and of output: ≥ where some are not known, ≈ where some are computed.
+    pub signs: [&'static str; 2],
     /// Attempts that failed and were followed by another one.
     pub retries: usize,
     /// Time that these and the waits after them took, ns, over all requests.
@@ -351,6 +353,8 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
         output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
         estimated: rows.iter().any(|r| r.is_estimated()),
+        signs: [input_origin, output_origin]
+            .map(|of| sign(rows.iter().filter(|r| !r.needed_no_tokens()).map(|r| of(r)))),
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).fold(0, i64::saturating_add),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
@@ -363,6 +367,35 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
         peak_concurrency: peak.max(0) as usize,
     })
+}
+
+/// How the input of a request is known.
+fn input_origin(r: &Request) -> Origin {
+    if r.tokens.prompt().is_none() { Origin::Unknown } else { r.accounting.input }
+}
+
+/// How its output is known; chunks that stand for tokens are about right.
+fn output_origin(r: &Request) -> Origin {
+    match r.output() {
+        None => Origin::Unknown,
+        Some((_, true)) => Origin::Computed,
+        Some((_, false)) => r.accounting.output,
+    }
+}
+
+/// The sign before a sum of counts: what is missing makes it a lower bound, what is computed makes it about right.
+pub(super) fn sign(origins: impl Iterator<Item = Origin>) -> &'static str {
+    let (mut known, mut worst) = (false, Origin::Reported);
+    for origin in origins {
+        known |= origin != Origin::Unknown;
+        worst = if origin as u8 > worst as u8 { origin } else { worst };
+    }
+    match worst {
+        // Of nothing that is known there is no sum that would be one of some.
+        _ if !known => "",
+        Origin::Unknown => Origin::LowerBound.sign(),
+        worst => worst.sign(),
+    }
 }
 
 #[cfg(test)]

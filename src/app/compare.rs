@@ -10,7 +10,7 @@ use crate::state::{OpenRun, RunState, Session};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::{chip, combo, icon_button, link_button, primary_button};
-use crate::views::OneOfBaselines;
+use crate::views::{OneOfBaselines, OtherRun};
 
 /// Two runs that may belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,16 @@ pub(super) fn several(session: &Session) -> Vec<OneOfBaselines> {
     let shown: Vec<OneOfBaselines> =
         session.baselines().filter(|open| Some(open.id) != session.active).filter_map(of).collect();
     if shown.len() > 1 { shown } else { Vec::new() }
+}
+
+/// Most runs that are looked at beside the shown one.
+const MOST_OTHERS: usize = 8;
+
+/// The latest of the other runs that are complete.
+pub(super) fn others(session: &Session) -> Vec<OtherRun> {
+    let other = |open: &&OpenRun| Some(open.id) != session.active && open.state == RunState::Ready;
+    let of = |open: &OpenRun| Some(OtherRun { run: open.run()?, name: open.label.clone() });
+    session.runs.iter().rev().filter(other).filter_map(of).take(MOST_OTHERS).collect()
 }
 
 /// Offers to compare what was opened or recorded last with what was there before.

@@ -689,6 +689,7 @@ impl App {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
         let baselines = compare::several(&self.session);
+        let others = compare::others(&self.session);
         let (before, defined) = (std::mem::take(&mut self.before), self.defined());
         let panes = self.layouts.panes(LayoutKind::of(subject.profile()));
         let frame = panes::Frame {
@@ -698,6 +699,7 @@ impl App {
             base_input: base_input.as_ref(),
             names: [&names[0], &names[1]],
             baselines: &baselines,
+            others: &others,
             interaction: &interaction,
             defined: &defined,
             sources: &self.settings.sources,

@@ -21,7 +21,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::EmptyState;
 use crate::views::shared::badge;
 use crate::views::shared::menu::ContextMenu;
-use crate::views::{self, OneOfBaselines, Out, ViewCx, ViewKind, Wish};
+use crate::views::{self, OneOfBaselines, OtherRun, Out, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -74,6 +74,8 @@ pub struct Frame<'a> {
     pub names: [&'a str; 2],
     /// All baselines that are not hidden, where there are several.
     pub baselines: &'a [OneOfBaselines],
+    /// The latest of the other open runs.
+    pub others: &'a [OtherRun],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -483,6 +485,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 base_input: frame.base_input,
                 names: frame.names,
                 baselines: frame.baselines,
+                others: frame.others,
                 defined: frame.defined,
                 sources: frame.sources,
                 prices: frame.prices,

@@ -178,6 +178,15 @@ pub struct OneOfBaselines {
     pub color: u8,
 }
 
+/// Another open run.
+#[derive(Clone, Debug)]
+pub struct OtherRun {
+    /// The run.
+    pub run: Run,
+    /// What the person calls it.
+    pub name: String,
+}
+
 /// What a view works with during one frame.
 pub struct ViewCx<'a> {
     /// Answers queries.
@@ -192,6 +201,8 @@ pub struct ViewCx<'a> {
     pub names: [&'a str; 2],
     /// All baselines that are not hidden, where there are several.
     pub baselines: &'a [OneOfBaselines],
+    /// The latest of the other open runs.
+    pub others: &'a [OtherRun],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -240,6 +251,7 @@ impl<'a> ViewCx<'a> {
             base_input: None,
             names: ["baseline", "new run"],
             baselines: &[],
+            others: &[],
             interaction,
             defined: &[],
             sources: &[],
@@ -267,6 +279,7 @@ impl<'a> ViewCx<'a> {
             base_input: None,
             names: self.names,
             baselines: self.baselines,
+            others: self.others,
             interaction: self.interaction,
             defined: self.defined,
             sources: self.sources,

@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::host::Host;
-use super::{Out, View, ViewCx, ViewKind, Wish, shared, view};
+use super::{OtherRun, Out, View, ViewCx, ViewKind, Wish, shared, view};
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
@@ -33,6 +33,8 @@ pub struct Stage<V: View + ?Sized = dyn View> {
     pub sources: Vec<SourceRule>,
     /// By which requests are priced.
     pub prices: Prices,
+    /// Other open runs.
+    pub others: Vec<OtherRun>,
     /// What the pointer was on in the last frame.
     pub hover: Option<Item>,
     /// Time under the pointer in the last frame.
@@ -110,6 +112,7 @@ impl<V: View + ?Sized> Stage<V> {
             input: None,
             sources: Vec::new(),
             prices: Prices::default(),
+            others: Vec::new(),
             hover: None,
             cursor: None,
             preview: None,
@@ -157,6 +160,7 @@ impl<V: View + ?Sized> Stage<V> {
             input: self.input.as_ref(),
             sources: &self.sources,
             prices: &self.prices,
+            others: &self.others,
             hover: self.hover.as_ref(),
             cursor: self.cursor,
             preview: self.preview,

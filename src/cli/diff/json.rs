@@ -97,6 +97,13 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
                 "cells": cells.iter().map(|c| json!({ "base": c.base, "head": c.head })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
+        "optimisations": c.optimisations.steps.iter().map(|s| json!({
+            "optimisation": s.lever.key(), "changed": s.changed, "also_changed": s.besides,
+            "figures": c.optimisations.figures.iter().map(|f| json!({
+                "name": f.name, "unit": f.unit.key(), "base": f.values.base, "head": f.values.head,
+                "relative": f.values.relative(),
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "heap_at_peak": c.heap.as_ref().as_ref().map(|heap| json!({
             "bytes": figure(heap.bytes, None), "time_ns": figure(heap.time, None),
             "outside_of_spans": figure(heap.outside, None), "other_paths": figure(heap.others, None),
@@ -337,6 +344,7 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
             "ttft_ns": of(&Request::ttft),
             "latency_ns": of(&Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
+            "output_tokens_are": { "base": b.map(|r| r.accounting.output), "head": h.map(|r| r.accounting.output) },
             "cost_usd": cost,
         })
     })

@@ -30,6 +30,7 @@ use crate::analysis::diff::settings::{self, Setting};
 use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
+use crate::analysis::optimisations::{Between, Tried};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::{Costs, Functions, Scope, Slice, TreeCosts};
 use crate::format::Page;
@@ -201,6 +202,8 @@ pub(super) struct Comparison {
     /// Who held the heap at its peak.
     heap: Arc<Option<HeapDiff>>,
     requests: Option<RequestDiff>,
+    /// The usual optimisations in which they differ.
+    optimisations: Arc<Between>,
     /// What the requests of the first run of each side cost.
     bills: [Arc<Billing>; 2],
     related: Related,
@@ -300,7 +303,9 @@ fn compare(
             others.push((Chosen::common(key), FunctionDiff::of(&sides[0], &sides[1], &matches)));
         }
     }
-    let bill = Bill { prices: prices_of(args.prices.as_deref())? };
+    let prices = prices_of(args.prices.as_deref())?;
+    let optimisations = engine.now(&pair, &Tried { prices: prices.clone() }, &job).map_err(cancelled)?;
+    let bill = Bill { prices };
     let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
     let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
@@ -346,6 +351,7 @@ fn compare(
         results: tables::results(profiles.0, profiles.1),
         heap: engine.now(&pair, &DiffHeap, &job).map_err(cancelled)?,
         requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
+        optimisations,
         bills: [first_bill, last_bill],
         base,
         head,

@@ -276,6 +276,12 @@ pub(super) fn more(c: &Comparison) -> Vec<(String, Vec<String>)> {
         };
         found.push((table.title.clone(), table.rows.iter().map(line).collect()));
     }
+    let tried = &c.optimisations;
+    if !tried.steps.is_empty() {
+        let lines = tried.steps.iter().map(|s| format!("{}: {}", s.lever.name(), s.words()));
+        let came = Some(tried.came_of_it()).filter(|text| !text.is_empty());
+        found.push(("Optimisations".to_owned(), lines.chain(came).collect()));
+    }
     if let Some(heap) = &*c.heap {
         let side = |bytes: Option<i64>, time: Option<i64>| {
             format!("{} after {}", format::bytes(bytes.unwrap_or(0)), format::duration(time.unwrap_or(0)))

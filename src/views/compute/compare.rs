@@ -3,13 +3,14 @@
 use egui::{Ui, UiBuilder};
 
 use super::{chips, question};
-use crate::analysis::compute::{Explained, Given, Known, Work};
+use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::ops::{Op, OpKind, OpTable, Ops};
 use crate::model::{Better, Profile, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
+use crate::views::parts::remark;
 use crate::views::shared::board::scrolled;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
@@ -148,15 +149,30 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
     for name in ["prefill", "decode", "all passes"] {
         let each = work(name, &|w, _| Ok(w.time / w.tokens.max(1.0)));
         rows.push((format!("A token, {name}"), Unit::Nanoseconds, each));
-        let share = |of: fn(&Work, &Given) -> Known<f64>| work(name, &|w, g| of(w, g).map(|s| s * 100_000.0));
-        rows.push((format!("MBU, {name}"), Unit::MilliPercent, share(Work::mbu)));
-        rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu)));
+        let share = |of: fn(&Work, &Given) -> Known<f64>, peak| {
+            work(name, &|w, g| match w.doubt(peak, g) {
+                Some(_) => Err("it cannot be above 100 %"),
+                None => of(w, g).map(|s| s * 100_000.0),
+            })
+        };
+        rows.push((format!("MBU, {name}"), Unit::MilliPercent, share(Work::mbu, Peak::Bytes)));
+        rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu, Peak::Operations)));
     }
     let told = rows.iter().filter(|r| r.2.base.is_some() || r.2.head.is_some());
     two_figures(
         ui,
         told.map(|(name, unit, values)| TwoFigure { name, unit: *unit, values: *values, about: "" }),
     );
+    let doubts = found.iter().flat_map(|f| {
+        let peaks = [("MBU", Peak::Bytes), ("MFU", Peak::Operations)];
+        let of = move |w: &Work| {
+            peaks.map(|(name, peak)| Some(format!("{name}, {}: {}", w.name, w.doubt(peak, &f.given)?)))
+        };
+        f.work.iter().flat_map(of).flatten()
+    });
+    let mut doubts: Vec<String> = doubts.collect();
+    doubts.dedup();
+    doubts.iter().for_each(|doubt| remark(ui, doubt));
 }
 
 /// Operations by name.

@@ -1,5 +1,7 @@
 //! What the requests of two runs cost.
 
+use std::collections::BTreeSet;
+
 use egui::{Ui, UiBuilder};
 
 use super::question;
@@ -7,6 +9,7 @@ use crate::analysis::definitions as say;
 use crate::analysis::diff::{State, Two};
 use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::{Group, Spent};
+use crate::format;
 use crate::model::{Better, Money, Unit};
 use crate::state::Item;
 use crate::ui::theme::space;
@@ -101,6 +104,15 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
     ];
     let told = figures.into_iter().filter(|f| f.2.base.unwrap_or(0) != 0 || f.2.head.unwrap_or(0) != 0);
     two_figures(ui, told.map(|(name, unit, values, about)| TwoFigure { name, unit, values, about }));
+    for currency in
+        base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>()
+    {
+        let sum = |spent: &Spent| {
+            let sum = spent.all.sums.elsewhere.get(currency);
+            sum.map_or_else(|| format::UNKNOWN.to_owned(), ToString::to_string)
+        };
+        parts::remark(ui, &format!("{currency}: {} → {}, in no sum of dollars.", sum(base), sum(head)));
+    }
     if base.all.sums.unpriced + head.all.sums.unpriced > 0 {
         parts::remark(
             ui,

@@ -5,6 +5,8 @@ use egui::Ui;
 use crate::analysis::diff::Two;
 use crate::analysis::gpu::GpuBusy;
 use crate::analysis::kernels::{GpuWorkTable, WorkClass, WorkTable};
+use crate::analysis::launches::{Launches, LaunchesIn};
+use crate::analysis::overview::Distribution;
 use crate::model::{Profile, Unit};
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
@@ -25,10 +27,13 @@ impl View for DiffGpu {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         let asked = GpuWorkTable(cx.interaction.range);
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up kernels") else { return };
+        let [of_base, of_head] = cx.both_beside(&LaunchesIn(cx.interaction.range), 2);
+        let launches = [of_base.as_deref(), of_head.as_deref()];
+        let told = launches.iter().flatten().any(|l| l.latency.is_some());
         let profiles = [&pair.base.profile, &pair.head.profile];
         let tables = [&*in_base, &*in_head];
         scrolled(ui, |ui| {
-            self.board.show(ui, 3, |i, ui| match i {
+            self.board.show(ui, if told { 4 } else { 3 }, |i, ui| match i {
                 0 => card(ui, "Busy and idle", |ui| {
                     let sum = |of: fn(&GpuBusy) -> i64| {
                         let [base, head] = tables
@@ -40,7 +45,8 @@ impl View for DiffGpu {
                     remark(ui, "Sums over all GPUs.");
                 }),
                 1 => card(ui, "Classes of work", |ui| classes(ui, tables)),
-                _ => card(ui, "Kernels and copies", |ui| kernels(ui, profiles, tables)),
+                2 => card(ui, "Kernels and copies", |ui| kernels(ui, profiles, tables)),
+                _ => card(ui, "From launch to start", |ui| launched(ui, launches)),
             });
         });
     }
@@ -48,6 +54,33 @@ impl View for DiffGpu {
 
 fn time(name: &str, values: Two<i64>) -> TwoFigure<'_> {
     TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" }
+}
+
+/// From a launch to its work, and idle time by what it waited for.
+fn launched(ui: &mut Ui, both: [Option<&Launches>; 2]) {
+    type Statistic = (&'static str, fn(&Distribution) -> f64);
+    let two = |of: &dyn Fn(&Launches) -> Option<i64>| {
+        let [base, head] = both.map(|l| l.filter(|l| l.latency.is_some()).and_then(of));
+        Two { base, head }
+    };
+    let statistics: [Statistic; 3] = [("median", |d| d.p50), ("p95", |d| d.p95), ("longest", |d| d.max)];
+    let mut rows: Vec<(String, Two<i64>)> = Vec::new();
+    for (name, value) in statistics {
+        let of = |d: Option<Distribution>| d.map(|d| value(&d).round() as i64);
+        rows.push((name.to_owned(), two(&|l| of(l.latency))));
+    }
+    rows.push(("free stream".into(), two(&|l| l.free.map(|d| d.p50.round() as i64))));
+    rows.push(("idle, no launch".into(), two(&|l| Some(l.gaps.not_launched))));
+    rows.push(("idle, starting".into(), two(&|l| Some(l.gaps.starting))));
+    rows.push(("idle, queued".into(), two(&|l| Some(l.gaps.queued))));
+    rows.push(("idle, unknown".into(), two(&|l| Some(l.gaps.unknown))));
+    let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) != 0 || r.1.head.unwrap_or(0) != 0);
+    two_figures(ui, told.map(|(name, values)| time(name, *values)));
+    remark(
+        ui,
+        "Free stream: the median where the stream had nothing to do. Idle time between the first and the last work: nothing launched yet, launched and \
+         starting, launched before the gap began.",
+    );
 }
 
 fn classes(ui: &mut Ui, tables: [&WorkTable; 2]) {

@@ -23,11 +23,19 @@ pub struct TwoFigure<'a> {
 
 /// «Elapsed 1.20 s 1.50 s +25.0 %».
 pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
+    signed_figures(ui, figures.into_iter().map(|figure| (figure, ["", ""])));
+}
+
+/// The same with a sign before each value: ≥ and ≈ say how it is known.
+pub fn signed_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a str; 2])>) {
     let palette = Palette::of(ui);
     let weak = |text: &str| (text.to_owned(), palette.text_weak);
     line(ui, &[weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")], "");
-    for TwoFigure { name, unit, values, about } in figures {
-        let value = |v: Option<i64>| (format::cost_or_unknown(unit, v), palette.text);
+    for (TwoFigure { name, unit, values, about }, signs) in figures {
+        let value = |v: Option<i64>, sign: &str| {
+            let sign = if v.is_some() { sign } else { "" };
+            (format!("{sign}{}", format::cost_or_unknown(unit, v)), palette.text)
+        };
         let known = values.base.zip(values.head).is_some();
         let relative = values.relative().map(format::percent_change);
         let delta = values.delta().filter(|_| known);
@@ -40,7 +48,11 @@ pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
         let changed = known && pair::strength(two).abs() > 0.02;
         let color = if changed { palette.text_strong } else { palette.text_weak };
-        line(ui, &[weak(name), value(values.base), value(values.head), (text, color)], about);
+        line(
+            ui,
+            &[weak(name), value(values.base, signs[0]), value(values.head, signs[1]), (text, color)],
+            about,
+        );
     }
 }
 

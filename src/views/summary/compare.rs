@@ -18,7 +18,7 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{TwoFigure, signed_figures};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::{OneOfBaselines, View, ViewCx};
 
@@ -42,6 +42,7 @@ impl View for DiffSummary {
                 Err(why) => {
                     names(cx, ui);
                     weak(ui, why);
+                    super::optimisations::compared(cx, ui);
                     return;
                 }
             };
@@ -52,7 +53,7 @@ impl View for DiffSummary {
             card(ui, "", |ui| {
                 let figures = story.figures.iter();
                 let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
-                two_figures(ui, figures.map(of));
+                signed_figures(ui, figures.map(|f| (of(f), f.signs)));
             });
             against_each(cx, ui, &pair, asked);
             settings(ui, &pair, &story);
@@ -64,6 +65,7 @@ impl View for DiffSummary {
             requests(ui, &story);
             heap(cx, ui, &pair, &story);
             findings(ui, &story);
+            super::optimisations::compared(cx, ui);
             matched(ui, &pair, &story);
         });
     }
@@ -144,8 +146,12 @@ fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
                             |f| {
                                 let change =
                                     f.values.relative().map(|r| format!(" ({})", format::percent_change(r)));
-                                let value = |v| format::cost_or_unknown(f.unit, v);
-                                let (base, head) = (value(f.values.base), value(f.values.head));
+                                let value = |v: Option<i64>, sign: &str| {
+                                    let sign = if v.is_some() { sign } else { "" };
+                                    format!("{sign}{}", format::cost_or_unknown(f.unit, v))
+                                };
+                                let base = value(f.values.base, f.signs[0]);
+                                let head = value(f.values.head, f.signs[1]);
                                 format!("{base} → {head}{}", change.unwrap_or_default())
                             },
                         );

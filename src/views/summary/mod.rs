@@ -7,6 +7,7 @@ mod cards;
 mod compare;
 mod findings;
 mod header;
+mod optimisations;
 mod phases;
 mod results;
 

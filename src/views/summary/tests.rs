@@ -93,3 +93,39 @@ fn pictures() {
         Stage::new("summary", session()).picture("summary", vec2(width, 1000.0), egui::Theme::Dark);
     }
 }
+
+/// A service with a batch size.
+fn service(batch: &str) -> crate::model::Profile {
+    let mut b = ProfileBuilder::new("test");
+    b.meta.setting("Batch size", batch);
+    let provider = b.string("vllm");
+    for i in 0..4i64 {
+        let (arrived, finished) = (i * 1000, Some(i * 1000 + 500));
+        b.request(crate::model::Request { provider, arrived, finished, ..Default::default() });
+    }
+    b.finish()
+}
+
+#[test]
+fn optimisations_are_listed_and_an_open_run_that_differs_in_one_is_its_evidence() {
+    let mut h = sized(Stage::new("summary", service("32")), vec2(1200.0, 1400.0));
+    h.run();
+    assert!(h.query_by_label("Batching: tried").is_some());
+    assert!(h.query_by_label("Pruning: unknown").is_some());
+    assert!(h.query_by_label_contains("Batch size: 32.").is_some());
+    let run = crate::query::Run { id: crate::query::RunId(7), ..crate::query::Run::of(service("1").into()) };
+    h.state_mut().others = vec![crate::views::OtherRun { run, name: "alone".into() }];
+    h.run();
+    assert!(h.query_by_label_contains("Against alone: Batch size 1 → 32. Nothing else differs.").is_some());
+    assert!(h.query_by_label_contains("Latency p50").is_some());
+}
+
+#[test]
+fn optimisations_of_two_runs_say_what_was_changed() {
+    let mut h =
+        sized(Stage::pair("summary", service("1").into(), service("32").into()), vec2(1200.0, 1400.0));
+    h.run();
+    assert!(h.query_by_label("Batching: tried here").is_some());
+    assert!(h.query_by_label("Caching: unknown in both").is_some());
+    assert!(h.query_by_label_contains("Batch size 1 → 32. Nothing else differs.").is_some());
+}
