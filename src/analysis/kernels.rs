@@ -44,7 +44,8 @@ impl WorkClass {
     }
 
     /// The class of work of a category and name.
-    fn of(category: &str, name: &str) -> Self {
+    #[must_use]
+    pub fn of(category: &str, name: &str) -> Self {
         let (category, name) = (category.to_lowercase(), name.to_lowercase());
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         if category.contains("mem") || category.contains("copy") || has(&["memcpy", "memset"]) {

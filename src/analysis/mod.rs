@@ -47,7 +47,7 @@ pub mod groups;
 pub mod heap_peak;
 pub mod histogram;
 pub mod idle;
-mod intervals;
+pub(crate) mod intervals;
 pub mod inverted;
 pub mod kernels;
 pub mod lane_walk;

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
+use super::super::gate::Gate;
 use super::super::out::List;
 use super::Comparison;
-use super::gate::Gate;
 use crate::analysis::TreeCosts;
 use crate::analysis::diff::evidence::Evidence;
 use crate::analysis::diff::functions::{FunctionDiff, Row};

@@ -40,11 +40,6 @@ use crate::query::{Engine, MatchRule, Pair, Run, RunId};
 use crate::questions::{Values, question};
 use crate::state::Decision;
 
-/// Exit code of a comparison in which a gate found a regression.
-const REGRESSION: u8 = 1;
-/// Exit code of a gate that cannot tell: the runs do not compare, or there is no evidence.
-const CANNOT_TELL: u8 = 4;
-
 /// In relation to what costs are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormaliseArg {

@@ -1,6 +1,6 @@
 //! The comparison as text for a terminal, and as Markdown for a pull request.
 
-use super::gate::Gate;
+use super::super::gate::Gate;
 use super::{Comparison, Written, names, requests};
 use crate::analysis::align::AlignAt;
 use crate::analysis::diff::evidence::Verdict;
