@@ -471,7 +471,9 @@ fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
     match kind.can_show(subject) {
         Ok(()) => false,
         Err(why) => {
-            EmptyState::new(Icon::Info, kind.title, why).show(ui);
+            // Of two compared runs one would be enough.
+            let text = if subject.pair().is_some() { format!("Neither run: {why}") } else { why.to_owned() };
+            EmptyState::new(Icon::Info, kind.title, &text).show(ui);
             true
         }
     }

@@ -34,6 +34,19 @@ impl Normalise {
     pub const ALL: [Self; 6] =
         [Self::Nothing, Self::Total, Self::Second, Self::Call, Self::Request, Self::Token];
 
+    /// What choices call it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Nothing => "As recorded",
+            Self::Total => "Same total",
+            Self::Second => "Per second",
+            Self::Call => "Per call",
+            Self::Request => "Per request",
+            Self::Token => "Per token",
+        }
+    }
+
     /// The word of command lines and JSON.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -44,6 +57,18 @@ impl Normalise {
             Self::Call => "call",
             Self::Request => "request",
             Self::Token => "token",
+        }
+    }
+
+    /// What stands behind the unit of a cost: «/s», «/call».
+    #[must_use]
+    pub fn per(self) -> &'static str {
+        match self {
+            Self::Nothing | Self::Total => "",
+            Self::Second => "/s",
+            Self::Call => "/call",
+            Self::Request => "/request",
+            Self::Token => "/token",
         }
     }
 }
@@ -143,6 +168,13 @@ impl Query<Pair> for DiffRelated {
             for (size, side) in sizes.iter_mut().zip([cx.base(), cx.head()]) {
                 let overview = side.get(&Summary::default())?;
                 *size = Size::of(size.sum, overview.elapsed, overview.requests.as_ref());
+            }
+        }
+        if self.to == Normalise::Call {
+            for (calls, side) in [(diff.calls.base, "baseline"), (diff.calls.head, "new run")] {
+                if calls.is_none() {
+                    return Ok(Err(format!("the {side} counts no calls to normalise by")));
+                }
             }
         }
         Ok(Factors::of(self.to, &sizes[0], &sizes[1]).map(|factors| Related { to: self.to, factors }))

@@ -258,6 +258,7 @@ fn row(r: &RequestRow, pair: &Pair) -> TwoRow {
         state: r.ids.state().unwrap_or(State::Both),
         function: None,
         item,
+        about: String::new(),
     }
 }
 
@@ -295,6 +296,7 @@ impl DiffRequestsView {
             better,
             subtracts: true,
             adds_up: false,
+            per: "",
             rows: &rows,
             sort,
             pair,
