@@ -202,11 +202,6 @@ impl App {
         if place < self.project.away.len() {
             let away = self.project.away.remove(place);
             let id = self.open_run_of_project(&away.run, &folder);
-            let runs = &mut self.session.runs;
-            if let Some(at) = runs.iter().position(|run| run.id == id) {
-                let run = runs.remove(at);
-                runs.insert(away.place.min(runs.len()), run);
-            }
             if away.baseline && self.session.baseline().is_none() {
                 self.session.set_baseline(Some(id));
             }
@@ -605,8 +600,8 @@ mod tests {
         h.state_mut().open_away(0);
         wait(&mut h, "both", |app| app.session.runs.len() == 2 && all_ready(app));
         let app = h.state();
-        assert_eq!(app.session.runs[0].label, "before.prof");
-        assert_eq!(app.session.baseline(), Some(app.session.runs[0].id));
+        let baseline = app.session.baseline().and_then(|run| app.session.get(run));
+        assert_eq!(baseline.map(|run| run.label.as_str()), Some("before.prof"));
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -28,7 +28,7 @@ const NAME: f32 = 18.0;
 
 /// The view, for base and head.
 pub struct Bands {
-    needs: fn(&crate::model::Profile) -> Result<(), &'static str>,
+    needs: fn(&Profile) -> Result<(), &'static str>,
     title: &'static str,
     stacked: bool,
     sides: [Box<dyn View>; 2],

@@ -233,6 +233,10 @@ fn align(trees: [&Tree; 2], profiles: [&Profile; 2], ids: &[Two<RequestId>]) -> 
     open.extend(roots.into_iter().rev().map(|steps| row(steps, 0)));
     while let Some(next) = open.pop() {
         rows.push(next);
+        // What is below stands in the other trace.
+        if next.elsewhere.is_some() {
+            continue;
+        }
         let under = found([next.steps.base.map(|i| i as usize), next.steps.head.map(|i| i as usize)]);
         open.extend(under.into_iter().rev().map(|steps| row(steps, next.depth + 1)));
     }

@@ -298,8 +298,9 @@ impl<'a> Numbers<'a> {
 
     fn state(&self, row: usize) -> &'static str {
         let node = self.node(row);
+        let same = |costs| self.factors.apply(costs).change() == Some(0.0);
         match node.state() {
-            State::Both if node.total().delta() == Some(0) && node.own().delta() == Some(0) => "=",
+            State::Both if same(node.total()) && same(node.own()) => "=",
             State::Both => "",
             other => other.key(),
         }

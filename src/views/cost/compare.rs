@@ -121,8 +121,9 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
     let about = "Cost of the requests that both runs have and that ended well in both";
     let like = like.zip(title.as_deref()).filter(|((n, _), _)| *n > 0 && others > 0);
     let like = like.map(|((_, values), name)| TwoFigure { name, unit: d, values, about });
+    let compares = like.is_some();
     two_figures(ui, like.into_iter().chain(told));
-    if others > 0 {
+    if compares {
         let n = format::counted(others as i64, "request has", "requests have");
         parts::remark(
             ui,

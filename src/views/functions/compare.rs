@@ -258,10 +258,21 @@ impl<'a> Numbers<'a> {
                 _ => "by place",
             },
             State::Both if self.moved.is_some_and(|moved| moved[i as usize]) => "moved",
-            State::Both if row.own().delta() == Some(0) && row.total().delta() == Some(0) => "=",
+            State::Both if self.same(row) => "=",
             State::Both => "",
             other => other.key(),
         }
+    }
+
+    /// True when nothing of a function changed, as its costs are shown.
+    fn same(&self, row: &Row) -> bool {
+        let related = self.told.related;
+        related.own(row).change() == Some(0.0) && related.total(row).change() == Some(0.0)
+    }
+
+    /// True when the profiles say where functions are defined, to judge by the first ones.
+    fn has_places(&self) -> bool {
+        (0..self.list.order.len().min(64)).any(|row| matches!(self.place(row), Value::Place(file, _) if !file.is_empty()))
     }
 
     /// True when a side has several runs.
@@ -416,16 +427,20 @@ impl<'a> Numbers<'a> {
         columns.extend([
             Column::name("function", "Function", |(row, _): C<'s>| Value::Text(self.name(row)))
                 .sorts(DiffKey::Name),
-            Column::path("place", "File:line", |(row, _): C<'s>| self.place(row))
-                .rank(5)
-                .room(20.0)
-                .hint("Where the function is defined, in head if it has it"),
             Column::weak("step", "Matched by", |(_, r): C<'s>| Value::Word(r.step.map_or("", Step::key)))
                 .sorts(DiffKey::Step)
                 .rank(17)
                 .room(14.0)
                 .hint("By which of the steps of matching the two were found to be the same"),
         ]);
+        if self.has_places() {
+            columns.push(
+                Column::path("place", "File:line", |(row, _): C<'s>| self.place(row))
+                    .rank(5)
+                    .room(20.0)
+                    .hint("Where the function is defined, in head if it has it"),
+            );
+        }
         format::mark(&mut columns, &[sort]);
         columns
     }

@@ -13,7 +13,7 @@ use crate::query::Pair;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, GAP, scrolled};
 use crate::views::shared::pair;
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{TwoFigure, two_costs, two_figures};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -79,7 +79,7 @@ fn kernels(ui: &mut Ui, pair: &Pair, matches: &Matches, tables: [&WorkTable; 2])
         .collect();
     let change = |v: &Two<i64>| (v.head.unwrap_or(0) - v.base.unwrap_or(0)).unsigned_abs();
     rows.sort_by_key(|r| Reverse(change(&r.1)));
-    two_figures(ui, rows.iter().take(LISTED).map(|(name, values)| time(name, *values)));
+    two_costs(ui, rows.iter().take(LISTED).map(|(name, values)| time(name, *values)));
     if rows.len() > LISTED {
         remark(ui, &format!("{} more whose time changed less.", rows.len() - LISTED));
     }

@@ -165,7 +165,10 @@ impl Scene<'_> {
             Shows::Base => self.told.side(total, true),
             Shows::Head => self.told.side(total, false),
             Shows::Change => match row.state() {
-                State::Both if shown.change() == Some(0.0) => format!("= {}", self.told.side(total, false)),
+                State::Both if shown.change() == Some(0.0) => match self.told.asked.shares_only() {
+                    true => "= the same share".to_owned(),
+                    false => format!("= {}", self.told.side(total, false)),
+                },
                 State::Both if self.told.asked.shares_only() => change,
                 State::Both => {
                     format!("{change} ({})", pair::relative(shown.relative_change(), State::Both))

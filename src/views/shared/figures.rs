@@ -3,7 +3,7 @@
 use egui::{Align, Color32, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::pair;
-use crate::analysis::diff::Two;
+use crate::analysis::diff::{State, Two};
 use crate::format;
 use crate::model::Unit;
 use crate::ui::theme::{Palette, regular, small, space};
@@ -28,6 +28,10 @@ const CHANGE: usize = 3;
 /// The part of the width that names get at least, where they need it.
 const NAMES: f32 = 0.3;
 
+/// Names get this much in a wide pane, points, and the other columns so much more than they need.
+const NARROWEST: f32 = 180.0;
+const MOST_APART: f32 = 28.0;
+
 /// A line, and what it says below the pointer.
 struct Line<'a> {
     cells: [(String, Color32); CELLS],
@@ -41,22 +45,25 @@ impl<'a> Line<'a> {
         Self { cells: [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")], about: "" }
     }
 
-    fn of(figure: &TwoFigure<'a>, palette: &Palette) -> Self {
+    /// `adds_up` is true for parts of a sum: where a run lacks one, it cost nothing there.
+    fn of(figure: &TwoFigure<'a>, adds_up: bool, palette: &Palette) -> Self {
         let TwoFigure { name, unit, values, about } = *figure;
         let value = |v: Option<i64>| (format::cost_or_unknown(unit, v), palette.text);
         let known = values.base.zip(values.head).is_some();
-        let (change, percent) = match values.delta().filter(|_| known) {
+        let only = values.state().filter(|state| *state != State::Both && adds_up);
+        let (change, percent) = match values.delta().filter(|_| known || only.is_some()) {
             None => (format::UNKNOWN.to_owned(), String::new()),
             Some(0) => ("=".to_owned(), String::new()),
             // Shares change by points: a percentage of a percentage reads as one of them.
             Some(delta) if unit == Unit::MilliPercent => (pair::points(Some(delta as f64 / 1e5)), String::new()),
             Some(delta) => {
-                let percent = values.relative().map(format::percent_change).unwrap_or_default();
-                (format::signed_cost(unit, delta), percent)
+                let percent = values.relative().map(format::percent_change);
+                let only = only.map(|state| state.key().to_owned());
+                (format::signed_cost(unit, delta), only.or(percent).unwrap_or_default())
             }
         };
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
-        let changed = known && pair::strength(two).abs() > 0.02;
+        let changed = (known || only.is_some()) && pair::strength(two).abs() > 0.02;
         let color = if changed { palette.text_strong } else { palette.text_weak };
         let cells = [
             (name.to_owned(), palette.text_weak),
@@ -101,7 +108,14 @@ impl Columns {
         } else if !fits(&found.widths) {
             found.widths[CHANGE] = 0.0;
         }
-        found.widths[0] = room(&found.widths).max(whole * NAMES);
+        // In a wide pane the numbers stand beside their names, and apart.
+        let name = room(&found.widths).max(whole * NAMES).min(found.widths[0].max(NARROWEST));
+        let left = (whole - name - found.widths[1..].iter().sum::<f32>()) / (CELLS - 1) as f32;
+        let apart = left.clamp(0.0, MOST_APART);
+        found.widths[0] = if left > apart { name } else { name.max(room(&found.widths).min(whole)) };
+        if left > apart {
+            found.widths[1..].iter_mut().filter(|width| **width > 0.0).for_each(|width| *width += apart);
+        }
         found
     }
 
@@ -132,9 +146,18 @@ impl Columns {
 
 /// «Elapsed 1.20 s 1.50 s +300 ms +25.0 %».
 pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
+    lines(ui, figures, false);
+}
+
+/// The same of parts of a sum: what a run lacks is new or gone, and changed by all of it.
+pub fn two_costs<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
+    lines(ui, figures, true);
+}
+
+fn lines<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>, adds_up: bool) {
     let palette = Palette::of(ui);
     let mut lines = vec![Line::heading(palette)];
-    lines.extend(figures.into_iter().map(|figure| Line::of(&figure, palette)));
+    lines.extend(figures.into_iter().map(|figure| Line::of(&figure, adds_up, palette)));
     let columns = Columns::of(ui, &lines);
     lines.iter().for_each(|line| columns.show(ui, line));
 }
@@ -145,8 +168,20 @@ mod tests {
 
     fn change(unit: Unit, base: i64, head: i64) -> [String; 2] {
         let values = Two::both(base, head);
-        let line = Line::of(&TwoFigure { name: "", unit, values, about: "" }, Palette::dark());
+        told(unit, values, false)
+    }
+
+    fn told(unit: Unit, values: Two<i64>, adds_up: bool) -> [String; 2] {
+        let line = Line::of(&TwoFigure { name: "", unit, values, about: "" }, adds_up, Palette::dark());
         [line.cells[CHANGE].0.clone(), line.cells[CHANGE + 1].0.clone()]
+    }
+
+    #[test]
+    fn r01_a_part_that_is_new_changed_by_all_of_it_and_a_figure_that_is_not_known_by_nothing() {
+        let new = Two { base: None, head: Some(3) };
+        assert_eq!(told(Unit::Count, new, true), ["+3", "new"]);
+        assert_eq!(told(Unit::Count, Two { base: Some(3), head: None }, true), ["−3", "gone"]);
+        assert_eq!(told(Unit::Count, new, false), ["–", ""]);
     }
 
     #[test]

@@ -178,7 +178,11 @@ pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, related: &Relate
     if let Some(why) = &asked.functions.metric.why_not {
         cx.note(Tone::Warning, "Shares only", format!("Shares only: {why}."));
     }
-    relation(cx, ui, related, not_related);
+    if asked.shares_only() && cx.interaction.normalise == Normalise::Nothing {
+        note_line(ui, Tone::Neutral, "Only shares compare: the total of each run is 100 %.".to_owned());
+    } else {
+        relation(cx, ui, related, not_related);
+    }
     let base = cx.subject.pair().map(|pair| &pair.base.profile.meta.basis);
     if base.is_some_and(|base| base.key() != cx.profile().meta.basis.key()) {
         let text = "One run was measured, the other one sampled: costs differ by their method.";
@@ -204,6 +208,11 @@ pub fn relation(cx: &ViewCx<'_>, ui: &mut Ui, related: &Related, not_related: Op
         _ if related.to == Normalise::Nothing => return,
         _ => (Tone::Neutral, format!("{}: {}", related.to.title(), related.factors.legend)),
     };
+    note_line(ui, tone, text);
+}
+
+/// What stands above numbers, in one line.
+fn note_line(ui: &mut Ui, tone: Tone, text: String) {
     let palette = Palette::of(ui);
     let color = if tone == Tone::Warning { palette.tone(tone) } else { palette.text_weak };
     let label = egui::Label::new(RichText::new(&text).font(small()).color(color)).truncate();
@@ -235,7 +244,7 @@ pub fn normalise_line(
 /// How costs of call paths and of calls are related, and why not. One path has no calls of its own on both sides, so
 /// nothing is per call here. A picture whose sizes are costs shows both runs as large as each other where only shares
 /// compare. Asked at place `n`.
-pub fn related_paths(cx: &mut ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
+pub fn related_paths(cx: &ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
     let to = match cx.interaction.normalise {
         _ if picture && asked.shares_only() => Normalise::Total,
         Normalise::Call => {
@@ -294,15 +303,20 @@ pub struct Written {
     units: [Unit; 2],
     scale: Option<Scale>,
     /// What stands behind the titles of costs: «/s».
-    pub per: &'static str,
+    per: &'static str,
 }
 
 impl Written {
     /// Of costs of at most `most`, which are related so.
     #[must_use]
     pub fn of(asked: &Asked, to: Normalise, most: f64) -> Self {
-        let written = Self::new([asked.unit(true), asked.unit(false)], !asked.shares_only(), most);
-        Self { per: to.per(), ..written }
+        Self::new([asked.unit(true), asked.unit(false)], !asked.shares_only(), most).per(to.per())
+    }
+
+    /// Of costs that stand in relation to something: «/s».
+    #[must_use]
+    pub fn per(self, per: &'static str) -> Self {
+        Self { per, ..self }
     }
 
     /// Of costs in the units of base and head of at most `most`.

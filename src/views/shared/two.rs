@@ -149,7 +149,7 @@ impl<'a> TwoTable<'a> {
     }
 
     fn written(&self) -> Written {
-        Written { per: self.per, ..Written::new(self.units, self.subtracts, self.most()) }
+        Written::new(self.units, self.subtracts, self.most()).per(self.per)
     }
 
     fn columns(&self) -> Vec<Column<'_, &TwoRow, TwoKey>> {

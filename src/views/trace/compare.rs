@@ -172,7 +172,11 @@ fn both_words(both: &Two<Head>) -> String {
     let time = |ns: Option<i64>| ns.map_or_else(|| UNKNOWN.to_owned(), format::duration);
     words.push(match both.state() {
         Some(State::Both) => {
-            let change = length.relative().map(|r| format!(" ({})", format::percent_change(r)));
+            let of = |head: &Option<Head>| head.as_ref().map(|h| h.failed);
+            // Of one that failed in one run alone the times say nothing.
+            let fair = of(&both.base) == of(&both.head);
+            let change = length.relative().filter(|_| fair);
+            let change = change.map(|r| format!(" ({})", format::percent_change(r)));
             format!("{} → {}{}", time(length.base), time(length.head), change.unwrap_or_default())
         }
         Some(State::New) => format!("new, {}", time(length.head)),
@@ -227,10 +231,18 @@ fn with_elsewhere(
     }
 }
 
-/// head − base. What a run lacks took nothing there and cost nothing; what one does not say is unknown.
-fn change(row: StepPair, of: Two<f64>) -> Option<f64> {
+/// Whether a step failed, in each run that has it.
+fn failed(found: &TwoTraces, row: StepPair) -> Two<bool> {
+    found.figure(row, |_, _, step| Some(step.failed))
+}
+
+/// head − base. What a run lacks took nothing there and cost nothing; what one does not say is unknown, and so is what a step
+/// that failed in one of both would have taken.
+fn change(found: &TwoTraces, row: StepPair, of: Two<f64>) -> Option<f64> {
     let alone = row.elsewhere.is_none() && row.steps.state() != Some(State::Both);
-    of.change().filter(|_| alone || of.state() == Some(State::Both))
+    let failed = failed(found, row);
+    let fair = failed.state() != Some(State::Both) || failed.base == failed.head;
+    of.change().filter(|_| fair && (alone || of.state() == Some(State::Both)))
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
@@ -285,7 +297,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             rows.flat_map(|t| [t.base, t.head]).flatten().fold(0.0, f64::max)
         };
         let moved = |of: &dyn Fn(StepPair) -> Two<f64>| {
-            found.rows.iter().filter_map(|r| change(*r, of(*r))).map(f64::abs).fold(0.0, f64::max)
+            found.rows.iter().filter_map(|r| change(found, *r, of(*r))).map(f64::abs).fold(0.0, f64::max)
         };
         let written = |unit: Unit, of: &dyn Fn(StepPair) -> Two<f64>| Written::new([unit; 2], true, most(of));
         let (time, count, money) = (
@@ -294,8 +306,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             written(Unit::NanoDollars, &paid),
         );
         let state = move |row: StepPair| {
-            let failed = |_: &Tree, _: &Billing, step: &Step| Some(step.failed);
-            let failed = found.figure(row, failed);
+            let failed = failed(found, row);
             match (row.steps.state(), row.elsewhere) {
                 (_, Some(_)) => "moved",
                 _ if failed.head == Some(true) => "failed",
@@ -318,7 +329,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             Column::cost("head", "Took head", time.cost(false), move |row| Value::number(of(row).head))
                 .room(15.0)
                 .rank(1),
-            Column::cost("delta", "Δ", time.change(), move |row| Value::number(change(row, of(row))))
+            Column::cost("delta", "Δ", time.change(), move |row| Value::number(change(found, row, of(row))))
                 .look(Look::Change(moved(&of), Better::Lower))
                 .quiet(move |row| pair::is_noise(of(row)))
                 .room(14.0)
@@ -327,7 +338,7 @@ impl<'a, 'b> Rows<'a, 'b> {
         if most(&tokens) > 0.0 {
             columns.push(
                 Column::cost("tokens", "Δ tokens", count.change(), move |row| {
-                    Value::number(change(row, tokens(row)))
+                    Value::number(change(found, row, tokens(row)))
                 })
                 .look(Look::Change(moved(&tokens), Better::Neutral))
                 .room(13.0)
@@ -337,7 +348,7 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
         if most(&paid) > 0.0 {
             columns.push(
-                Column::cost("cost", "Δ cost", money.change(), move |row| Value::number(change(row, paid(row))))
+                Column::cost("cost", "Δ cost", money.change(), move |row| Value::number(change(found, row, paid(row))))
                     .look(Look::Change(moved(&paid), Better::Lower))
                     .room(13.0)
                     .rank(4)
@@ -367,7 +378,7 @@ impl grid::Rows for Rows<'_, '_> {
         let side = |value: Option<f64>| {
             value.map_or_else(|| UNKNOWN.to_owned(), |v| format::duration(v as i64))
         };
-        let change = change(row, of).map_or_else(String::new, |change| {
+        let change = change(self.found, row, of).map_or_else(String::new, |change| {
             format!(", change {}", pair::signed(Unit::Nanoseconds, Some(change)))
         });
         format!("{}, base {}, head {}{change}", self.name(row), side(of.base), side(of.head))
