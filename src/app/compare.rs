@@ -124,7 +124,10 @@ impl App {
                 self.overlay = super::Overlay::Compare(Pairing::new(Some(*base), Some(*head)));
             }
             ([_, _, ..], _) => {
-                self.say(Tone::Info, "To compare two of them: Ctrl+D, or «Set as baseline» (B) on one.".to_owned());
+                self.say(
+                    Tone::Info,
+                    "To compare two of them: Ctrl+D, or «Set as baseline» (B) on one.".to_owned(),
+                );
             }
             ([head], Some(base)) if self.session.baseline().is_none() => {
                 self.offer = Some(Offer { base, head: *head });

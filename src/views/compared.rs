@@ -80,7 +80,9 @@ fn r03_one_factor_holds_in_every_view_and_is_said_there() {
         }
         match id {
             // The base is twice what was recorded: 14 of 7.
-            "functions" => assert!(rows(&h)[0].starts_with("hot, base 14.00 µs, head 77.00 µs, change +63.00")),
+            "functions" => {
+                assert!(rows(&h)[0].starts_with("hot, base 14.00 µs, head 77.00 µs, change +63.00"))
+            }
             "graph" => assert!(says(&h, "hot +63.0 µs (+450 %)"), "{:?}", texts(&h)),
             "callers" => assert!(says(&h, &format!("self {line}")), "{:?}", texts(&h)),
             "flame" => assert!(says(&h, &format!("hot {line}")), "{:?}", texts(&h)),
@@ -98,7 +100,10 @@ fn what_costs_cannot_be_related_to_says_so_in_every_view() {
         stage.send(Command::SetNormalise(Normalise::Request));
         let mut h = harness(stage);
         h.run_ok();
-        assert!(says(&h, "Per request is not possible here, as recorded: the baseline has no request"), "{id}");
+        assert!(
+            says(&h, "Per request is not possible here, as recorded: the baseline has no request"),
+            "{id}"
+        );
     }
 }
 
@@ -119,7 +124,8 @@ fn r06_where_only_shares_compare_no_view_subtracts_costs() {
 
 #[test]
 fn r09_a_function_that_was_paired_with_another_name_says_so() {
-    let mut pair = pair("fn decode_v1 1 50000 50000; fn load 1 2 2", "fn decode_v2 1 70000 70000; fn load 1 2 2");
+    let mut pair =
+        pair("fn decode_v1 1 50000 50000; fn load 1 2 2", "fn decode_v2 1 70000 70000; fn load 1 2 2");
     pair.alignment.rules = vec![rule("_v[0-9]+$", "").unwrap()];
     let kind = view("functions").unwrap();
     let subject = Subject::Pair(pair);

@@ -101,7 +101,8 @@ impl DiffSource {
         let file = lines.as_ref().map_or(own, |l| l.file);
         let file = profile.text(file).to_owned();
         let beside = self.beside[usize::from(!base)].clone();
-        let query = SourceFile { file: file.clone(), beside, rules: self.rules.clone(), attempt: self.attempt };
+        let query =
+            SourceFile { file: file.clone(), beside, rules: self.rules.clone(), attempt: self.attempt };
         let (text, missing) = match &*cx.get(&query)? {
             SourceAnswer::Found(text) => (Some(text.clone()), None),
             SourceAnswer::Missing { why, tried } => {

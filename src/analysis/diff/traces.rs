@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::requests::{Partners, pairs};
 use super::{State, Two};
-use super::requests::pairs;
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::trace::{Head, Kind, NO_STEP, Step, TraceList, TraceOf, Traces, Tree, Which};
@@ -72,7 +72,7 @@ impl Query<Pair> for DiffTrace {
         let traces = Traces { asked: self.asked.clone() };
         let lists = [base.get(&traces)?, head.get(&traces)?];
         let profiles = [&**base.profile(), &**head.profile()];
-        let ids = pairs(profiles[0], profiles[1]);
+        let ids = same_requests(profiles[0], profiles[1]);
         let same = same(&lists, &ids);
         // What changed most, until somebody chooses.
         let first = || {
@@ -116,6 +116,10 @@ impl Query<Pair> for DiffTrace {
     }
 }
 
+fn same_requests(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
+    pairs(base, head).into_iter().map(|Partners { ids, .. }| ids).collect()
+}
+
 /// Asks which trace of one run is which of the other: those of the baseline first, in the order of its list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SameTraces {
@@ -130,7 +134,7 @@ impl Query<Pair> for SameTraces {
         let (base, head) = (cx.base(), cx.head());
         let traces = Traces { asked: self.asked.clone() };
         let lists = [base.get(&traces)?, head.get(&traces)?];
-        let same = same(&lists, &pairs(base.profile(), head.profile()));
+        let same = same(&lists, &same_requests(base.profile(), head.profile()));
         let of = |which: &Option<Which>, list: &TraceList| list.find(which.as_ref()?).cloned();
         let heads = same.iter().map(|w| Two { base: of(&w.base, &lists[0]), head: of(&w.head, &lists[1]) });
         Ok(heads.filter(|both| both.state().is_some()).collect())

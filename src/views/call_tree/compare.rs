@@ -75,8 +75,7 @@ impl View for DiffTreeView {
         pair::estimated(cx, &asked, &rows.paths);
         let told = Told { asked: &asked, related: &related, whole: rows.paths.sum };
         let footer = footer(&told, &rows);
-        let numbers =
-            Numbers { pair: &pair, asked: &asked, told, rows: &rows, factors: &related.factors };
+        let numbers = Numbers { pair: &pair, asked: &asked, told, rows: &rows, factors: &related.factors };
         shared::with_footer(ui, &footer, |ui| self.table(cx, ui, &numbers));
     }
 

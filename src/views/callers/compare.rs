@@ -116,10 +116,8 @@ impl DiffCallersView {
     ) {
         let palette = Palette::of(ui);
         let row = found.row.map(|row| &functions.rows[row as usize]);
-        let label = row.map_or_else(
-            || function.value().name.to_string(),
-            |row| pair::row_name(pair, row).into_owned(),
-        );
+        let label = row
+            .map_or_else(|| function.value().name.to_string(), |row| pair::row_name(pair, row).into_owned());
         shared::header(ui, |ui| {
             let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
             segmented(ui, "How far to look", &mut self.reach, &choices);

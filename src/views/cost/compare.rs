@@ -78,9 +78,8 @@ impl View for DiffCost {
 
 /// What the requests cost that ended well in both runs, and how many those are.
 fn like_for_like(pairs: &FigureDiff) -> (usize, Two<i64>) {
-    let compared = |r: &&RequestRow| {
-        !matches!(r.change, Change::NotComparable | Change::OnlyBase | Change::OnlyHead)
-    };
+    let compared =
+        |r: &&RequestRow| !matches!(r.change, Change::NotComparable | Change::OnlyBase | Change::OnlyHead);
     let (mut n, mut sums) = (0, [0.0, 0.0]);
     for row in pairs.rows.iter().filter(compared) {
         n += 1;
@@ -115,9 +114,7 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
     let told = told.map(|(name, unit, values, about)| TwoFigure { name, unit, values, about });
     let like = pairs.map(like_for_like);
     let others = pairs.map_or(0, |pairs| pairs.rows.len()) - like.map_or(0, |(n, _)| n);
-    let title = like.map(|(n, _)| {
-        format!("Like for like, {}", format::counted(n as i64, "pair", "pairs"))
-    });
+    let title = like.map(|(n, _)| format!("Like for like, {}", format::counted(n as i64, "pair", "pairs")));
     let about = "Cost of the requests that both runs have and that ended well in both";
     let like = like.zip(title.as_deref()).filter(|((n, _), _)| *n > 0 && others > 0);
     let like = like.map(|((_, values), name)| TwoFigure { name, unit: d, values, about });

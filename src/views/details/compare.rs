@@ -138,7 +138,8 @@ fn sections(sheets: &Two<Sheet>) -> Vec<(String, Vec<Both>)> {
             });
             for fact in facts {
                 let section = &mut all[at].1;
-                let free = |both: &Both| if base { both.facts.base.is_none() } else { both.facts.head.is_none() };
+                let free =
+                    |both: &Both| if base { both.facts.base.is_none() } else { both.facts.head.is_none() };
                 let at = section.iter().position(|both| both.name == fact.name && free(both));
                 let at = at.unwrap_or_else(|| {
                     section.push(Both { name: fact.name.clone(), facts: Two::default() });
@@ -167,9 +168,12 @@ fn line(cx: &mut ViewCx<'_>, ui: &mut Ui, both: &Both) {
     let changed = base != head;
     let names = (rect.width() * 0.3).clamp(70.0, 130.0);
     let width = (rect.width() - names) / 2.0 - space::SMALL;
-    let colors = [palette.text_weak, palette.text, if changed { palette.text_strong } else { palette.text_weak }];
+    let colors =
+        [palette.text_weak, palette.text, if changed { palette.text_strong } else { palette.text_weak }];
     let mut x = rect.left();
-    for ((text, width), color) in [(&both.name, names), (&base, width), (&head, width)].into_iter().zip(colors) {
+    for ((text, width), color) in
+        [(&both.name, names), (&base, width), (&head, width)].into_iter().zip(colors)
+    {
         let cell = egui::Rect::from_min_size(egui::pos2(x, rect.top()), vec2(width, rect.height()));
         text_in(ui.painter(), cell, text, regular(13.0), color, Align::Min);
         x += width + space::SMALL;
@@ -234,7 +238,11 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
             rows,
-            [("Start", some("1 ms"), some("2 ms")), ("Retries", None, some("3")), ("Status", some("ok"), None)]
+            [
+                ("Start", some("1 ms"), some("2 ms")),
+                ("Retries", None, some("3")),
+                ("Status", some("ok"), None)
+            ]
         );
     }
 }

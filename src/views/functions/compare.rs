@@ -49,7 +49,7 @@ impl View for DiffFunctionsView {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let query = DiffList {
             functions: asked.functions.clone(),
-            to: cx.interaction.normalise,
+            to: asked.normalise(cx),
             which: self.which,
             sort: self.sort,
             search: cx.interaction.search.clone(),
@@ -126,15 +126,15 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
     let unit = asked.unit(false);
     let n = list.order.len() as i64;
     let shown = format::counted(n, "function", "functions");
-    let change =
-        match asked.shares_only() || list.related.to == Normalise::Call {
-            true => String::new(),
-            false => format!(", together {}{}", pair::signed(unit, Some(list.change)), list.related.to.per()),
-        };
+    let change = match asked.shares_only() || list.related.to == Normalise::Call {
+        true => String::new(),
+        false => format!(", together {}{}", pair::signed(unit, Some(list.change)), list.related.to.per()),
+    };
     let matched = list.diff.matched;
     // What takes more and what only head has are no parts of one whole: a function is often both.
     let words = |of: [(Which, &str, &str); 2]| {
-        let n = |which: Which| Which::ALL.iter().zip(list.counts).find(|(w, _)| w.0 == which).map_or(0, |w| w.1);
+        let n =
+            |which: Which| Which::ALL.iter().zip(list.counts).find(|(w, _)| w.0 == which).map_or(0, |w| w.1);
         let told = of.into_iter().filter(|(w, ..)| *w != which && n(*w) > 0);
         let told = told.map(|(w, one, many)| {
             format!("{} {}", format::count(n(w) as i64), if n(w) == 1 { one } else { many })
@@ -143,7 +143,10 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
         if told.is_empty() { String::new() } else { format!(" · {}", told.join(", ")) }
     };
     let others = words([(Which::More, "takes more", "take more"), (Which::Less, "takes less", "take less")])
-        + &words([(Which::New, "only in head", "only in head"), (Which::Gone, "only in base", "only in base")]);
+        + &words([
+            (Which::New, "only in head", "only in head"),
+            (Which::Gone, "only in base", "only in base"),
+        ]);
     let evidence = match list.diff.evidence {
         Some(e) if e.n_base + e.n_head > 2 => format!(" · sum of self, {}", e.words()),
         _ => String::new(),
@@ -272,7 +275,8 @@ impl<'a> Numbers<'a> {
 
     /// True when the profiles say where functions are defined, to judge by the first ones.
     fn has_places(&self) -> bool {
-        (0..self.list.order.len().min(64)).any(|row| matches!(self.place(row), Value::Place(file, _) if !file.is_empty()))
+        (0..self.list.order.len().min(64))
+            .any(|row| matches!(self.place(row), Value::Place(file, _) if !file.is_empty()))
     }
 
     /// True when a side has several runs.
@@ -370,9 +374,12 @@ impl<'a> Numbers<'a> {
         ]);
         if !shares_only {
             columns.extend([
-                Column::cost("total delta", written.title("Δ total"), written.change(), move |row: C<'s>| {
-                    Value::number(total(row).change())
-                })
+                Column::cost(
+                    "total delta",
+                    written.title("Δ total"),
+                    written.change(),
+                    move |row: C<'s>| Value::number(total(row).change()),
+                )
                 .sorts(DiffKey::TotalDelta)
                 .rank(6)
                 .room(13.0)

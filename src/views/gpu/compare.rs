@@ -12,8 +12,8 @@ use crate::model::Unit;
 use crate::query::Pair;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, GAP, scrolled};
-use crate::views::shared::pair;
 use crate::views::shared::figures::{TwoFigure, two_costs, two_figures};
+use crate::views::shared::pair;
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -73,7 +73,8 @@ fn kernels(ui: &mut Ui, pair: &Pair, matches: &Matches, tables: [&WorkTable; 2])
     let mut rows: Vec<(String, Two<i64>)> = pair::paired(matches, [&of(tables[0]), &of(tables[1])])
         .into_iter()
         .map(|at| {
-            let row = Two { base: at.base.map(|i| &tables[0].rows[i]), head: at.head.map(|i| &tables[1].rows[i]) };
+            let row =
+                Two { base: at.base.map(|i| &tables[0].rows[i]), head: at.head.map(|i| &tables[1].rows[i]) };
             (pair::function_name(pair, row.map(|r| r.function)), row.map(|r| r.total))
         })
         .collect();

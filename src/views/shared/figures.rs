@@ -55,7 +55,9 @@ impl<'a> Line<'a> {
             None => (format::UNKNOWN.to_owned(), String::new()),
             Some(0) => ("=".to_owned(), String::new()),
             // Shares change by points: a percentage of a percentage reads as one of them.
-            Some(delta) if unit == Unit::MilliPercent => (pair::points(Some(delta as f64 / 1e5)), String::new()),
+            Some(delta) if unit == Unit::MilliPercent => {
+                (pair::points(Some(delta as f64 / 1e5)), String::new())
+            }
             Some(delta) => {
                 let percent = values.relative().map(format::percent_change);
                 let only = only.map(|state| state.key().to_owned());
@@ -188,7 +190,11 @@ mod tests {
     fn r02_a_change_has_its_unit_and_its_percentage_and_shares_change_by_points() {
         assert_eq!(change(Unit::Nanoseconds, 1_200_000_000, 1_500_000_000), ["+300 ms", "+25.0 %"]);
         assert_eq!(change(Unit::MilliPercent, 32_300, 31_200), ["−1.1 points", ""]);
-        assert_eq!(change(Unit::MilliPercent, 0, 4_200), ["+4.2 points", ""], "from nothing by the same rule");
+        assert_eq!(
+            change(Unit::MilliPercent, 0, 4_200),
+            ["+4.2 points", ""],
+            "from nothing by the same rule"
+        );
         assert_eq!(change(Unit::Count, 0, 3), ["+3", ""]);
         assert_eq!(change(Unit::Count, 3, 3), ["=", ""]);
     }

@@ -16,7 +16,7 @@ use crate::analysis::diff::{State, Two, list};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::Matches;
 use crate::format::{self, Column, Form, Look, Scale, UNKNOWN, Value};
-use crate::model::{Basis, Better, FunctionId, Profile, SymbolKey, Unit};
+use crate::model::{Basis, Better, FunctionId, SymbolKey, Unit};
 use crate::query::{Pair, Step};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
@@ -132,9 +132,7 @@ impl Asked {
     /// One line, when a side has no costs.
     pub fn of(cx: &ViewCx<'_>, pair: &Pair) -> Result<Self, String> {
         let metric = shown(cx.interaction.metric, &pair.base.profile, &pair.head.profile)?;
-        let of = |key, profile: &Profile| Measure::of(key, profile).ok_or("one of the runs has no costs");
-        let (base_measure, measure) =
-            (of(metric.base, &pair.base.profile)?, of(metric.head, &pair.head.profile)?);
+        let [base_measure, measure] = metric.measures(&pair.base.profile, &pair.head.profile);
         let now = cx.interaction;
         let functions = DiffFunctions { scope: now.scope.clone(), metric, range: now.range };
         Ok(Self { functions, measure, base_measure })
@@ -165,6 +163,12 @@ impl Asked {
         head.find_metric(self.functions.metric.head).map_or(Better::Lower, |id| head.metric(id).better)
     }
 
+    /// In relation to what costs are shown. Shares stand in relation to the whole already.
+    #[must_use]
+    pub fn normalise(&self, cx: &ViewCx<'_>) -> Normalise {
+        if self.shares_only() { Normalise::Nothing } else { cx.interaction.normalise }
+    }
+
     /// True when only shares of the whole compare.
     #[must_use]
     pub fn shares_only(&self) -> bool {
@@ -174,11 +178,17 @@ impl Asked {
 
 /// Says what is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on. By what
 /// costs are multiplied or divided stands above them.
-pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, related: &Related, not_related: Option<&str>) {
+pub fn notices(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    asked: &Asked,
+    related: &Related,
+    not_related: Option<&str>,
+) {
     if let Some(why) = &asked.functions.metric.why_not {
         cx.note(Tone::Warning, "Shares only", format!("Shares only: {why}."));
     }
-    if asked.shares_only() && cx.interaction.normalise == Normalise::Nothing {
+    if asked.shares_only() {
         note_line(ui, Tone::Neutral, "Only shares compare: the total of each run is 100 %.".to_owned());
     } else {
         relation(cx, ui, related, not_related);
@@ -245,7 +255,7 @@ pub fn normalise_line(
 /// nothing is per call here. A picture whose sizes are costs shows both runs as large as each other where only shares
 /// compare. Asked at place `n`.
 pub fn related_paths(cx: &ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
-    let to = match cx.interaction.normalise {
+    let to = match asked.normalise(cx) {
         _ if picture && asked.shares_only() => Normalise::Total,
         Normalise::Call => {
             return (Related::default(), Some("calls on one path are not normalised by calls".to_owned()));
@@ -378,7 +388,12 @@ const POSSIBLE: u64 = 100;
 
 /// Chooses in relation to what costs are shown, for all panes. What cannot be chosen says why.
 pub fn normalise(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked) {
-    let now = cx.interaction.normalise;
+    let now = asked.normalise(cx);
+    if let Some(why) = &asked.functions.metric.why_not {
+        let button = ui.add_enabled(false, egui::Button::new(now.title()));
+        button.on_disabled_hover_text(format!("Shares only: {why}."));
+        return;
+    }
     let mut picked = now;
     let field = combo("normalise").selected_text(now.title()).show_ui(ui, |ui| {
         for (place, to) in (POSSIBLE..).zip(Normalise::ALL) {
@@ -517,10 +532,8 @@ pub fn legend(ui: &mut Ui) {
     let about = "Colours: less to more";
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, about));
     let top = |height: f32| whole.center().y - height / 2.0;
-    let rect = Rect::from_min_size(
-        pos2(whole.left() + less.size().x + space::MEDIUM, top(10.0)),
-        vec2(84.0, 10.0),
-    );
+    let rect =
+        Rect::from_min_size(pos2(whole.left() + less.size().x + space::MEDIUM, top(10.0)), vec2(84.0, 10.0));
     let at = pos2(whole.right() - more.size().x, top(more.size().y));
     ui.painter().galley(pos2(whole.left(), top(less.size().y)), less, palette.text_weak);
     ui.painter().galley(at, more, palette.text_weak);

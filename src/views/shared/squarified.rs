@@ -158,12 +158,7 @@ fn worst(sum: f32, largest: f32, smallest: f32, side: f32) -> f32 {
 }
 
 /// Puts a row at the short side of `rest`; returns what is left.
-fn place_row(
-    row: &[(Option<u32>, f32)],
-    sum: f32,
-    rest: Rect,
-    found: &mut Vec<(Option<u32>, Rect)>,
-) -> Rect {
+fn place_row(row: &[(Option<u32>, f32)], sum: f32, rest: Rect, found: &mut Vec<(Option<u32>, Rect)>) -> Rect {
     let upright = rest.width() >= rest.height();
     let side = if upright { rest.height() } else { rest.width() };
     let thick = (sum / side).min(if upright { rest.width() } else { rest.height() });

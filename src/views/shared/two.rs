@@ -167,16 +167,22 @@ impl<'a> TwoTable<'a> {
             )
             .rank(5)
             .room(5.0),
-            Column::cost("base", written.title(&format!("{} base", self.cost)), written.cost(true), |r: &TwoRow| {
-                Value::number(r.costs.base)
-            })
+            Column::cost(
+                "base",
+                written.title(&format!("{} base", self.cost)),
+                written.cost(true),
+                |r: &TwoRow| Value::number(r.costs.base),
+            )
             .sorts(TwoKey::Base)
             .room(15.0)
             .rank(2)
             .hint("In the baseline"),
-            Column::cost("head", written.title(&format!("{} head", self.cost)), written.cost(false), |r: &TwoRow| {
-                Value::number(r.costs.head)
-            })
+            Column::cost(
+                "head",
+                written.title(&format!("{} head", self.cost)),
+                written.cost(false),
+                |r: &TwoRow| Value::number(r.costs.head),
+            )
             .sorts(TwoKey::Head)
             .room(15.0)
             .rank(1)

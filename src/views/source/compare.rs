@@ -125,10 +125,7 @@ impl View for DiffSourceView {
 /// What is to be known about the texts.
 fn notices(cx: &mut ViewCx<'_>, found: &SourceDiff) {
     let (short, text) = match (&found.texts.base, &found.texts.head) {
-        (None, None) => (
-            "No source",
-            "The source was found for neither run: lines are those with costs.",
-        ),
+        (None, None) => ("No source", "The source was found for neither run: lines are those with costs."),
         _ if !found.by_line => (
             "Per function",
             "Both runs know costs per function, not per line: they stand at the line where it is defined.",
@@ -144,7 +141,9 @@ fn notices(cx: &mut ViewCx<'_>, found: &SourceDiff) {
 fn footer(found: &SourceDiff, told: &Told<'_>) -> String {
     let count = |state: RowState| found.rows.iter().filter(|r| r.lines.state() == Some(state)).count() as i64;
     let mut text = match found.sum.state() {
-        Some(_) if !told.asked.shares_only() => format!("self cost of these lines: {}", told.change(found.sum)),
+        Some(_) if !told.asked.shares_only() => {
+            format!("self cost of these lines: {}", told.change(found.sum))
+        }
         _ => String::new(),
     };
     if found.changed {
@@ -182,24 +181,30 @@ fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a SourceDiff) -> Vec<LineP
         Column::number("line head", "Line", Form::Decimals(0), move |r: &LinePair| line(r.lines.head))
             .room(6.0)
             .hint("Line in the new run's version"),
-        Column::cost("base", written.title("Self base"), written.cost(true), move |r: &LinePair| cost(own(r).base))
-            .rank(2)
-            .room(14.0)
-            .hint("Self cost of the line in the baseline"),
-        Column::cost("head", written.title("Self head"), written.cost(false), move |r: &LinePair| cost(own(r).head))
-            .rank(1)
-            .room(14.0)
-            .hint("Self cost of the line in the new run"),
+        Column::cost("base", written.title("Self base"), written.cost(true), move |r: &LinePair| {
+            cost(own(r).base)
+        })
+        .rank(2)
+        .room(14.0)
+        .hint("Self cost of the line in the baseline"),
+        Column::cost("head", written.title("Self head"), written.cost(false), move |r: &LinePair| {
+            cost(own(r).head)
+        })
+        .rank(1)
+        .room(14.0)
+        .hint("Self cost of the line in the new run"),
     ];
     if written.subtracts() {
         let changes = found.rows.iter().filter_map(|r| own(r).change());
         let most = changes.map(f64::abs).fold(0.0, f64::max);
         columns.push(
-            Column::cost("delta", written.title("Δ"), written.change(), move |r: &LinePair| cost(own(r).change()))
-                .look(Look::Change(most, asked.better(pair)))
-                .quiet(move |r: &LinePair| pair::is_noise(own(r)))
-                .room(14.0)
-                .hint("head − base"),
+            Column::cost("delta", written.title("Δ"), written.change(), move |r: &LinePair| {
+                cost(own(r).change())
+            })
+            .look(Look::Change(most, asked.better(pair)))
+            .quiet(move |r: &LinePair| pair::is_noise(own(r)))
+            .room(14.0)
+            .hint("head − base"),
         );
         columns.push(
             Column::number("relative", "Δ %", Form::Growth, move |r: &LinePair| match r.own.state() {

@@ -50,9 +50,12 @@ impl View for DiffSummary {
             let Some(story) = cx.ask_pair(&question, 0).content(ui, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
-            let query = DiffRelated { functions: asked.functions.clone(), to: cx.interaction.normalise };
+            let query = DiffRelated { functions: asked.functions.clone(), to: asked.normalise(cx) };
             let related = cx.ask_pair(&query, 1).beside();
-            pair::normalise_line(cx, ui, asked, related.as_deref());
+            // Runs that are requests alone have no costs of functions to relate.
+            if !story.functions.rows.is_empty() {
+                pair::normalise_line(cx, ui, asked, related.as_deref());
+            }
             card(ui, "", |ui| {
                 let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
                 let related = related.as_deref().and_then(|related| related.as_ref().ok());
@@ -66,7 +69,9 @@ impl View for DiffSummary {
             requests(ui, &story);
             heap(cx, ui, &pair, &story);
             findings(ui, &story);
-            matched(ui, &pair, &story);
+            if !story.functions.rows.is_empty() {
+                matched(ui, &pair, &story);
+            }
         });
     }
 }
@@ -226,7 +231,7 @@ fn movers(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
     let list = |which, place| {
         let query = DiffList {
             functions: asked.functions.clone(),
-            to: cx.interaction.normalise,
+            to: asked.normalise(cx),
             which,
             sort: DiffSort::default(),
             search: String::new(),
@@ -265,9 +270,7 @@ fn functions(
                     let share = points(row.own(), list.diff.whole);
                     (pair::points(share), share.unwrap_or(0.0))
                 }
-                false => {
-                    (pair::signed(asked.unit(false), Some(change)) + list.related.to.per(), change)
-                }
+                false => (pair::signed(asked.unit(false), Some(change)) + list.related.to.per(), change),
             };
             let note = match row.state() {
                 State::Both if asked.shares_only() => String::new(),
@@ -298,9 +301,8 @@ fn functions(
         if more > 0 {
             let count = format::count(more as i64);
             let rest = list.order.iter().skip(MOVERS);
-            let rest: f64 = rest
-                .filter_map(|&i| list.related.own(&list.diff.rows[i as usize]).change())
-                .sum();
+            let rest: f64 =
+                rest.filter_map(|&i| list.related.own(&list.diff.rows[i as usize]).change()).sum();
             let text = match asked.shares_only() || per_call {
                 true => format!("{count} more"),
                 false => {

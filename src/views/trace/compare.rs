@@ -56,7 +56,8 @@ impl View for DiffTraces {
             };
             self.of = of(false).or_else(|| of(true)).or_else(|| self.of.take());
         }
-        let Some(same) = cx.ask_pair(&SameTraces { asked: cx.asked() }, 2).content(ui, "Pairing traces") else {
+        let Some(same) = cx.ask_pair(&SameTraces { asked: cx.asked() }, 2).content(ui, "Pairing traces")
+        else {
             return;
         };
         let query = DiffTrace { of: self.of.clone(), asked: cx.asked() };
@@ -281,7 +282,8 @@ impl<'a, 'b> Rows<'a, 'b> {
                 let r = pair.run(base).profile.requests.get(tree.steps[at as usize].request?)?;
                 Some(r.tokens.prompt().unwrap_or(0).saturating_add(r.tokens.output?) as f64)
             };
-            let all = |r: &Request| Some(r.tokens.prompt().unwrap_or(0).saturating_add(r.tokens.output?) as f64);
+            let all =
+                |r: &Request| Some(r.tokens.prompt().unwrap_or(0).saturating_add(r.tokens.output?) as f64);
             let of = Two { base: side(true), head: side(false) };
             with_elsewhere(pair, row, of, |r, _, _| all(r))
         };
@@ -348,11 +350,13 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
         if most(&paid) > 0.0 {
             columns.push(
-                Column::cost("cost", "Δ cost", money.change(), move |row| Value::number(change(found, row, paid(row))))
-                    .look(Look::Change(moved(&paid), Better::Lower))
-                    .room(13.0)
-                    .rank(4)
-                    .hint("What the request cost: head − base"),
+                Column::cost("cost", "Δ cost", money.change(), move |row| {
+                    Value::number(change(found, row, paid(row)))
+                })
+                .look(Look::Change(moved(&paid), Better::Lower))
+                .room(13.0)
+                .rank(4)
+                .hint("What the request cost: head − base"),
             );
         }
         columns
@@ -375,9 +379,8 @@ impl grid::Rows for Rows<'_, '_> {
     fn label(&self, at: usize) -> String {
         let row = self.row(at);
         let of = took_of(self.pair, self.found, row);
-        let side = |value: Option<f64>| {
-            value.map_or_else(|| UNKNOWN.to_owned(), |v| format::duration(v as i64))
-        };
+        let side =
+            |value: Option<f64>| value.map_or_else(|| UNKNOWN.to_owned(), |v| format::duration(v as i64));
         let change = change(self.found, row, of).map_or_else(String::new, |change| {
             format!(", change {}", pair::signed(Unit::Nanoseconds, Some(change)))
         });
