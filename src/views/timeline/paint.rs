@@ -35,6 +35,9 @@ const MARK: f32 = 3.0;
 /// Columns of the strip of a folded group.
 const BUSY_COLUMNS: u32 = 800;
 
+/// The figures of all counters of a run.
+type OfCounters = Arc<Vec<Option<Figures>>>;
+
 /// What lanes are painted from.
 pub(super) struct Scene<'a> {
     pub profile: &'a Arc<Profile>,
@@ -44,9 +47,9 @@ pub(super) struct Scene<'a> {
     pub colors: &'a Colors,
     pub phases: Option<&'a Phases>,
     pub lod: Option<Arc<Lod>>,
-    pub figures: Arc<Vec<Option<Figures>>>,
+    pub figures: OfCounters,
     /// The run beside this one, whose counters have the scale of this one's, and what they reached.
-    pub beside: Option<(Arc<Profile>, Arc<Vec<Option<Figures>>>)>,
+    pub beside: Option<(Arc<Profile>, OfCounters)>,
     pub packing: Option<Arc<Packing>>,
     pub events: Option<Arc<EventIndex>>,
     /// True when transforms change the rows.
