@@ -593,3 +593,21 @@ fn what_cannot_be_related_is_refused_and_related_costs_have_their_unit() {
     let text = ran(base, head, &["--normalise", "second"]).stdout;
     assert!(text.contains("/s "), "{text}");
 }
+
+#[test]
+fn a_condition_on_a_name_of_several_functions_asks_which() {
+    let text = |cost: u32| {
+        format!("events: Ir\n\nfl=app.py\nfn=decode\n1 10\n\nfl=lib/json/decoder.py\nfn=decode\n1 {cost}\n")
+    };
+    let [base, head] = written("several_of_a_name", &text(20), &text(30));
+    let gate = |condition| inferscope(&["diff", &base, &head, "--fail-if", condition]);
+    let asked = gate("fn:decode.self>+5");
+    assert_eq!(asked.code, Some(4), "{}", asked.stderr);
+    assert!(
+        asked.stderr.contains("write fn:lib/json/decoder.py:decode, fn:app.py:decode"),
+        "{}",
+        asked.stderr
+    );
+    assert_eq!(gate("fn:json/decoder.py:decode.self>+5").code, Some(1));
+    assert_eq!(gate("fn:app.py:decode.self>+5").code, Some(0));
+}

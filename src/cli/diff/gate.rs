@@ -363,15 +363,31 @@ fn requests(c: &Comparison) -> Result<&RequestDiff, String> {
     c.requests.as_ref().ok_or_else(|| "the runs have no requests".to_owned())
 }
 
-/// The function of a name; of several the one that costs most.
+/// The function of a name, or of the end of its file's path and its name: «decode», «json/decoder.py:decode». Of several in one
+/// file (lambdas) the one that costs most.
 fn find<'a>(c: &'a Comparison, name: &str) -> Result<&'a Row, String> {
+    let rows = |is: &dyn Fn(&Row) -> bool| c.functions.rows.iter().filter(|r| is(r)).collect::<Vec<_>>();
+    let mut found = rows(&|r| c.name(r) == name);
+    if let (true, Some((path, name))) = (found.is_empty(), name.rsplit_once(':')) {
+        let in_file = |r: &Row| c.place(r).0.is_some_and(|file| ends_with_path(&file, path));
+        found = rows(&|r| c.name(r) == name && in_file(r));
+    }
     let size = |r: &Row| r.total().base.unwrap_or(0).max(r.total().head.unwrap_or(0));
-    c.functions
-        .rows
-        .iter()
-        .filter(|r| c.name(r) == name)
-        .max_by_key(|r| size(r))
-        .ok_or_else(|| format!("neither run has a function «{name}»"))
+    found.sort_by_key(|r| std::cmp::Reverse(size(r)));
+    let file = |r: &Row| c.place(r).0;
+    match found[..] {
+        [] => Err(format!("neither run has a function «{name}»")),
+        [first, ref others @ ..] if others.iter().all(|r| file(r) == file(first)) => Ok(first),
+        _ => {
+            let place = |r: &&Row| format!("fn:{}:{name}", file(r).unwrap_or_default());
+            let several = found.iter().take(3).map(place).collect::<Vec<_>>().join(", ");
+            Err(format!("{} functions are called «{name}»: write {several}", found.len()))
+        }
+    }
+}
+
+fn ends_with_path(file: &str, end: &str) -> bool {
+    file.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with(['/', '\\']))
 }
 
 fn decide(limit: Limit, figures: &Figures, evidence: bool) -> (Outcome, String) {
