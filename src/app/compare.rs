@@ -8,7 +8,7 @@ use super::bar::shorten;
 use crate::query::RunId;
 use crate::state::{OpenRun, RunState, Session};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, space};
+use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{chip, combo, icon_button, link_button, primary_button};
 use crate::views::{OneOfBaselines, OtherRun};
 
@@ -81,12 +81,15 @@ impl Pairing {
                 if ui.button("Open a file…").clicked() {
                     actions.push(Action::Open);
                 }
-                if ui.button("Only show them").on_hover_text("Each in a tab of its own").clicked() {
+                let about = "Each in a tab of its own; Ctrl+D asks again";
+                if ui.button("Only show them").on_hover_text(about).clicked() {
                     ui.close();
                 }
             });
         });
-        (!done && !modal.should_close()).then_some(self)
+        // A click beside the question is no answer to it.
+        let escaped = modal.is_top_modal && ui.input(|i| i.key_pressed(egui::Key::Escape));
+        (!done && !escaped && !modal.response.should_close()).then_some(self)
     }
 }
 
@@ -119,6 +122,12 @@ impl App {
         match (&ids[..], before) {
             ([base, head], _) => {
                 self.overlay = super::Overlay::Compare(Pairing::new(Some(*base), Some(*head)));
+            }
+            ([_, _, ..], _) => {
+                self.say(
+                    Tone::Info,
+                    "To compare two of them: Ctrl+D, or «Set as baseline» (B) on one.".to_owned(),
+                );
             }
             ([head], Some(base)) if self.session.baseline().is_none() => {
                 self.offer = Some(Offer { base, head: *head });

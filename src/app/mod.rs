@@ -619,7 +619,7 @@ impl App {
     /// Draws one frame.
     pub fn ui(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
-        if let Some(action) = action::pressed(&ctx)
+        if let Some(action) = action::pressed(&ctx).map(|action| self.meant(action))
             && self.can(action)
         {
             self.act(action, &ctx);
@@ -632,6 +632,14 @@ impl App {
             && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
         {
             self.command(Command::Search(String::new()));
+        }
+        if self.runs_shown
+            && matches!(self.overlay, Overlay::None)
+            && !ctx.text_edit_focused()
+            && !egui::Popup::is_any_open(&ctx)
+            && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
+        {
+            self.runs_shown = false;
         }
         let idle = self.session.now().is_some_and(|now| now.selection.is_none() && now.search.is_empty());
         if idle

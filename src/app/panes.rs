@@ -445,6 +445,11 @@ struct Behavior<'a> {
 /// Says why there is nothing to show; true when there is not.
 fn explain(kind: &ViewKind, frame: &Frame<'_>, wishes: &mut Vec<Wish>, ui: &mut egui::Ui) -> bool {
     let Err(why) = kind.can_show(frame.subject) else { return false };
+    // Of two compared runs one would be enough.
+    let why = match frame.subject.pair() {
+        Some(_) => format!("Neither run: {why}"),
+        None => why.to_owned(),
+    };
     if frame.live {
         let title = format!("No {} yet", format::within_a_line(kind.title));
         let why = "The recording goes on. What this view shows comes with it, or when the program ends.";
@@ -452,7 +457,7 @@ fn explain(kind: &ViewKind, frame: &Frame<'_>, wishes: &mut Vec<Wish>, ui: &mut 
         return true;
     }
     let title = views::lacks(kind.title);
-    let mut empty = EmptyState::new(Icon::Info, &title, why);
+    let mut empty = EmptyState::new(Icon::Info, &title, &why);
     if samples::answers_in(kind.id) {
         empty = empty.action("Open a sample");
     }

@@ -227,6 +227,8 @@ pub struct ViewCx<'a> {
     pub of_base: bool,
     /// What the axis of a chart spans at least, in its units: as much as that of the chart beside it.
     pub extent: f64,
+    /// The other run, where each of two has a view in this pane.
+    pub beside: Option<&'a Run>,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of the run beside it.
     pub lead: i64,
     /// The selection that the pane has seen; its host's.
@@ -264,6 +266,7 @@ impl<'a> ViewCx<'a> {
             of_base: false,
             follower: false,
             extent: 0.0,
+            beside: None,
             lead: 0,
             follow: Follow::default(),
             out,
@@ -292,6 +295,7 @@ impl<'a> ViewCx<'a> {
             of_base: base,
             follower: self.follower,
             extent: self.extent,
+            beside: self.subject.pair().map(|pair| pair.run(!base)),
             lead: self.lead,
             follow: Follow::default(),
             out: self.out,
@@ -369,6 +373,12 @@ impl ViewCx<'_> {
     pub fn ask_base<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
         let base = self.subject.pair().map(|pair| &pair.base);
         let answer = base.map(|base| self.engine.ask(base, query, self.slot(place) | OF_BASE));
+        Reply::new(answer, &self.out.asking)
+    }
+
+    /// Asks a question about the run beside the one that this view shows.
+    pub fn ask_beside<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        let answer = self.beside.map(|run| self.engine.ask(run, query, self.slot(place)));
         Reply::new(answer, &self.out.asking)
     }
 

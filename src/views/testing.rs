@@ -236,14 +236,19 @@ fn built<'a, V: View + ?Sized + 'a>(
     )
 }
 
-/// Pictures to look at: `PROFILE=run.prof OUT=folder KINDS='graph stages' cargo test --lib view_pictures -- --ignored`.
+/// Pictures to look at: `PROFILE=run.prof OUT=folder KINDS='graph stages' cargo test --lib view_pictures -- --ignored`;
+/// with `BASE=before.prof` those of both.
 #[test]
 #[ignore = "writes pictures to look at"]
 fn view_pictures() {
     let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
-    let input = Input::Path(set("PROFILE").into());
-    let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
-    let profile = Arc::new(profile);
+    let read = |file: String| {
+        let input = Input::Path(file.into());
+        Arc::new(crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap())
+    };
+    let profile = read(set("PROFILE"));
+    // Another run that it is compared with.
+    let base = std::env::var("BASE").ok().map(read);
     let sizes: Vec<(f32, f32)> = std::env::var("SIZES").map_or_else(
         |_| vec![(1600.0, 1000.0), (1024.0, 640.0), (520.0, 300.0)],
         |text| {
@@ -256,7 +261,13 @@ fn view_pictures() {
     for id in kinds.split(' ') {
         for theme in [Theme::Dark, Theme::Light] {
             for &(w, h) in &sizes {
-                let mut stage = Stage::new(id, profile.clone());
+                let mut stage = match &base {
+                    Some(base) => Stage::pair(id, base.clone(), profile.clone()),
+                    None => Stage::new(id, profile.clone()),
+                };
+                if let Ok(to) = std::env::var("NORMALISE") {
+                    stage.send(Command::SetNormalise(serde_json::from_value(to.into()).unwrap()));
+                }
                 if let Ok(search) = std::env::var("SEARCH") {
                     stage.send(Command::Search(search));
                 }

@@ -271,7 +271,7 @@ fn compare(
     if base.iter().chain(head).filter(|f| *f == Path::new("-")).count() > 1 {
         return Err(Failure::new("-: standard input holds one file; name the others"));
     }
-    [base, head].into_iter().try_for_each(|side| each_once(side))?;
+    [base, head].into_iter().try_for_each(each_once)?;
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
     let (Some(first), Some(last)) = (base.first(), head.first()) else {

@@ -163,6 +163,9 @@ fn hash(text: &str) -> u64 {
 }
 
 impl Palette {
+    /// A change of less than this part of the larger side is shown as none.
+    pub const NOISE: f32 = 0.02;
+
     /// Number of different span colours.
     #[must_use]
     pub fn span_colors(&self) -> usize {
@@ -262,8 +265,7 @@ impl Palette {
     /// gets. Within ±0.02 it is noise and neutral. Greenish blue is better, orange worse, violet neither.
     #[must_use]
     pub fn diff(&self, change: f32, better: Better) -> Color32 {
-        const NOISE: f32 = 0.02;
-        if change.is_nan() || change.abs() < NOISE {
+        if change.is_nan() || change.abs() < Self::NOISE {
             return self.scales.neutral;
         }
         let strength = change.abs().min(1.0);
@@ -272,6 +274,6 @@ impl Palette {
             (Better::Lower, true) | (Better::Higher, false) => self.scales.worse,
             (Better::Lower, false) | (Better::Higher, true) => self.scales.better,
         };
-        mix(ends[0], ends[1], (strength - NOISE) / (1.0 - NOISE))
+        mix(ends[0], ends[1], (strength - Self::NOISE) / (1.0 - Self::NOISE))
     }
 }

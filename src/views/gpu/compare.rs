@@ -1,16 +1,21 @@
 //! What GPUs did in two runs.
 
+use std::cmp::Reverse;
+
 use egui::Ui;
 
 use crate::analysis::diff::Two;
 use crate::analysis::gpu::GpuBusy;
 use crate::analysis::kernels::{GpuWorkTable, WorkClass, WorkTable};
 use crate::analysis::launches::{Launches, LaunchesIn};
+use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::overview::Distribution;
-use crate::model::{Profile, Unit};
+use crate::model::Unit;
+use crate::query::Pair;
 use crate::views::parts::{card, remark};
-use crate::views::shared::board::{Board, scrolled};
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::board::{Board, GAP, scrolled};
+use crate::views::shared::figures::{TwoFigure, two_costs, two_figures};
+use crate::views::shared::pair;
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -27,13 +32,13 @@ impl View for DiffGpu {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         let asked = GpuWorkTable(cx.interaction.range);
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up kernels") else { return };
+        let Some(matches) = cx.ask_pair(&MatchQuery, 1).content(ui, "Pairing kernels") else { return };
         let [of_base, of_head] = cx.both_beside(&LaunchesIn(cx.interaction.range), 2);
         let launches = [of_base.as_deref(), of_head.as_deref()];
         let told = launches.iter().flatten().any(|l| l.latency.is_some());
-        let profiles = [&pair.base.profile, &pair.head.profile];
         let tables = [&*in_base, &*in_head];
         scrolled(ui, |ui| {
-            self.board.show(ui, if told { 4 } else { 3 }, |i, ui| match i {
+            self.board.show(ui, if told { 3 } else { 2 }, |i, ui| match i {
                 0 => card(ui, "Busy and idle", |ui| {
                     let sum = |of: fn(&GpuBusy) -> i64| {
                         let [base, head] = tables
@@ -45,9 +50,11 @@ impl View for DiffGpu {
                     remark(ui, "Sums over all GPUs.");
                 }),
                 1 => card(ui, "Classes of work", |ui| classes(ui, tables)),
-                2 => card(ui, "Kernels and copies", |ui| kernels(ui, profiles, tables)),
                 _ => card(ui, "From launch to start", |ui| launched(ui, launches)),
             });
+            // Names of kernels are long, and their ends tell them apart.
+            ui.add_space(GAP);
+            card(ui, "Kernels and copies", |ui| kernels(ui, &pair, &matches, tables));
         });
     }
 }
@@ -93,24 +100,20 @@ fn classes(ui: &mut Ui, tables: [&WorkTable; 2]) {
     two_figures(ui, told.map(|(name, values)| time(name, values)));
 }
 
-/// Work by name, largest change first.
-fn kernels(ui: &mut Ui, profiles: [&std::sync::Arc<Profile>; 2], tables: [&WorkTable; 2]) {
-    let mut rows: Vec<(&str, Two<i64>)> = Vec::new();
-    for (side, (profile, table)) in profiles.into_iter().zip(tables).enumerate() {
-        for row in &table.rows {
-            let name = profile.function_name(row.function);
-            let at = rows.iter().position(|r| r.0 == name).unwrap_or_else(|| {
-                rows.push((name, Two::default()));
-                rows.len() - 1
-            });
-            let values = &mut rows[at].1;
-            let value = if side == 0 { &mut values.base } else { &mut values.head };
-            *value = Some(value.unwrap_or(0).saturating_add(row.total));
-        }
-    }
+/// Work by function, largest change first; kernels pair as functions do everywhere.
+fn kernels(ui: &mut Ui, pair: &Pair, matches: &Matches, tables: [&WorkTable; 2]) {
+    let of = |table: &WorkTable| table.rows.iter().map(|row| (row.function, ())).collect::<Vec<_>>();
+    let mut rows: Vec<(String, Two<i64>)> = pair::paired(matches, [&of(tables[0]), &of(tables[1])])
+        .into_iter()
+        .map(|at| {
+            let row =
+                Two { base: at.base.map(|i| &tables[0].rows[i]), head: at.head.map(|i| &tables[1].rows[i]) };
+            (pair::function_name(pair, row.map(|r| r.function)), row.map(|r| r.total))
+        })
+        .collect();
     let change = |v: &Two<i64>| (v.head.unwrap_or(0) - v.base.unwrap_or(0)).unsigned_abs();
-    rows.sort_by_key(|r| std::cmp::Reverse(change(&r.1)));
-    two_figures(ui, rows.iter().take(LISTED).map(|(name, values)| time(name, *values)));
+    rows.sort_by_key(|r| Reverse(change(&r.1)));
+    two_costs(ui, rows.iter().take(LISTED).map(|(name, values)| time(name, *values)));
     if rows.len() > LISTED {
         remark(ui, &format!("{} more whose time changed less.", rows.len() - LISTED));
     }
