@@ -25,7 +25,7 @@ mod tests;
 
 use super::Gives::{Time, Tree};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-pub(super) use draw::{Metrics, Paths, Plain, Row, name, ordered, rows, tell};
+pub(super) use draw::{INSIDE, Metrics, Paths, Plain, Row, name, ordered, rows, tell};
 pub(super) use read::{Code, Stacks, read};
 
 /// What the list of formats says, and how it is read.

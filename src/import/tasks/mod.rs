@@ -80,10 +80,10 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let mut taken = vec![false; sampled.len()];
     for (place, (process, world, calendar)) in worlds.iter().enumerate() {
         cx.checkpoint(source)?;
-        if let Some(full) = world.full {
-            let from = full.saturating_add(*calendar).saturating_sub(first);
+        if let Some((time, why)) = process.stopped {
+            let from = time.saturating_add(*calendar).saturating_sub(first);
             let text = format!("process {}, from {} on", process.pid, format::duration(from));
-            cx.builder.warn("tasks were recorded until the room for them was used up", &text);
+            cx.builder.warn(&format!("tasks were recorded until {why}; what came then is missing"), &text);
         }
         let shift = calendar.saturating_sub(first);
         let drawing = Drawing {

@@ -92,8 +92,6 @@ pub(super) struct World {
     pub(super) wakes_left_out: u64,
     /// First and last record.
     pub(super) bounds: Option<(i64, i64)>,
-    /// From when on nothing was recorded for want of room.
-    pub(super) full: Option<i64>,
     by_number: FxHashMap<u64, Index>,
     thread_of: FxHashMap<usize, Index>,
 }
@@ -229,7 +227,6 @@ impl World {
                     ran.2 = Some(time);
                 }
             }
-            Kind::Full => self.full = Some(self.full.map_or(time, |known| known.min(time))),
         }
     }
 
