@@ -22,13 +22,20 @@ pub enum WorkloadError {
     Stopped,
     /// It failed; one line for the user.
     Failed(String),
+    /// It could not begin, so that there is nothing to keep.
+    NotStarted {
+        /// One line for the user.
+        why: String,
+        /// The exit code with which a shell says so.
+        code: u8,
+    },
 }
 
 impl std::fmt::Display for WorkloadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Stopped => f.write_str("stopped"),
-            Self::Failed(why) => f.write_str(why),
+            Self::Failed(why) | Self::NotStarted { why, .. } => f.write_str(why),
         }
     }
 }

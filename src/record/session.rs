@@ -78,6 +78,13 @@ pub enum RecordError {
     Elsewhere(String),
     /// It was cancelled, and what it had recorded was thrown away.
     Cancelled,
+    /// What was to be recorded could not begin.
+    NotStarted {
+        /// Why.
+        why: String,
+        /// The exit code with which a shell says so.
+        code: u8,
+    },
     /// The recorder itself failed.
     Internal(String),
 }
@@ -85,7 +92,10 @@ pub enum RecordError {
 impl std::fmt::Display for RecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownWorkload(why) | Self::Parameter(why) | Self::Elsewhere(why) => f.write_str(why),
+            Self::UnknownWorkload(why)
+            | Self::Parameter(why)
+            | Self::Elsewhere(why)
+            | Self::NotStarted { why, .. } => f.write_str(why),
             Self::ForeignSubscriber => f.write_str(
                 "another tracing subscriber is installed; add inferscope::record::layer() to it at program start",
             ),
@@ -315,11 +325,18 @@ impl Session {
         let duration = until.map_or_else(|| scale.now(), |(ticks, _)| scale.ns(ticks));
         switch(false);
         lock(&self.shared).ended = Some(until.map_or_else(Instant::now, |(_, at)| at));
-        if self.context.is_cancelled() {
+        let nothing = match &outcome {
+            _ if self.context.is_cancelled() => Some(RecordError::Cancelled),
+            Err(WorkloadError::NotStarted { why, code }) => {
+                Some(RecordError::NotStarted { why: secrets::mask(why).into_owned(), code: *code })
+            }
+            _ => None,
+        };
+        if let Some(nothing) = nothing {
             if let Some(journal) = lock(&self.shared).journal.take() {
                 journal.discard();
             }
-            return Err(RecordError::Cancelled);
+            return Err(nothing);
         }
         self.context.stage("Assembling the profile");
         let profile = self.conclude(assembler, meta, &outcome, (duration, cost, used), journal);
@@ -495,7 +512,7 @@ impl Session {
         let end = match outcome {
             Ok(()) => None,
             Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),
-            Err(WorkloadError::Failed(why)) => {
+            Err(WorkloadError::Failed(why) | WorkloadError::NotStarted { why, .. }) => {
                 let why = secrets::mask(why);
                 assembler.warn("the recorded work failed (what it did before is kept)", &why);
                 meta.failed = Some(why.clone().into_owned());

@@ -299,8 +299,10 @@ def start_engine(r, books, common):
     def loop_runs():
         monitoring.set_events(tool, events.PY_START | events.PY_UNWIND | events.PY_THROW)
 
+    use = monitoring.use_tool_id
+
     def take():
-        monitoring.use_tool_id(tool, "inferscope")
+        use(tool, "inferscope")
         for event, callback in callbacks:
             monitoring.register_callback(tool, event, callback)
 
@@ -317,8 +319,6 @@ def start_engine(r, books, common):
         monitoring.free_tool_id(tool)
         return on, local
 
-    use = monitoring.use_tool_id
-
     @functools.wraps(use)
     def use_tool_id(tool_id, name, /):
         if tool_id == tool and not books.stopped:
@@ -333,7 +333,7 @@ def start_engine(r, books, common):
         nonlocal tool
         free = [other for other in TOOLS if other != tool and monitoring.get_tool(other) is None]
         if not free:
-            raise RuntimeError("the program took number %d of sys.monitoring, and there is no other" % tool)
+            raise r.Taken
         on, local = let_go()
         tool = free[0]
         take()

@@ -27,7 +27,7 @@ ROOT = 1 << 62
 NOTHING, FUTURE, TASK, MEMBERS, ENDED = range(5)
 RETURNED, FAILED, CANCELLED = range(3)
 # Why nothing is recorded any more, in the low bits of the time.
-NO_ROOM, NO_DISK, NO_DESCRIPTOR, BROKEN = range(1, 5)
+NO_ROOM, NO_DISK, NO_DESCRIPTOR, BROKEN, IS_TAKEN = range(1, 6)
 # How code of ours is called.
 OURS = "<inferscope "
 
@@ -37,6 +37,10 @@ STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 class Full(Exception):
     """There is no more room."""
+
+
+class Taken(Exception):
+    """The program needs what we would."""
 
 
 class Books:
@@ -271,7 +275,10 @@ kept = []
 def reason(why):
     import errno
 
-    known = {errno.ENOSPC: NO_DISK, errno.EDQUOT: NO_DISK, errno.EMFILE: NO_DESCRIPTOR, errno.ENFILE: NO_DESCRIPTOR}
+    known = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), NO_DISK)
+    known.update(dict.fromkeys((errno.EMFILE, errno.ENFILE), NO_DESCRIPTOR))
+    if isinstance(why, Taken):
+        return IS_TAKEN
     return NO_ROOM if isinstance(why, Full) else known.get(getattr(why, "errno", None), BROKEN)
 
 

@@ -101,7 +101,8 @@ impl<'a> Paths<'a> {
             is_seen[stack.code as usize] |= !is_around;
         }
         let codes = stacks.codes.iter().zip(is_seen);
-        let functions = codes.map(|(code, seen)| (seen && !code.file.starts_with(INSIDE)).then(|| function(code)));
+        let functions =
+            codes.map(|(code, seen)| (seen && !code.file.starts_with(INSIDE)).then(|| function(code)));
         let functions = functions.collect();
         let waits = b.function(WAITS);
         let waits = b.frame(waits, 0);

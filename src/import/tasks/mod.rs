@@ -5,6 +5,7 @@
 //! calls and jobs that were open at the last record are unfinished. Lost: what a coroutine called that is none.
 
 mod draw;
+mod held;
 mod pack;
 mod reasons;
 mod records;
@@ -93,6 +94,8 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
             place: place as u64 & 0x7F,
         };
         let tracks = drawing.draw(&mut cx.builder);
+        let of_it: Vec<_> = sampled.iter().filter(|s| s.pid == process.pid).collect();
+        drawing.findings(&tracks, &of_it, &mut cx.builder);
         // A process may have been sampled in parts, before and after it became another program.
         for (n, stacks) in sampled.iter().enumerate().filter(|(_, s)| s.pid == process.pid) {
             if !std::mem::replace(&mut taken[n], true) {

@@ -97,8 +97,9 @@ pub(super) struct Process<'a> {
 fn stopped(word: u64) -> Option<(i64, &'static str)> {
     let why = match word & 7 {
         1 => "the room for them was used up",
-        2 => "the disk was full",
+        2 => "there was no room on the disk",
         3 => "the program had no file descriptor left",
+        5 => "the program took both numbers of sys.monitoring",
         _ => "the recorder in the program failed",
     };
     i64::try_from(word).ok().filter(|time| *time > 0).map(|time| (time, why))

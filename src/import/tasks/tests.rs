@@ -298,7 +298,7 @@ fn what_was_open_at_the_last_record_is_unfinished() {
     let rows = &track(&p, "main (Task-1)").1.rows;
     assert!(rows.iter().all(|s| s.status == SpanStatus::Unfinished && s.end == 9 * MS as i64), "{rows:?}");
     assert_eq!(p.warnings.len(), 1, "{:?}", p.warnings);
-    assert!(p.warnings[0].kind.contains("the disk was full"), "{:?}", p.warnings);
+    assert!(p.warnings[0].kind.contains("no room on the disk"), "{:?}", p.warnings);
     assert!(p.warnings[0].first.contains("process 7, from 9.00 ms"), "{:?}", p.warnings);
 }
 

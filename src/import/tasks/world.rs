@@ -41,6 +41,13 @@ pub(super) struct Step {
     pub(super) delay: i64,
 }
 
+impl Thread {
+    /// Whether it is the one that was sampled with these numbers of the system and of Python, 0 where they are not known.
+    pub(super) fn is_sampled_as(&self, native: u64, ident: u64) -> bool {
+        native > 0 && self.native == native || ident > 0 && self.ident == ident
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     pub(super) name: String,

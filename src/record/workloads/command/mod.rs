@@ -309,8 +309,8 @@ impl Workload for Command {
         let one = settings.echo && is_one();
         let (mut child, both) = spawn(words_of_it, &surroundings, one).map_err(|e| {
             // As a shell says it.
-            cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
-            WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
+            let code = if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            WorkloadError::NotStarted { why: format!("{} could not be started: {e}", words[0]), code }
         })?;
         cx.watch(child.id());
         let sampling = reader.filter(|r| *r == inject::Reader::Outside);

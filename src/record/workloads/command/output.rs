@@ -70,12 +70,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(
-        from: impl Source,
-        stream: Stream,
-        echo: bool,
-        counts: Arc<Counts>,
-    ) -> Self {
+    pub(super) fn start(from: impl Source, stream: Stream, echo: bool, counts: Arc<Counts>) -> Self {
         let (ended, tail) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
         let (flag, last) = (ended.clone(), tail.clone());
         crate::jobs::spawn(stream.name(), move || {
@@ -146,8 +141,7 @@ impl<T: Read + Send + std::os::fd::AsFd + 'static> Source for T {
         if !fstat(ours).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo) {
             return true;
         }
-        let mut both =
-            [PollFd::new(self, PollFlags::IN), PollFd::from_borrowed_fd(ours, PollFlags::empty())];
+        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::from_borrowed_fd(ours, PollFlags::empty())];
         while let Err(e) = poll(&mut both, None) {
             if e != rustix::io::Errno::INTR {
                 return true;
