@@ -213,7 +213,7 @@ pub fn percent(share: f64) -> String {
     with_sign(share < 0.0, text)
 }
 
-/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`; `<0.1 %` is too small for a sign. From a hundred times as much on it
+/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`, `+<0.1 %`. From a hundred times as much on it
 /// is told how many times: `×250`.
 #[must_use]
 pub fn percent_change(share: f64) -> String {
@@ -222,7 +222,9 @@ pub fn percent_change(share: f64) -> String {
     }
     // Nearly twice is no «nearly all».
     let share = if (0.9995..1.0).contains(&share) { 1.0 } else { share };
-    plus(share >= 0.0005, percent(share))
+    // A share that is too small has no sign, a change has.
+    let is_small = share < 0.0 && percent(share) == percent(-share);
+    plus(share > 0.0, with_sign(is_small, percent(share)))
 }
 
 /// A change of a share in percentage points, with its sign: `+1.2`, `−30.0`, `0`; what is too small is `+<0.1`.

@@ -12,7 +12,6 @@ use super::tables::{self, TwoResults};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
-use crate::analysis::formula::Measure;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
@@ -145,17 +144,11 @@ impl Query<Pair> for DiffStory {
         let (h, in_head) = side(false)?;
         let times = [&in_base, &in_head].map(|side| side.iter().map(|o| o.elapsed).collect());
         let profiles = (base.profile(), head.profile());
-        let measure = Measure::of(metric.head, profiles.1);
-        let words = match &measure {
-            Some(measure) => headline::words(&functions, metric, &times, (&b, &h), measure),
-            None => Words::default(),
-        };
-        let sum = Figure {
-            name: "Total self",
-            unit: measure.map_or(Unit::None, |m| m.unit),
-            better: Better::Lower,
-            values: functions.sum,
-        };
+        let [_, measure] = metric.measures(profiles.0, profiles.1);
+        let requests = RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?));
+        let words = headline::words(&functions, metric, &times, (&b, &h), &measure, requests.as_ref());
+        let sum =
+            Figure { name: "Total self", unit: measure.unit, better: Better::Lower, values: functions.sum };
         let mut figures = figures(&in_base, &in_head);
         if metric.why_not.is_none() {
             figures.insert(figures.len().min(1), sum);
@@ -164,7 +157,7 @@ impl Query<Pair> for DiffStory {
             words,
             settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
             figures,
-            requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
+            requests,
             findings: findings(&base.get(&noted)?, &head.get(&noted)?),
             results: tables::results(profiles.0, profiles.1),
             heap: cx.get(&DiffHeap)?,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Two;
-use super::requests::pairs;
+use super::requests::{Partners, pairs};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::trace::{Kind, NO_STEP, Step, TraceList, TraceOf, Traces, Tree, Which};
@@ -70,7 +70,8 @@ impl Query<Pair> for DiffTrace {
         let traces = Traces { asked: self.asked.clone() };
         let lists = [base.get(&traces)?, head.get(&traces)?];
         let profiles = [&**base.profile(), &**head.profile()];
-        let ids = pairs(profiles[0], profiles[1]);
+        let ids: Vec<_> =
+            pairs(profiles[0], profiles[1]).into_iter().map(|Partners { ids, .. }| ids).collect();
         let first = || {
             let of = |list: &TraceList| list.first().map(|h| h.which.clone());
             of(&lists[1]).map(|which| (false, which)).or_else(|| of(&lists[0]).map(|which| (true, which)))

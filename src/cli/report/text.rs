@@ -507,8 +507,5 @@ fn warnings(out: &mut Page, p: &Profile) {
             format::counted(p.warnings.len() as i64, "kind of warning", "kinds of warnings")
         ),
     );
-    for w in &p.warnings {
-        let first = if w.first.is_empty() { String::new() } else { format!(" (first at {})", w.first) };
-        out.line(format_args!("  {} × {}{first}", w.count, w.kind));
-    }
+    p.warnings.iter().for_each(|w| out.line(format_args!("  {}", w.words())));
 }
