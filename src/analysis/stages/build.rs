@@ -55,15 +55,17 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         stages: Vec::new(),
         net: Net::default(),
         firsts: FxHashMap::default(),
+        entries: FxHashMap::default(),
         left_out: 0,
     };
     for &track in &tracks {
         builder.level = levels.get(&track).copied().unwrap_or(0);
         builder.track(track, job)?;
     }
-    let Builder { mut stages, mut net, firsts, left_out, .. } = builder;
+    let Builder { mut stages, mut net, firsts, mut entries, left_out, .. } = builder;
     sort_stages(&mut stages, &mut net);
-    links(profile, &stages, (&mut net, &firsts), job)?;
+    entries.values_mut().for_each(|of_track| of_track.sort_unstable_by_key(|entry| entry.start));
+    links(profile, &stages, (&mut net, &firsts, &entries), job)?;
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
     let phases = phases(profile, query.range);
@@ -122,6 +124,14 @@ struct Started {
 /// A member that has begun: its end, the event of that, and the event that it waited for.
 type Running = BinaryHeap<Reverse<(i64, u32, u32)>>;
 
+/// Start of what ran elsewhere for a track: it waits for what woke that track before.
+struct Entry {
+    start: i64,
+    event: u32,
+    /// When the caller knew last of something that had ended.
+    since: i64,
+}
+
 struct Builder<'a> {
     forest: &'a Forest<'a>,
     /// That of the track at hand.
@@ -131,6 +141,7 @@ struct Builder<'a> {
     net: Net,
     /// Starts of what a caller called first, and the start of that caller.
     firsts: FxHashMap<u32, u32>,
+    entries: FxHashMap<TrackId, Vec<Entry>>,
     left_out: usize,
 }
 
@@ -175,6 +186,11 @@ impl Builder<'_> {
                     }
                 }
                 (_, None) => {}
+            }
+            if let (Some(caller), Some(now)) = (group.caller.filter(|c| c.0 != member.place.0), now) {
+                let since = self.net.events[now as usize].time;
+                let entry = Entry { start: member.start, event: events.0, since };
+                self.entries.entry(caller.0).or_default().push(entry);
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
             if expanded {
@@ -308,26 +324,76 @@ fn sort_stages(stages: &mut Vec<Stage>, net: &mut Net) {
 fn links(
     profile: &Profile,
     stages: &[Stage],
-    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    (net, firsts, entries): (&mut Net, &FxHashMap<u32, u32>, &FxHashMap<TrackId, Vec<Entry>>),
     job: &Job,
 ) -> Result<(), Cancelled> {
-    let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
-    for (i, stage) in (0u32..).zip(stages) {
-        on.entry(stage.id.track).or_default().push(i);
-    }
+    let sources = Sources::new(profile, stages);
     for (n, link) in profile.links.iter().enumerate() {
         if n % 4096 == 0 {
             job.checkpoint(n as u64, profile.links.len() as u64)?;
         }
-        let (Some(from), Some(to)) = (on.get(&link.from.0), on.get(&link.to.0)) else { continue };
-        let (Some(a), Some(b)) = (cause(stages, from, link.from.1), effect(stages, to, link.to.1)) else {
-            continue;
-        };
-        if a != b {
-            add_link(stages, (net, firsts), (a, link.from.1), (b, link.to.1));
+        let Some((a, time)) = sources.of(link.from) else { continue };
+        let (to, arrived) = link.to;
+        if let Some(b) = sources.on.get(&to).and_then(|on| effect(stages, on, arrived)).filter(|b| a != *b) {
+            add_link(stages, (net, firsts), (a, time), (b, arrived));
+        }
+        let entries = entries.get(&to).map_or(&[][..], Vec::as_slice);
+        let next = &entries[entries.partition_point(|entry| entry.start < arrived)..];
+        let (from, delay, of) = end_or_moment(stages, net, (a, time));
+        for entry in next.iter().take(LOOK_BACK).take_while(|entry| entry.since <= arrived) {
+            net.arrow(Arrow { from, to: entry.event, delay, of, link: true });
         }
     }
     Ok(())
+}
+
+/// The stages by track, and the links that reached each.
+struct Sources<'a> {
+    profile: &'a Profile,
+    stages: &'a [Stage],
+    on: FxHashMap<TrackId, Vec<u32>>,
+    /// When links arrived, and which.
+    arrived: FxHashMap<TrackId, Vec<(i64, usize)>>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(profile: &'a Profile, stages: &'a [Stage]) -> Self {
+        let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
+        for (i, stage) in (0u32..).zip(stages) {
+            on.entry(stage.id.track).or_default().push(i);
+        }
+        let mut arrived: FxHashMap<TrackId, Vec<(i64, usize)>> = FxHashMap::default();
+        for (n, link) in profile.links.iter().enumerate() {
+            arrived.entry(link.to.0).or_default().push((link.to.1, n));
+        }
+        arrived.values_mut().for_each(|of_track| of_track.sort_unstable());
+        Self { profile, stages, on, arrived }
+    }
+
+    /// The stage behind what happened on a track, and when: where the track only waited since, that of what woke it.
+    fn of(&self, (mut track, mut time): (TrackId, i64)) -> Option<(u32, i64)> {
+        for _ in 0..LOOK_BACK {
+            let found = self.on.get(&track).and_then(|on| cause(self.stages, on, time));
+            let woken = self.arrived.get(&track).and_then(|of_track| {
+                let before = of_track.partition_point(|(at, _)| *at <= time);
+                of_track[..before].last()
+            });
+            let woken = woken.filter(|(at, _)| found.is_none_or(|a| self.stages[a as usize].end < *at));
+            let Some(&(_, link)) = woken else { return found.map(|a| (a, time)) };
+            let from = self.profile.links[link].from;
+            if from == (track, time) {
+                return found.map(|a| (a, time));
+            }
+            (track, time) = from;
+        }
+        None
+    }
+}
+
+/// What is waited for: the end of a stage, or a moment in it.
+fn end_or_moment(stages: &[Stage], net: &Net, (a, time): (u32, i64)) -> (u32, i64, u32) {
+    let (stage, (start, end)) = (&stages[a as usize], net.of_stage[a as usize]);
+    if time >= stage.end { (end, 0, NONE) } else { (start, time.saturating_sub(stage.start).max(0), a) }
 }
 
 fn add_link(
@@ -340,13 +406,8 @@ fn add_link(
     if first.start > second.start {
         return;
     }
-    let (starts, ends) = (net.of_stage[a as usize], net.of_stage[b as usize]);
-    // What is waited for: the end of the cause, or the moment in it.
-    let (from, delay, of) = if cause >= first.end {
-        (starts.1, 0, NONE)
-    } else {
-        (starts.0, cause.saturating_sub(first.start).max(0), a)
-    };
+    let ends = net.of_stage[b as usize];
+    let (from, delay, of) = end_or_moment(stages, net, (a, cause));
     if effect <= second.start || second.start >= cause {
         // Callers that begin with it wait, too.
         let outer =

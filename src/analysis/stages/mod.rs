@@ -29,7 +29,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, SpanKey, SpanStatus, TrackId};
+use crate::model::{FunctionId, NO_ROW, Profile, SpanKey, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 use super::scope::{Scope, TimeRange};
@@ -98,6 +98,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// True for what is left of a call that nobody called without what it called: the main function of a program, which nobody can
+    /// leave out.
+    pub(super) fn is_rest_of_all(&self, profile: &Profile) -> bool {
+        let spans = &profile.track(self.id.track).spans;
+        let is_root = spans.rows.get(self.id.row as usize).is_some_and(|span| span.parent == NO_ROW);
+        self.id.part > 0 && is_root && !spans.callers.iter().any(|caller| caller.row == self.id.row)
+    }
+
     /// Length, ns.
     #[must_use]
     pub fn duration(&self) -> i64 {

@@ -372,6 +372,34 @@ fn spawned_tasks_start_when_their_caller_does_and_waiting_is_told_apart() {
 }
 
 #[test]
+fn what_a_lock_held_up_began_when_somebody_let_go_of_it() {
+    // Called and waited for at once, or made as a task that is waited for.
+    for called in [true, false] {
+        let mut t = Trace::new();
+        let main = t.track("main", TrackKind::Task);
+        let root = t.span(main, "main", 0, 700, None);
+        let answers = [1, 2].map(|_| t.track("answer", TrackKind::Task));
+        for (n, from) in [(0, 0), (1, 350)] {
+            let (own, load) = (answers[n], t.track("load", TrackKind::Task));
+            let answer = t.span(own, "answer", 0, from + 350, Some(root));
+            if from > 0 {
+                t.span(own, "await acquire", 0, from, Some(answer));
+                t.link((answers[0], from), (own, from));
+            }
+            t.span(load, "load", from, from + 50, called.then_some(answer));
+            if !called {
+                t.link((own, from), (load, from));
+                t.span(own, "await load", from, from + 50, Some(answer));
+                t.link((load, from + 50), (own, from + 50));
+            }
+            t.span(own, "generate", from + 50, from + 350, Some(answer));
+        }
+        let s = t.done();
+        assert_eq!(path(&s, &graph(&s)), ["load 50", "generate 300", "load 50", "generate 300"], "{called}");
+    }
+}
+
+#[test]
 fn nothing_and_only_a_part_are_graphs_too() {
     assert_eq!(graph(&Trace::new().done()).total(), 0);
     let s = pipeline();
