@@ -342,7 +342,7 @@ fn requests(ui: &mut Ui, story: &Story) {
             );
         }
         if let (Some(b), Some(h)) = (requests.cost_like_for_like.base, requests.cost_like_for_like.head) {
-            let of = format::counted(requests.like_for_like as i64, "pair", "pairs");
+            let of = format::counted(requests.priced_like_for_like as i64, "pair", "pairs");
             weak(ui, &format!("Cost like for like, {of}: {} → {}", format::money(b), format::money(h)));
         }
     });
