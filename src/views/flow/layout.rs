@@ -66,9 +66,8 @@ const COLUMNS: [&[Stage]; 5] = [
 /// Room for what a way is labelled with, points.
 const LABEL: f32 = 86.0;
 
-/// The same of two runs, at most, and what a character takes of it, about.
+/// The same of two runs.
 const WIDE: f32 = 112.0;
-const CHARACTER: f32 = 6.2;
 
 /// Lays the ways out in `area`.
 pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
@@ -136,10 +135,7 @@ pub(super) fn of_two([base, head]: [&Ways; 2], area: Rect) -> Picture {
         way.lines = vec![both(format::count(n[0] as i64), format::count(n[1] as i64))];
         way.lines.push(both(share(n[0], base), share(n[1], head)));
         way.lines.extend((tb != format::UNKNOWN || th != format::UNKNOWN).then(|| both(tb, th)));
-        // In a low pane the first lines must do.
-        way.lines.truncate(((area.height() / 75.0) as usize).max(1));
-        let longest = way.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as f32;
-        let size = vec2((longest * CHARACTER + 10.0).min(WIDE), 15.0 * way.lines.len() as f32 + 2.0);
+        let size = vec2(WIDE, 15.0 * way.lines.len() as f32 + 2.0);
         way.label = Rect::from_center_size(way.label.center(), size);
     }
     picture
