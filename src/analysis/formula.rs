@@ -216,6 +216,12 @@ impl Measure {
         Some(Self { key: profile.metric_key(id), label: metric.label.clone(), unit: metric.unit, terms })
     }
 
+    /// That of a profile that has no costs of functions.
+    #[must_use]
+    pub fn nothing(key: MetricKey) -> Self {
+        Self { key, label: "costs of functions".into(), unit: Unit::None, terms: Vec::new() }
+    }
+
     /// The metrics of a profile, then those that a person defined and that have a meaning in it.
     #[must_use]
     pub fn all(profile: &Profile, defined: &[MetricKey]) -> Vec<Self> {

@@ -32,6 +32,11 @@ pub(super) fn run(topic: Option<&str>, mut program: Command) -> Result<(), Failu
         }
         return print_lines(&text);
     }
+    // «compare» for «comparing».
+    let stem = name.trim_end_matches('e');
+    if let Some(topic) = TOPICS.iter().find(|topic| stem.len() >= 4 && topic.name.starts_with(stem)) {
+        return print_lines(topic.text);
+    }
     let pages: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
     let commands: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
     Err(Failure::new(format!(

@@ -19,7 +19,7 @@ mod typed;
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use csv::csv_text;
 pub use date::utc;
-pub use names::{bare, fitting, shorter};
+pub use names::{bare, fitting, shorter, within_a_line};
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use scale::Scale;
 pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};
@@ -141,6 +141,18 @@ pub fn bytes_rate(per_second: f64) -> String {
     format!("{}/s", bytes(per_second.round() as i64))
 }
 
+/// A rate in powers of ten, as data sheets have them: `per_second(3.2e11, "B")` is `320 GB/s`.
+#[must_use]
+pub fn per_second(value: f64, what: &str) -> String {
+    let (value, prefix) = match value {
+        v if v >= 1e12 => (v / 1e12, "T"),
+        v if v >= 1e9 => (v / 1e9, "G"),
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v => (v / 1e3, "k"),
+    };
+    format!("{} {prefix}{what}/s", number(value))
+}
+
 /// Money in 1e-9 US dollar: `$12.34`, `$0.0123`, `$0.000000012`.
 #[must_use]
 pub fn dollars(nano: i64) -> String {
@@ -213,7 +225,7 @@ pub fn percent(share: f64) -> String {
     with_sign(share < 0.0, text)
 }
 
-/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`; `<0.1 %` is too small for a sign. From a hundred times as much on it
+/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`, `+<0.1 %`. From a hundred times as much on it
 /// is told how many times: `×250`.
 #[must_use]
 pub fn percent_change(share: f64) -> String {
@@ -222,7 +234,9 @@ pub fn percent_change(share: f64) -> String {
     }
     // Nearly twice is no «nearly all».
     let share = if (0.9995..1.0).contains(&share) { 1.0 } else { share };
-    plus(share >= 0.0005, percent(share))
+    // A share that is too small has no sign, a change has.
+    let is_small = share < 0.0 && percent(share) == percent(-share);
+    plus(share > 0.0, with_sign(is_small, percent(share)))
 }
 
 /// A change of a share in percentage points, with its sign: `+1.2`, `−30.0`, `0`; what is too small is `+<0.1`.

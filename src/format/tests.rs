@@ -149,7 +149,7 @@ fn shares_never_round_to_none_or_all() {
     assert_eq!(percent_change(-0.5), "−50.0 %");
     assert_eq!((percent_change(10.0), percent_change(249.0)), ("+1\u{202f}000 %".into(), "×250".into()));
     assert_eq!(percent_change(0.0), "0 %");
-    assert_eq!(percent_change(0.00001), "<0.1 %");
+    assert_eq!((&*percent_change(0.00001), &*percent_change(-0.00001)), ("+<0.1 %", "−<0.1 %"));
 }
 
 #[test]

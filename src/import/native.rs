@@ -49,8 +49,13 @@ pub fn holds_all_of(profile: &Profile, input: &Input) -> bool {
     !profile.warnings.iter().any(|w| lost(&w.kind)) && is_session()
 }
 
+/// True for the bytes of a session.
+pub(super) fn is_session(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
 fn sniff(head: &Head<'_>) -> Confidence {
-    if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
+    if is_session(head.bytes) { Confidence::Certain } else { Confidence::No }
 }
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {

@@ -135,6 +135,14 @@ impl Meta {
         self.machine.push(Fact::new(FactKind::Machine, name, value));
     }
 
+    /// Takes in what a profile that becomes part of this one says of itself: its basis, and facts that are not known yet.
+    pub fn take_in(&mut self, part: &Self) {
+        self.basis = part.basis.clone();
+        let new = part.facts.iter().filter(|fact| self.fact(&fact.name).is_none());
+        let new: Vec<_> = new.cloned().collect();
+        self.facts.extend(new);
+    }
+
     /// The fact of a name.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&FactValue> {

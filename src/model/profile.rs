@@ -94,6 +94,9 @@ impl Meta {
     }
 }
 
+/// The title of a table that compares one model in several weight formats.
+pub const WEIGHT_FORMATS: &str = "Weight formats";
+
 /// A small table of results, as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -140,6 +143,25 @@ pub struct Warning {
     pub count: u64,
     /// The first place it was seen, such as «byte 120» or «line 7»; empty when there is none.
     pub first: String,
+}
+
+impl Warning {
+    /// Words with which importers say that a file is not whole.
+    const NOT_WHOLE: [&str; 4] = ["broken off", "ends in the middle", "cut off", "interrupted"];
+
+    /// True when it says that the end of the file is missing, and so may be costs.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        Self::NOT_WHOLE.iter().any(|words| self.kind.contains(words))
+    }
+
+    /// «3 × kind (first at line 7)».
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { kind, count, first } = self;
+        let first = if first.is_empty() { String::new() } else { format!(" (first at {first})") };
+        format!("{count} × {kind}{first}")
+    }
 }
 
 /// A frozen profile. Build one with [`super::ProfileBuilder`].

@@ -131,6 +131,9 @@ pub(crate) mod journal {
     pub(crate) const OPEN: Tag = *b"OPEN";
     /// A file of another tool, as [`super::attachment`] writes it.
     pub(crate) const ATTACHED: Tag = *b"FILE";
+    /// What was measured in the recorded processes, merged when the journal is read: its time 0 on the recording's clock
+    /// (i64, ns), and a session.
+    pub(crate) const PART: Tag = *b"PART";
     /// The recording ended in order.
     pub(crate) const END: Tag = *b"END ";
 

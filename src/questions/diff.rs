@@ -9,12 +9,13 @@ use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
 use super::names::Names;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::billing::Bill;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured};
 use crate::analysis::diff::headline;
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
+use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::{Compared, State, Two, functions, list, settings};
-use crate::analysis::formula::Measure;
 use crate::analysis::matches::MatchQuery;
 use crate::analysis::overview::Summary;
 use crate::analysis::path::Symbol;
@@ -43,6 +44,9 @@ pub(super) const QUESTION: Question = Question {
 
 /// Settings that differ and are named.
 const SETTINGS: usize = 3;
+
+/// Warnings of a file that are told.
+const WARNINGS: usize = 2;
 
 /// Both runs, paired.
 struct Sides<'a> {
@@ -101,7 +105,7 @@ impl<'a> Sides<'a> {
         pair.alignment.by_hand.sort_by_key(|p| p.0.name.to_string());
         let metrics = Metrics::of(profiles.0, profiles.1);
         let chosen = metrics.choose(profiles.0, profiles.1, asked.values.text("metric"))?;
-        let measure = Measure::of(chosen.head, profiles.1).ok_or("one of the runs has no costs")?;
+        let [_, measure] = chosen.measures(profiles.0, profiles.1);
         let renamed = pair.alignment.by_hand.clone();
         Ok(Self { asked, pair, renamed, chosen, unit: measure.unit, label: measure.label })
     }
@@ -145,16 +149,32 @@ impl<'a> Sides<'a> {
             let table = self.of_side(base, &Functions(Slice::whole(metric)))?;
             Ok(vec![Measured { profile: self.pair.run(base).profile.clone(), table }])
         };
-        let metric = Measure::of(self.chosen.head, &self.pair.head.profile).ok_or("no such metric")?;
+        let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
+        let [_, metric] = self.chosen.measures(profiles.0, profiles.1);
+        let bill = Bill { prices: self.asked.prices.clone() };
+        let bills = [self.of_side(true, &bill)?, self.of_side(false, &bill)?];
+        let requests = RequestDiff::of((profiles.0, &bills[0]), (profiles.1, &bills[1]));
         let times = [vec![elapsed.base], vec![elapsed.head]];
-        let said =
-            headline::words(&diff, &self.chosen, &times, (&measured(true)?, &measured(false)?), &metric);
+        let said = headline::words(
+            &diff,
+            &self.chosen,
+            &times,
+            (&measured(true)?, &measured(false)?),
+            &metric,
+            requests.as_ref(),
+        );
         let share = |s: f64| format::percent(s.clamp(0.0, 1.0));
         let m = &diff.matched;
         // Where the end says something else than the work does, rows of functions do not tell.
         let (work, wall) = (diff.sum.relative().unwrap_or(0.0), elapsed.relative().unwrap_or(0.0));
         let ends_otherwise = wall.abs() >= 0.01 && (work.abs() < 0.01 || (work > 0.0) != (wall > 0.0));
-        if self.chosen.why_not.is_some() || m.is_other_program() || ends_otherwise {
+        let fails_more = requests.is_some_and(|r| r.fails_more());
+        if self.chosen.why_not.is_some()
+            || m.is_other_program()
+            || m.lacking_side().is_some()
+            || ends_otherwise
+            || fails_more
+        {
             sheet.head.push(said.headline);
         }
         sheet.head.push(format!(
@@ -163,7 +183,9 @@ impl<'a> Sides<'a> {
             share(m.share_base),
             share(m.share_head)
         ));
-        let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
+        for (side, p) in [("base", profiles.0), ("head", profiles.1)] {
+            sheet.notes.extend(p.warnings.iter().take(WARNINGS).map(|w| format!("{side}: {}", w.words())));
+        }
         let differing = settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1));
         let one = |s: &settings::Setting| {
             let value = |v: &Option<String>| short(v.as_deref().unwrap_or(format::UNKNOWN), 40).into_owned();

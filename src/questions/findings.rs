@@ -55,8 +55,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     }
     sheet.notes.extend(notes::nameless(asked, &slice)?);
     let warnings = p.warnings.iter().map(|w| {
-        let first = if w.first.is_empty() { String::new() } else { format!(" (first at {})", w.first) };
-        let text = format!("warning of the importer: {} × {}{first}", w.count, w.kind);
+        let text = format!("warning of the importer: {}", w.words());
         Row::new(text, json!({ "kind": w.kind, "count": w.count, "first": w.first }))
     });
     let warnings: Vec<Row> = warnings.collect();

@@ -22,13 +22,20 @@ pub enum WorkloadError {
     Stopped,
     /// It failed; one line for the user.
     Failed(String),
+    /// It could not begin, so that there is nothing to keep.
+    NotStarted {
+        /// One line for the user.
+        why: String,
+        /// The exit code with which a shell says so.
+        code: u8,
+    },
 }
 
 impl std::fmt::Display for WorkloadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Stopped => f.write_str("stopped"),
-            Self::Failed(why) => f.write_str(why),
+            Self::Failed(why) | Self::NotStarted { why, .. } => f.write_str(why),
         }
     }
 }
@@ -72,7 +79,7 @@ pub struct Context {
     lives: Mutex<Option<Lives>>,
     attached: Mutex<Vec<Profile>>,
     /// Files of profilers; true for one whose content becomes part of the recording.
-    files: Mutex<Vec<(Attachment, bool)>>,
+    files: Mutex<Vec<Attachment>>,
     exit_code: Mutex<Option<u8>>,
     /// CPU time in ns of the recorder's threads beside the one that reads.
     own_cpu: AtomicU64,
@@ -209,13 +216,12 @@ impl Context {
         std::mem::take(&mut *lock(&self.attached))
     }
 
-    /// Keeps a file that a profiler wrote of the work: beside the recording, or (the one whose content becomes part of
-    /// it) only in the journal.
-    pub(super) fn keep_file(&self, file: Attachment, part: bool) {
-        lock(&self.files).push((file, part));
+    /// Keeps a file that a profiler wrote of the work beside the recording.
+    pub(super) fn keep_file(&self, file: Attachment) {
+        lock(&self.files).push(file);
     }
 
-    pub(super) fn take_files(&self) -> Vec<(Attachment, bool)> {
+    pub(super) fn take_files(&self) -> Vec<Attachment> {
         std::mem::take(&mut *lock(&self.files))
     }
 

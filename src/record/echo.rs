@@ -96,6 +96,11 @@ impl Echo {
         self.lock().instead = Some(other);
     }
 
+    /// Whether [`Self::divert_to`] was called.
+    pub(super) fn is_diverted(&self) -> bool {
+        self.lock().instead.is_some()
+    }
+
     /// Passes on so many bytes at most from now on: they are kept for somebody who may never come.
     pub fn limit(&self, bytes: u64) {
         self.lock().room = Some(usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -16,12 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assemble::Assembler;
+use crate::export::native;
 use crate::model::increments::Cursor;
 use crate::model::wire::attachment;
 use crate::model::wire::journal::{
-    ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, TRACE, VERSION, frame, next,
+    ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, PART, TRACE, VERSION, frame, next,
 };
-use crate::model::{Attachment, LeftOut, Meta};
+use crate::model::{Attachment, LeftOut, Meta, Profile};
 
 /// Time between two writes. With the time that the recorder takes to look, less than a second.
 const EVERY: Duration = Duration::from_millis(500);
@@ -138,8 +139,8 @@ pub(super) struct Journal {
     due: Instant,
     writes: u64,
     problem: Option<String>,
-    /// Files that the next write adds.
-    files: Vec<Attachment>,
+    /// Frames that the next write adds behind the rows.
+    further: Vec<u8>,
 }
 
 impl Journal {
@@ -159,13 +160,23 @@ impl Journal {
             due: Instant::now(),
             writes: 0,
             problem: None,
-            files: Vec::new(),
+            further: Vec::new(),
         }
     }
 
     /// Adds a file that another tool wrote of the run, with the next write.
     pub(super) fn attach(&mut self, file: Attachment) {
-        self.files.push(file);
+        frame(&mut self.further, ATTACHED, &attachment(&file));
+    }
+
+    /// Adds what was measured beside the recording, whose time 0 is `shift` ns after ours, with the next write: increments hold no
+    /// samples and no call graph.
+    pub(super) fn add_part(&mut self, shift: i64, profile: &Profile) {
+        let mut part = shift.to_le_bytes().to_vec();
+        // Into memory: this cannot fail.
+        if native::write(profile, &mut part).is_ok() {
+            frame(&mut self.further, PART, &part);
+        }
     }
 
     /// Writes what is new, when it is time to.
@@ -184,14 +195,14 @@ impl Journal {
         }
         let mut cursor = self.cursor.clone();
         assembler.journal(&mut cursor, meta.clone(), &mut out);
-        self.files.iter().for_each(|file| frame(&mut out, ATTACHED, &attachment(file)));
+        out.extend_from_slice(&self.further);
         if last {
             frame(&mut out, END, &[]);
         }
         match self.target.append(self.length, &out) {
             Ok(()) => {
                 self.cursor = cursor;
-                self.files.clear();
+                self.further.clear();
                 self.length += out.len() as u64;
                 self.writes += 1;
                 self.due = Instant::now() + EVERY;

@@ -106,7 +106,8 @@ fn run(stop: &AtomicBool, every: Duration, mut subject: Subject, context: &Conte
         gpus.finish(seconds, context);
     }
     context.add_own_cpu(thread_cpu_time().map(|_| Duration::ZERO));
-    let cost = thread_cpu_time().filter(|_| seconds > 0.0).map(|t| t.as_secs_f64() / seconds * 100.0);
+    // Of the time of a look the start of this thread would be most.
+    let cost = thread_cpu_time().filter(|_| samples > 1).map(|t| t.as_secs_f64() / seconds * 100.0);
     let cost = cost.map_or(String::new(), |share| format!(", {share:.2} % of one core"));
     let rate = samples as f64 / seconds.max(1e-3);
     context.fact(FactKind::Result, "Sampling", format!("{samples} samples, {rate:.0} a second{cost}"));
@@ -124,7 +125,7 @@ struct Process {
 impl Process {
     fn sample(&mut self) {
         if let Some(bytes) = resident_bytes() {
-            sink::queue_sample("RSS", Unit::Bytes, bytes as f64);
+            sink::queue_sample(heap::RSS, Unit::Bytes, bytes as f64);
         }
         if let Some(own) = alloc::recorder_bytes() {
             sink::queue_sample(heap::RECORDER, Unit::Bytes, own as f64);

@@ -78,6 +78,13 @@ pub enum RecordError {
     Elsewhere(String),
     /// It was cancelled, and what it had recorded was thrown away.
     Cancelled,
+    /// What was to be recorded could not begin.
+    NotStarted {
+        /// Why.
+        why: String,
+        /// The exit code with which a shell says so.
+        code: u8,
+    },
     /// The recorder itself failed.
     Internal(String),
 }
@@ -85,7 +92,10 @@ pub enum RecordError {
 impl std::fmt::Display for RecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownWorkload(why) | Self::Parameter(why) | Self::Elsewhere(why) => f.write_str(why),
+            Self::UnknownWorkload(why)
+            | Self::Parameter(why)
+            | Self::Elsewhere(why)
+            | Self::NotStarted { why, .. } => f.write_str(why),
             Self::ForeignSubscriber => f.write_str(
                 "another tracing subscriber is installed; add inferscope::record::layer() to it at program start",
             ),
@@ -315,11 +325,18 @@ impl Session {
         let duration = until.map_or_else(|| scale.now(), |(ticks, _)| scale.ns(ticks));
         switch(false);
         lock(&self.shared).ended = Some(until.map_or_else(Instant::now, |(_, at)| at));
-        if self.context.is_cancelled() {
+        let nothing = match &outcome {
+            _ if self.context.is_cancelled() => Some(RecordError::Cancelled),
+            Err(WorkloadError::NotStarted { why, code }) => {
+                Some(RecordError::NotStarted { why: secrets::mask(why).into_owned(), code: *code })
+            }
+            _ => None,
+        };
+        if let Some(nothing) = nothing {
             if let Some(journal) = lock(&self.shared).journal.take() {
                 journal.discard();
             }
-            return Err(RecordError::Cancelled);
+            return Err(nothing);
         }
         self.context.stage("Assembling the profile");
         let profile = self.conclude(assembler, meta, &outcome, (duration, cost, used), journal);
@@ -440,26 +457,23 @@ impl Session {
     }
 
     /// Adds what is known of another process that did the work: what was measured in it, and the lives of it and all that
-    /// it started. Not both where that are calls, because spans would stand in the way of a call graph. Gives the number of spans
-    /// that were measured in it.
-    fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) -> u64 {
+    /// it started. Not both where that are calls, because spans would stand in the way of a call graph. Gives what was measured in
+    /// it and at which time that lies; it is merged when the journal is written, because it is no part of increments.
+    fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) -> Vec<(i64, Profile)> {
         let attached = self.context.take_attached();
         if let Some(lives) = self.context.take_lives()
             && attached.iter().all(|profile| profile.call_graph.is_none())
         {
             assembler.processes(&lives.lives, !attached.is_empty() || self.received() > 0);
         }
-        let added = attached.iter().map(|profile| profile.span_count() as u64).sum();
+        let mut parts = Vec::with_capacity(attached.len());
         for profile in attached {
             let shift =
                 profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
-            assembler.merge(&profile, shift, self.context.watched_since());
-            meta.basis = profile.meta.basis;
-            let new = profile.meta.facts.into_iter().filter(|fact| meta.fact(&fact.name).is_none());
-            let new: Vec<_> = new.collect();
-            meta.facts.extend(new);
+            meta.take_in(&profile.meta);
+            parts.push((assembler.place_of(shift, self.context.watched_since()), profile));
         }
-        added
+        parts
     }
 
     fn conclude(
@@ -498,7 +512,7 @@ impl Session {
         let end = match outcome {
             Ok(()) => None,
             Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),
-            Err(WorkloadError::Failed(why)) => {
+            Err(WorkloadError::Failed(why) | WorkloadError::NotStarted { why, .. }) => {
                 let why = secrets::mask(why);
                 assembler.warn("the recorded work failed (what it did before is kept)", &why);
                 meta.failed = Some(why.clone().into_owned());
@@ -541,19 +555,21 @@ impl Session {
             let (name, text) = assembler.received(&received, meta.origin_unix_ns, is_summary);
             meta.result(name, text);
         }
-        for (file, part) in self.context.take_files() {
+        for file in self.context.take_files() {
             if let Some(journal) = &mut journal {
                 journal.attach(file.clone());
             }
-            if !part {
-                assembler.attach(file);
-            }
+            assembler.attach(file);
         }
+        let parts = self.add_process(&mut assembler, &mut meta);
         if let Some(journal) = &mut journal {
+            parts.iter().for_each(|(shift, profile)| journal.add_part(*shift, profile));
+            meta.duration = Some(duration);
             journal.write(&mut assembler, &meta, true);
             meta.result("Journal", journal.fact());
         }
-        let added = self.add_process(&mut assembler, &mut meta);
+        let added: u64 = parts.iter().map(|(_, profile)| profile.span_count() as u64).sum();
+        parts.iter().for_each(|(shift, profile)| assembler.merge(profile, *shift));
         let mut shared = lock(&self.shared);
         (shared.spans, shared.dropped) = (entered.0 + entered.1 + added + self.received(), lost);
         drop(shared);

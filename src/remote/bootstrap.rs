@@ -1,7 +1,7 @@
 //! From a shell on the other side to a helper: is the program there, does it fit, and if not, is it put there.
 //!
 //! The shell gets lines of a POSIX script on its standard input and answers with lines that begin with [`MARK`]; whatever
-//! else a login script prints is not looked at. Of a program that is sent, no byte leaves before the shell has said that it
+//! else a login script prints is not looked at, also when it ends within a line: each answer begins on one of its own. Of a program that is sent, no byte leaves before the shell has said that it
 //! waits for it: a shell reads its input in blocks, and what it read is gone for the commands that it starts.
 
 use std::io::Read;
@@ -96,8 +96,8 @@ const FOLDERS: &str = r#""${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/infers
 pub(super) fn probe(hash: &str) -> String {
     let version = wire::version();
     format!(
-        r#"{{ for D in {FOLDERS}; do F="$D/{hash}/inferscope"; [ -x "$F" ] && [ -O "$F" ] && [ -O "$D" ] && "$F" --version >/dev/null 2>&1 </dev/null && exec "$F" remote; done
-P=$(command -v inferscope) && "$P" remote --fits {version} >/dev/null 2>&1 </dev/null && exec "$P" remote
+        r#"{{ for D in {FOLDERS}; do F="$D/{hash}/inferscope"; [ -x "$F" ] && [ -O "$F" ] && [ -O "$D" ] && "$F" --version >/dev/null 2>&1 </dev/null && printf '\n' && exec "$F" remote; done
+P=$(command -v inferscope) && "$P" remote --fits {version} >/dev/null 2>&1 </dev/null && printf '\n' && exec "$P" remote
 T=; O=; for D in {FOLDERS}; do F="$D/{hash}"; if (umask 077; mkdir -p "$F") 2>/dev/null && [ -O "$D" ] && printf '#!/bin/sh\nexit 0\n' 2>/dev/null >"$F/try.$$"; then chmod 700 "$F/try.$$"; if "$F/try.$$" >/dev/null 2>&1 </dev/null; then O="$F"; else T="$T$D lets no program start; "; fi; rm -f "$F/try.$$"; else T="$T$D cannot be written; "; fi; [ -n "$O" ] && break; done
 printf '\n\211inferscope\tneed\t%s\t%s\t%s\t%s\n' "$(uname -s)" "$(uname -m)" "$O" "$T"
 }}
@@ -109,7 +109,7 @@ printf '\n\211inferscope\tneed\t%s\t%s\t%s\t%s\n' "$(uname -s)" "$(uname -m)" "$
 pub(super) fn put(length: usize) -> String {
     format!(
         r#"{{ printf '\n\211inferscope\tgo\n'
-E=$( {{ head -c {length} | gunzip >"$O/part.$$"; }} 2>&1 ) && chmod 700 "$O/part.$$" && V=$("$O/part.$$" --version 2>&1 </dev/null) && mv "$O/part.$$" "$O/inferscope" && exec "$O/inferscope" remote
+E=$( {{ head -c {length} | gunzip >"$O/part.$$"; }} 2>&1 ) && chmod 700 "$O/part.$$" && V=$("$O/part.$$" --version 2>&1 </dev/null) && mv "$O/part.$$" "$O/inferscope" && printf '\n' && exec "$O/inferscope" remote
 C=$?; rm -f "$O/part.$$"; printf '\n\211inferscope\tput\t%s\t%s\n' "$C" "$(printf '%s %s' "$E" "$V" | tr '\n\t' '  ' | cut -c 1-400)"; exit 1
 }}
 "#

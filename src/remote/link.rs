@@ -18,6 +18,10 @@ const MOST_WAITING: usize = 4;
 const LONGEST_LINE: u64 = 64 << 10;
 /// What the transport says on its standard error is kept up to this.
 const MOST_SAID: usize = 4 << 10;
+/// What it prints before the helper speaks, up to this, is said where it does not answer.
+const MOST_OF_FIRST: usize = 200;
+/// From here on one says that there is no answer yet.
+const SLOW: Duration = Duration::from_secs(5);
 /// Bytes of the program between two words about it.
 const PARCEL_PIECE: usize = 256 << 10;
 /// Time for a transport to end by itself.
@@ -40,6 +44,8 @@ struct Shared {
     heard: Mutex<Option<Instant>>,
     /// The end of what the transport said on its standard error.
     said: Mutex<String>,
+    /// What came first on its standard output.
+    first: Mutex<Vec<u8>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -75,14 +81,17 @@ impl Link {
         let parcel = Parcel::own()?;
         let mut link = Self::start(target, patience)?;
         link.write(bootstrap::probe(&parcel.hash).as_bytes())?;
-        let mut until = Instant::now() + patience.login;
+        let begun = Instant::now();
+        let mut until = begun + patience.login;
         let mut put = false;
         loop {
-            if !on_step("Connecting") {
+            let is_slow = begun.elapsed() >= SLOW && !put;
+            if !on_step(&if is_slow { link.waiting() } else { "Connecting".to_owned() }) {
                 return Err(Trouble::Refused("cancelled".into()));
             }
             if Instant::now() >= until {
-                return Err(link.broken(&format!("no answer within {} s", patience.login.as_secs())));
+                let heard = link.heard_so_far();
+                return Err(link.broken(&format!("no answer within {} s{heard}", patience.login.as_secs())));
             }
             match link.inbox.recv_timeout(Duration::from_millis(50)) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -109,6 +118,19 @@ impl Link {
                 Ok(Heard::Said(_)) => return Err(Trouble::Refused(link.strange())),
             }
         }
+    }
+
+    /// What is said while nobody answers.
+    fn waiting(&self) -> String {
+        let (most, heard) = (self.patience.login.as_secs(), self.heard_so_far());
+        format!("No answer of {} yet, the most is {most} s{heard}", self.target)
+    }
+
+    /// What the shell there printed instead of an answer, if anything.
+    fn heard_so_far(&self) -> String {
+        let text = format::plain(&String::from_utf8_lossy(&lock(&self.shared.first))).into_owned();
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if words.is_empty() { String::new() } else { format!("; what came was «{words}»") }
     }
 
     fn start(target: &Target, patience: Patience) -> Result<Self, Trouble> {
@@ -301,6 +323,9 @@ impl<R: Read> Read for Stamped<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
         *lock(&self.shared.heard) = Some(Instant::now());
+        let mut first = lock(&self.shared.first);
+        let room = MOST_OF_FIRST - first.len();
+        first.extend_from_slice(&buf[..n.min(room)]);
         Ok(n)
     }
 }

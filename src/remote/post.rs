@@ -90,16 +90,20 @@ impl Post {
         self.folder.is_dir()
     }
 
-    /// Starts `program record` with these words as a process that outlives us.
+    /// Starts `program record` with these words as a process that outlives us, and keeps its journal in `journals`.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn start(&self, program: &Path, words: &[String]) -> io::Result<()> {
+    pub fn start(&self, program: &Path, journals: Option<&Path>, words: &[String]) -> io::Result<()> {
         make_private(&self.folder)?;
         private().create(true).truncate(true).write(true).open(self.file(LOCK))?;
         let stream = |name| private().create(true).append(true).open(self.file(name));
         let mut command = Command::new(program);
-        command.arg("record").arg("--apart").arg(&self.folder).args(words);
+        command.arg("record").arg("--apart").arg(&self.folder);
+        if let Some(journals) = journals {
+            command.arg("--journal").arg(journals);
+        }
+        command.args(words);
         command.stdin(Stdio::null()).stdout(stream(OUT)?).stderr(stream(ERR)?);
         let mut child = command.spawn()?;
         // It may end before us, and then it is ours to bury.

@@ -209,9 +209,14 @@ impl Following {
             come.mirror.iter().for_each(|mirror| mirror.file().discard());
             return Err(RecordError::Cancelled);
         }
-        let Some(mirror) = &come.mirror else {
+        let Some(mirror) = come.mirror.as_ref().filter(|_| !ended.state.failed) else {
+            come.mirror.iter().for_each(|mirror| mirror.file().discard());
             let said = if ended.said.is_empty() { "it ended before it began" } else { &ended.said };
-            return Err(RecordError::Elsewhere(format!("{}: {}", self.order.target, format::plain(said))));
+            let why = format!("{}: {}", self.order.target, format::plain(said));
+            return Err(match ended.state.exit_code.filter(|_| ended.state.failed) {
+                Some(code) => RecordError::NotStarted { why, code },
+                None => RecordError::Elsewhere(why),
+            });
         };
         self.conclude(mirror.file(), &mut link, &ended)
     }

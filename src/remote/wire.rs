@@ -169,6 +169,8 @@ pub struct State {
     pub ended: bool,
     /// It was thrown away.
     pub cancelled: bool,
+    /// What was to be recorded did not start: there is no recording.
+    pub failed: bool,
 }
 
 /// What the helper says.

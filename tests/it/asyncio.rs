@@ -465,10 +465,8 @@ fn a_program_does_not_notice_that_its_tasks_are_recorded() {
                 let text = settled(text);
                 let mut lines: Vec<&str> =
                     text.lines().filter(|l| !l.contains(" took ") && !l.starts_with("poll ")).collect();
-                // Before Python 3.12 the frame in which a task's step is stamped.
-                while let Some(ours) = lines.iter().position(|l| l.contains("inject/_steps.py")) {
-                    lines.drain(ours..(ours + 2).min(lines.len()));
-                }
+                // Before Python 3.12 the frame in which a task's step is stamped, without a source line.
+                lines.retain(|l| !l.contains("File \"<inferscope _steps>\""));
                 lines.join("\n")
             };
             assert_eq!(on_time(&recorded.stderr), on_time(&plain.stderr), "{case}");

@@ -477,3 +477,137 @@ fn r17_r18_only_pairs_that_ended_well_are_better_or_worse_and_costs_are_like_for
     );
     assert_eq!(of("q5")["outcome"]["base"], Value::Null);
 }
+
+/// OTLP spans of requests: name, milliseconds to the first token (`None` for one that failed) and in all.
+fn chats(list: &[(&str, Option<u64>, u64)]) -> String {
+    let span = |(i, &(name, ttft, ms)): (usize, &(&str, Option<u64>, u64))| {
+        let start = 1_000_000_000_000_000_000 + i as u64 * 1_000_000_000;
+        let attribute = |key: &str, value: Value| serde_json::json!({ "key": key, "value": value });
+        let mut attributes = vec![
+            attribute("gen_ai.operation.name", serde_json::json!({ "stringValue": "chat" })),
+            attribute("gen_ai.request.model", serde_json::json!({ "stringValue": "acme-mini" })),
+        ];
+        if let Some(ttft) = ttft {
+            let seconds = serde_json::json!({ "doubleValue": ttft as f64 / 1e3 });
+            attributes.push(attribute("gen_ai.server.time_to_first_token", seconds));
+            attributes.push(attribute("gen_ai.usage.output_tokens", serde_json::json!({ "intValue": "50" })));
+        }
+        serde_json::json!({
+            "traceId": format!("{:032x}", i + 1), "spanId": format!("{:016x}", i + 1), "name": name, "kind": 3,
+            "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + ms * 1_000_000).to_string(),
+            "attributes": attributes, "status": { "code": if ttft.is_some() { 0 } else { 2 } },
+        })
+    };
+    let spans: Vec<Value> = list.iter().enumerate().map(span).collect();
+    serde_json::json!({ "resourceSpans": [{ "resource": {}, "scopeSpans": [{ "scope": {}, "spans": spans }] }] })
+        .to_string()
+}
+
+#[test]
+fn r17_a_run_that_fails_more_is_not_told_to_be_better_and_no_gate_passes_on_it() {
+    let ok = |name| (name, Some(200), 900);
+    let base = chats(&[ok("chat a"), ok("chat b"), ok("chat c"), ok("chat d")]);
+    let head = chats(&[ok("chat a"), ok("chat b"), ("chat c", None, 50), ("chat d", None, 50)]);
+    let [base, head] = written("fails_more", &base, &head);
+    let failures = "2 of 4 requests did not end well in the new run, none of 4 in the baseline";
+    let plain = inferscope(&["diff", &base, &head]);
+    assert!(plain.stdout.contains(failures), "{}", plain.stdout);
+    assert!(plain.stdout.contains("finished → failed"), "{}", plain.stdout);
+    assert!(inferscope(&["diff", &base, &head, "--markdown"]).stdout.starts_with(&format!("**{failures}")));
+    let gate = |condition| inferscope(&["diff", &base, &head, "--fail-if", condition]).code;
+    assert_eq!(gate("total.time>+5%"), Some(4), "less was done");
+    assert_eq!((gate("elapsed>+5%"), gate("requests.failed>+0")), (Some(4), Some(1)));
+    assert_eq!(
+        (gate("requests.ttft>+5%"), gate("requests.latency.p95>+5%")),
+        (Some(0), Some(0)),
+        "like for like"
+    );
+    assert_eq!(inferscope(&["diff", &head, &base, "--fail-if", "requests.failed>+0"]).code, Some(0));
+    let d: Value = serde_json::from_str(&inferscope(&["diff", &base, &head, "--json"]).stdout).unwrap();
+    let of = |name: &str| {
+        d["requests"]["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|r| r["name"].as_str().unwrap().contains(name))
+            .unwrap()
+    };
+    for figure in ["ttft_ns", "latency_ns", "output_tokens", "cost_usd"] {
+        assert_eq!(of("chat c")[figure]["delta"], Value::Null, "{figure}");
+    }
+    assert_eq!(
+        (&of("chat a")["latency_ns"]["delta"], &of("chat a")["paired_by"]),
+        (&0.into(), &"name".into())
+    );
+    assert_eq!(d["requests"]["failed"]["head"], 2);
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_told_and_no_gate_passes_on_a_part_of_one() {
+    let event =
+        |i: u32| format!(r#"{{"name":"call_{i}","ph":"X","ts":{},"dur":900,"pid":1,"tid":1}}"#, i * 1000);
+    let whole = format!("[{}]", (0..4).map(event).collect::<Vec<_>>().join(","));
+    let part = &whole[..whole.len() - 60];
+    let [base, head] = written("part_of_a_file", &whole, part);
+    let ran = inferscope(&["diff", &base, &head, "--fail-if", "total.time>+5%"]);
+    assert!(ran.stdout.contains("Warning about the new run: "), "{}", ran.stdout);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let d: Value = serde_json::from_str(&inferscope(&["diff", &base, &head, "--json"]).stdout).unwrap();
+    assert_eq!(d["base"][0]["warnings"].as_array().unwrap().len(), 0);
+    assert!(!d["head"][0]["warnings"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn r15_a_measurement_counts_once_however_often_it_is_named() {
+    let [base, head] = written("named_twice", "main;a 5\n", "main;a 6\n");
+    let twice = format!("{base},{base}");
+    let ran = inferscope(&["diff", "--base", &twice, "--head", &head]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("is named twice on its side"), "{}", ran.stderr);
+}
+
+#[test]
+fn runs_of_requests_alone_compare_by_what_they_have() {
+    let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/bench");
+    let file = samples.join("vllm-serve-detailed.json");
+    let file = file.to_str().unwrap();
+    let ran = inferscope(&["diff", file, file, "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let d: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(d["why_not_comparable"].as_str().unwrap().contains("costs of functions"));
+    assert!(d["requests"]["count"]["base"].as_u64().unwrap() > 0);
+    assert_eq!(d["requests"]["latency"]["regressed"], 0);
+    assert_eq!(inferscope(&["diff", file, file]).code, Some(0));
+    assert_eq!(inferscope(&["diff", file, file, "--fail-if", "requests.latency>+5%"]).code, Some(0));
+    assert_eq!(inferscope(&["diff", file, file, "--fail-if", "total.time>+5%"]).code, Some(4));
+    assert_eq!(inferscope(&["diff", file, file, "--budget", "400", "--by", "request"]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_related_is_refused_and_related_costs_have_their_unit() {
+    let [base, head] = written("per_call", "main;a 5\n", "main;a 6\n");
+    let refused = inferscope(&["diff", &base, &head, "--normalise", "call"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("has no counted call"), "{}", refused.stderr);
+    let (base, head) = ("06-serial-overlap/base.trace.json", "06-serial-overlap/head.trace.json");
+    let text = ran(base, head, &["--normalise", "second"]).stdout;
+    assert!(text.contains("/s "), "{text}");
+}
+
+#[test]
+fn a_condition_on_a_name_of_several_functions_asks_which() {
+    let text = |cost: u32| {
+        format!("events: Ir\n\nfl=app.py\nfn=decode\n1 10\n\nfl=lib/json/decoder.py\nfn=decode\n1 {cost}\n")
+    };
+    let [base, head] = written("several_of_a_name", &text(20), &text(30));
+    let gate = |condition| inferscope(&["diff", &base, &head, "--fail-if", condition]);
+    let asked = gate("fn:decode.self>+5");
+    assert_eq!(asked.code, Some(4), "{}", asked.stderr);
+    assert!(
+        asked.stderr.contains("write fn:lib/json/decoder.py:decode, fn:app.py:decode"),
+        "{}",
+        asked.stderr
+    );
+    assert_eq!(gate("fn:json/decoder.py:decode.self>+5").code, Some(1));
+    assert_eq!(gate("fn:app.py:decode.self>+5").code, Some(0));
+}

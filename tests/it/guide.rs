@@ -170,4 +170,5 @@ fn help_prints_each_page_of_the_guide() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(2));
     assert!(said.contains("«cooking»") && said.contains("recording") && said.lines().count() == 1, "{said}");
+    assert_eq!(stdout(&["help", "compare"]), stdout(&["help", "comparing"]), "the word is enough");
 }

@@ -100,6 +100,43 @@ fn a_program_is_recorded_there_and_the_session_is_here() {
     }
 }
 
+/// What was measured in the program is merged when a journal is read, here and there.
+#[test]
+fn tasks_and_stacks_are_in_what_a_whole_journal_gives() {
+    let Some(python) = crate::support::python() else { return };
+    let m = Machines::new("remote-tasks");
+    let code = "import asyncio, time
+async def inner_work():
+    await asyncio.sleep(0.1); spin()
+def spin():
+    end = time.time() + 0.3
+    while time.time() < end: pass
+asyncio.run(inner_work())";
+    let check = |session: &str, how: &str| {
+        let json = report(&m.folder.join(session));
+        let functions = json["functions"].to_string();
+        assert!(functions.contains("inner_work") && functions.contains("spin"), "{how}: {functions}");
+        let facts = &json["facts"];
+        assert!(facts["Tasks"].is_string() && facts["Python"].is_string(), "{how}: {facts}");
+        assert!(!json.to_string().contains("asyncio.tasks"), "{how}: it is no file beside the run");
+    };
+    let words = ["command", "-o", "there.inferscope", "--", python, "-c", code];
+    let out = m.here(&[&["record", "--on", &m.target()], &words[..]].concat()).output().unwrap();
+    assert!(out.status.success(), "{}", said(&out.stderr));
+    check("there.inferscope", "recorded there");
+    // Also behind a shell whose start prints something without an end of line.
+    let banner = format!("cmd:{} sh -c 'printf hello; exec sh'", m.env());
+    let out = m.here(&[&["record", "--on", &banner], &words[..]].concat()).output().unwrap();
+    assert!(out.status.success(), "{}", said(&out.stderr));
+    check("there.inferscope", "behind a banner");
+    let out = m.here(&["record", "command", "--quiet", "--", python, "-c", code]).output().unwrap();
+    assert!(out.status.success(), "{}", said(&out.stderr));
+    let [journal] = &m.journals_here()[..] else { panic!("one is left: {:?}", m.journals_here()) };
+    let out = m.here(&["recover", journal.to_str().unwrap(), "-o", "here.inferscope"]).output().unwrap();
+    assert!(out.status.success(), "{}", said(&out.stderr));
+    check("here.inferscope", "recovered here");
+}
+
 #[test]
 fn files_there_are_read_as_files_here_are() {
     let m = Machines::new("remote-files");

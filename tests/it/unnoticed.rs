@@ -305,3 +305,171 @@ fn an_old_python_says_what_is_not_recorded_of_it() {
         assert!(!warnings.contains("before a look at it"), "{python}: {warnings}");
     }
 }
+
+/// As a debugger or coverage follows a program: which lines of it run, and in which files others do.
+const TRACED: &str = "\
+import asyncio, sys
+lines, files = [], set()
+def trace(frame, event, value):
+    files.add(frame.f_code.co_filename)
+    if frame.f_code.co_filename == __file__:
+        lines.append((event, frame.f_lineno, frame.f_code.co_name))
+    return trace
+async def inner(n):
+    if n:
+        await asyncio.sleep(0)
+        x = 1
+    else:
+        x = 2
+    return x
+async def outer():
+    try:
+        await inner(0); await inner(1)
+        raise KeyError(1)
+    except KeyError:
+        pass
+sys.settrace(trace)
+asyncio.run(outer())
+sys.settrace(None)
+import os
+print(lines, [f for f in files if 'inferscope' in f and os.path.exists(f)])
+";
+
+#[test]
+fn whoever_follows_lines_sees_those_of_the_program_and_no_file_of_ours() {
+    let folder = folder("traced");
+    let script = write(&folder, "traced.py", TRACED);
+    for python in interpreters(&["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]) {
+        let plain = Command::new(&python).arg(&script).current_dir(&folder).output().unwrap();
+        let recorded = recorder(&folder, &["--set", "profilers=none"], &[&python, &script]).output().unwrap();
+        assert_eq!(text(&recorded.stdout), text(&plain.stdout), "{python}");
+        assert!(text(&plain.stdout).contains("'inner') []") || text(&plain.stdout).contains("] []"));
+    }
+}
+
+/// With few descriptors: sixty threads at work, and files of its own.
+const THREADS: &str = "\
+import asyncio, concurrent.futures, resource, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+async def main():
+    loop, pool = asyncio.get_running_loop(), concurrent.futures.ThreadPoolExecutor(60)
+    work = [loop.run_in_executor(pool, lambda i=i: (time.sleep(0.1), i)[1]) for i in range(60)]
+    print(sum(await asyncio.gather(*work)))
+    print(len([open('/dev/null') for _ in range(20)]))
+asyncio.run(main())
+";
+
+#[test]
+fn threads_of_a_program_cost_it_no_file_descriptors() {
+    let folder = folder("descriptors");
+    let script = write(&folder, "threads.py", THREADS);
+    for python in both_ways() {
+        let out = recorder(&folder, &[], &[&python, &script]).output().unwrap();
+        assert_eq!(text(&out.stdout), "1770\n20\n", "{python}: {out:?}");
+    }
+}
+
+/// A program that looks into itself by the same numbers.
+const MONITORS: &str = "\
+import asyncio, sys
+async def before(): await asyncio.sleep(0)
+async def after(): await asyncio.sleep(0)
+asyncio.run(before())
+for number in (4, 3):
+    sys.monitoring.use_tool_id(number, 'mine')
+    asyncio.run(after())
+    sys.monitoring.free_tool_id(number)
+sys.monitoring.use_tool_id(4, 'mine'), sys.monitoring.use_tool_id(3, 'mine')
+asyncio.run(before())
+print('done')
+";
+
+#[test]
+fn a_program_gets_each_number_of_sys_monitoring_that_it_wants() {
+    let folder = folder("monitoring");
+    let script = write(&folder, "monitors.py", MONITORS);
+    for python in interpreters(&["3.12", "3.13", "3.14"]) {
+        let out = recorder(&folder, &[], &[&python, &script]).output().unwrap();
+        assert_eq!(text(&out.stdout), "done\n", "{python}: {out:?}");
+        assert_eq!(complained(&out), "", "{python}");
+        let json = report(&folder.join("run.inferscope"));
+        let after = json["functions"].as_array().unwrap().iter().find(|f| f["name"] == "after");
+        assert_eq!(after.map(|f| f["calls"].clone()), Some(2.into()), "{python}: {json}");
+        let warnings = json["warnings"].to_string();
+        assert!(warnings.contains("until the program took both numbers"), "{warnings}");
+    }
+}
+
+/// It may write no more than small files.
+const NO_ROOM: &str = "\
+import asyncio, resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+async def work(): await asyncio.sleep(0)
+async def main():
+    for _ in range(3000):
+        await asyncio.gather(work(), work())
+asyncio.run(main())
+print('done')
+";
+
+#[test]
+fn tasks_that_found_no_room_on_the_disk_are_known_to_be_missing() {
+    let folder = folder("no-room");
+    let script = write(&folder, "room.py", NO_ROOM);
+    for python in both_ways() {
+        let out = recorder(&folder, &[], &[&python, &script]).output().unwrap();
+        assert_eq!((text(&out.stdout), complained(&out)), ("done\n".into(), String::new()), "{python}");
+        let warnings = report(&folder.join("run.inferscope"))["warnings"].to_string();
+        assert!(warnings.contains("recorded until there was no room on the disk"), "{python}: {warnings}");
+    }
+}
+
+#[test]
+fn a_program_is_told_that_its_reader_has_gone_and_one_that_starts_not_is_a_line() {
+    use std::io::{BufRead, BufReader};
+    let folder = folder("reader");
+    let endless = ["sh", "-c", "while :; do echo y; done"];
+    let mut child =
+        recorder(&folder, &[], &endless).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "y");
+    drop(lines);
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("it goes on for nobody");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(141), "as a shell says that SIGPIPE ended it");
+    assert_eq!(
+        report(&folder.join("run.inferscope"))["facts"]["Exit status"],
+        "ended by SIGPIPE (signal 13)"
+    );
+    std::fs::remove_file(folder.join("run.inferscope")).unwrap();
+
+    let out = recorder(&folder, &[], &["/no/such/program"]).output().unwrap();
+    let said = complained(&out);
+    assert!(said.contains("could not be started") && said.lines().count() == 1, "{said}");
+    assert_eq!(out.status.code(), Some(127));
+    assert!(
+        !folder.join("run.inferscope").exists()
+            && std::fs::read_dir(folder.join("journals")).unwrap().count() == 0
+    );
+}
+
+#[test]
+fn output_and_errors_in_one_file_stay_in_their_order() {
+    let folder = folder("one-file");
+    let script = "i=0; while [ $i -lt 300 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done";
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut child = recorder(&folder, &[], &["sh", "-c", script]);
+    let status = child.stdout(log.try_clone().unwrap()).stderr(log).status().unwrap();
+    assert!(status.success());
+    let log = std::fs::read_to_string(folder.join("log")).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|l| l.starts_with("out ") || l.starts_with("err ")).collect();
+    let wanted: Vec<String> = (0..300).flat_map(|i| [format!("out {i}"), format!("err {i}")]).collect();
+    assert_eq!(lines, wanted);
+    assert_eq!(report(&folder.join("run.inferscope"))["facts"]["Output lines"], "600");
+}

@@ -314,6 +314,9 @@ class Call:
         if log is None:
             return
         try:
+            if isinstance(how, BaseException) and not isinstance(how, Exception):
+                # The program gives it up: a task is cancelled, a generator closed, Ctrl-C.
+                how = "aborted"
             if isinstance(how, BaseException):
                 name = type(how).__name__
                 how = "%s: %s" % (name, how) if State.texts else name

@@ -8,6 +8,7 @@ throws into coroutines and unwinds them has no local events before 3.15.
 Callbacks are called often: they use what their closure holds, call nothing that they need not, and write records themselves.
 """
 import asyncio
+import functools
 import sys
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 
@@ -35,8 +36,8 @@ def start_engine(r, books, common):
     number_of = tasks.get
     CALL_SOON, CREATE = asyncio.BaseEventLoop.call_soon.__code__, asyncio.BaseEventLoop.create_task.__code__
     TIMER = asyncio.futures._set_result_unless_cancelled.__code__
-    # By the id of a code object: what is called when it starts, and when it has returned.
-    begins, ends = {}, {}
+    # By the id of a code object: what is called when it starts, and when it has returned; and these code objects.
+    begins, ends, watched = {}, {}, []
     resumes = {}
 
     def learn(code):
@@ -288,6 +289,7 @@ def start_engine(r, books, common):
 
     def watch(code, begin, end):
         """Calls `begin` in the callback of its start, `end(value)` in that of its return; both see it as frame(2)."""
+        watched.append(code)
         if begin is not None:
             begins[id(code)] = begin
         if end is not None:
@@ -297,11 +299,53 @@ def start_engine(r, books, common):
     def loop_runs():
         monitoring.set_events(tool, events.PY_START | events.PY_UNWIND | events.PY_THROW)
 
-    def stop():
-        monitoring.set_events(tool, 0)
-        monitoring.free_tool_id(tool)
+    use = monitoring.use_tool_id
 
-    monitoring.use_tool_id(tool, "inferscope")
+    def take():
+        use(tool, "inferscope")
+        for event, callback in callbacks:
+            monitoring.register_callback(tool, event, callback)
+
+    def let_go():
+        """Leaves nothing at our number. Gives what was on: for all code, and for which code objects."""
+        on, local = monitoring.get_events(tool), []
+        known = (reference() for (_, table), reference in list(r.references.items()) if table in (id(words), id(generators)))
+        for code in [code for code in known if code is not None] + watched:
+            local.append((code, monitoring.get_local_events(tool, code)))
+            monitoring.set_local_events(tool, code, 0)
+        monitoring.set_events(tool, 0)
+        for event, _ in callbacks:
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+        return on, local
+
+    @functools.wraps(use)
+    def use_tool_id(tool_id, name, /):
+        if tool_id == tool and not books.stopped:
+            try:
+                give_way()
+            except Exception as error:
+                guard(error)
+        return use(tool_id, name)
+
+    def give_way():
+        """The program wants our number: it gets it, and we take the other one."""
+        nonlocal tool
+        free = [other for other in TOOLS if other != tool and monitoring.get_tool(other) is None]
+        if not free:
+            raise r.Taken
+        on, local = let_go()
+        tool = free[0]
+        take()
+        for code, events_of_it in local:
+            if events_of_it:
+                monitoring.set_local_events(tool, code, events_of_it)
+        monitoring.set_events(tool, on)
+
+    def stop():
+        monitoring.use_tool_id = use
+        let_go()
+
     books.at_stop.append(stop)
     callbacks = [
         (events.PY_START, start),
@@ -311,8 +355,8 @@ def start_engine(r, books, common):
         (events.PY_UNWIND, unwound),
         (events.PY_THROW, thrown),
     ]
-    for event, callback in callbacks:
-        monitoring.register_callback(tool, event, callback)
+    take()
+    monitoring.use_tool_id = use_tool_id
     watch(CREATE, task_begins, task_is_made)
     common.watch_executors(watch)
     run = asyncio.BaseEventLoop.run_forever.__code__

@@ -1,9 +1,10 @@
 """What is recorded, as 16-byte records in mapped files: a process that is killed loses nothing that it wrote.
 
-A file is a header of 64 bytes and records of two little-endian words: time (`time.perf_counter_ns()`, 0 where nothing is yet) and
-kind | argument << 8. Texts follow their record in whole 16-byte slots, their length in the word. Files of one series follow each
-other; a series belongs to one thread at a time, THREAD says to which. The time is written last, so that a record is there whole or
-not at all. `src/import/tasks` reads them.
+A file holds segments. A segment is a header of 64 bytes and records of two little-endian words: time (`time.perf_counter_ns()`, 0
+where nothing is yet) and kind | argument << 8. Texts follow their record in whole 16-byte slots, their length in the word. Segments of
+one series follow each other; a series belongs to one thread at a time, THREAD says to which. The time is written last, so that a record
+is there whole or not at all. The last word of the header of a process's first segment says when and why it stopped recording.
+`src/import/tasks` reads them.
 """
 import mmap
 import os
@@ -12,19 +13,23 @@ import time
 
 MAGIC = 0x0131454341525449
 HEADER = 64
-# The first file of a series is small, because many threads write little.
+# Of the segments of a series, and of files: the first one is small, because many threads, and many processes, write little.
 SIZES = (1 << 16, 1 << 20, 1 << 22)
-# Of all files of a process. What comes later is not recorded, and the last file says so.
+# Of all files of a process. What comes later is not recorded.
 MOST_BYTES = 1 << 28
 LONGEST_TEXT = 4000
 
 (START, RETURN, UNWIND, ON, OFF, NEW, END, READY, CHAIN, AGEN_OUT, AGEN_IN, THROW, SUBMIT, JOB, JOB_END, LINK, CODE, TEXT, THREAD,
- PROCESS, LATE, FULL) = range(1, 23)
+ PROCESS, LATE) = range(1, 22)
 # In the word of a START: a coroutine whose suspensions are a task's own.
 ROOT = 1 << 62
 # What a task waits for, in the word of an OFF.
 NOTHING, FUTURE, TASK, MEMBERS, ENDED = range(5)
 RETURNED, FAILED, CANCELLED = range(3)
+# Why nothing is recorded any more, in the low bits of the time.
+NO_ROOM, NO_DISK, NO_DESCRIPTOR, BROKEN, IS_TAKEN = range(1, 6)
+# How code of ours is called.
+OURS = "<inferscope "
 
 now = time.perf_counter_ns
 STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -32,6 +37,10 @@ STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 class Full(Exception):
     """There is no more room."""
+
+
+class Taken(Exception):
+    """The program needs what we would."""
 
 
 class Books:
@@ -56,6 +65,8 @@ class Books:
         # Taken together: where both clocks stand.
         self.clocks = now(), time.time_ns()
         self.bytes, self.series, self.free, self.told = 0, 0, [], False
+        # Files with room left, each as [map, first free byte, size]; how many there were; the first segment.
+        self.files, self.made, self.first = [], 0, None
         self.local.__dict__.clear()
         self.lock = sys.modules["_thread"].RLock()
 
@@ -120,8 +131,43 @@ class Books:
         table[key] = value
         references[where] = ref(thing, forget)
 
+    def room(self, size):
+        """A place for a segment. Threads share files: before Python 3.13 each map holds a file descriptor, and those are the program's."""
+        with self.lock:
+            file = next((file for file in self.files if file[1] + size <= file[2]), None)
+            if file is None:
+                file = self.grow(max(size, SIZES[min(self.made, len(SIZES) - 1)]))
+            start = file[1]
+            file[1] += size
+            if file[1] == file[2]:
+                self.files.remove(file)
+            return file[0], start
+
+    def grow(self, size):
+        if self.bytes + size > MOST_BYTES:
+            raise Full
+        path = "%s/%d-%x-%d.seg" % (self.folder, self.pid, self.stamp, self.made)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        fd = os.open(path, flags, 0o600)
+        try:
+            allocate(fd, size)
+            # The map would hold a number that the program may close and open anew.
+            new = mmap.mmap(fd, size, **({"trackfd": False} if sys.version_info >= (3, 13) else {}))
+        except BaseException:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(fd)
+        if sys.version_info < (3, 13):
+            kept.append(new)
+        self.made += 1
+        self.bytes += size
+        file = [new, 0, size]
+        self.files.append(file)
+        return file
+
     def stop(self, why=None):
-        """Records no more; the program goes on as if there had been nothing."""
+        """Records no more; the program goes on as if there had been nothing. The recording says so, or this where it cannot."""
         if self.stopped:
             return
         self.stopped = True
@@ -131,18 +177,23 @@ class Books:
             except Exception:
                 # The others are to be taken back, too.
                 pass
-        if why is not None:
-            self.say("asyncio tasks are not recorded any more", why)
+        if os.getpid() != self.pid:
+            # All of it is the parent's.
+            return
+        if self.first is not None:
+            self.first[7] = now() & ~7 | reason(why)
+        else:
+            self.say("asyncio tasks are not recorded", why)
 
     def guard(self, error):
         """An exception in a callback of ours. What comes from code of the program (a signal's handler) is the program's."""
         trace = error.__traceback__
         while trace is not None:
             path = trace.tb_frame.f_code.co_filename
-            if path not in self.files and (not path.startswith(STANDARD) or "site-packages" in path):
+            if not path.startswith(OURS) and (not path.startswith(STANDARD) or "site-packages" in path):
                 raise error
             trace = trace.tb_next
-        self.stop(None if isinstance(error, Full) else error)
+        self.stop(error)
 
 
 ref = __import__("_weakref").ref
@@ -152,14 +203,14 @@ references = {}
 class Series:
     """Where one thread writes."""
 
-    __slots__ = ("i", "mv", "whole", "map", "cur", "outer", "books", "pid", "number", "seq", "__weakref__")
+    __slots__ = ("i", "mv", "raw", "at", "cur", "outer", "books", "pid", "number", "seq", "__weakref__")
 
     def __init__(self, books):
         self.books, self.pid, self.cur, self.outer = books, books.pid, None, []
         threading = sys.modules["threading"]
         if books.free:
             # That of a thread which has ended.
-            self.number, self.seq, self.map, self.whole, self.mv, self.i = books.free.pop()
+            self.number, self.seq, self.raw, self.at, self.mv, self.i = books.free.pop()
         else:
             self.number, self.seq = books.series, 0
             books.series += 1
@@ -172,42 +223,27 @@ class Series:
         try:
             # A child that was forked has the maps of its parent, too, and leaves them alone.
             if self.pid == os.getpid():
-                self.books.free.append((self.number, self.seq, self.map, self.whole, self.mv, self.i))
+                self.books.free.append((self.number, self.seq, self.raw, self.at, self.mv, self.i))
         except Exception:
             # The interpreter ends.
             pass
 
     def roll(self):
-        """The next file."""
+        """The next segment."""
         books = self.books
         size = SIZES[min(self.seq, len(SIZES) - 1)]
-        if books.bytes + size > MOST_BYTES:
-            self.whole[-1], self.whole[-2] = FULL, now()
-            raise Full
-        path = "%s/%d-%x-%d-%d.seg" % (books.folder, books.pid, books.stamp, self.number, self.seq)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        fd = os.open(path, flags, 0o600)
-        try:
-            allocate(fd, size)
-            # The map would hold a number that the program may close and open anew.
-            new = mmap.mmap(fd, size, **({"trackfd": False} if sys.version_info >= (3, 13) else {}))
-        except BaseException:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(fd)
-        books.bytes += size
-        if sys.version_info < (3, 13) and self.seq:
-            kept.append(self.map)
-            if hasattr(mmap, "MADV_DONTNEED"):
-                self.map.madvise(mmap.MADV_DONTNEED)
-        self.map, self.whole = new, memoryview(new).cast("Q")
-        # The last record is kept for FULL.
-        self.mv = self.whole[:-2]
+        new, start = books.room(size)
+        if self.seq and hasattr(mmap, "MADV_DONTNEED"):
+            # What is written there is not looked at any more.
+            self.raw.obj.madvise(mmap.MADV_DONTNEED, self.at, len(self.raw))
+        self.raw, self.at = memoryview(new)[start : start + size], start
+        self.mv = self.raw.cast("Q")
         head = (books.pid, books.stamp, self.number, self.seq) + books.clocks
         for at, word in enumerate(head, 1):
-            self.whole[at] = word
-        self.whole[0] = MAGIC
+            self.mv[at] = word
+        self.mv[0] = MAGIC
+        if books.first is None:
+            books.first = self.mv[: HEADER // 8]
         self.seq += 1
         self.i = HEADER // 8
 
@@ -226,7 +262,7 @@ class Series:
         if self.i + 2 + 2 * slots > len(self.mv):
             self.roll()
         i = self.i
-        self.map[8 * i + 16 : 8 * i + 16 + len(raw)] = raw
+        self.raw[8 * i + 16 : 8 * i + 16 + len(raw)] = raw
         self.mv[i + 1] = kind | number << 8 | len(raw) << 40
         self.mv[i] = now()
         self.i = i + 2 + 2 * slots
@@ -234,6 +270,16 @@ class Series:
 
 # Maps are never closed before 3.13: each holds a file descriptor, whose number may be the program's by now.
 kept = []
+
+
+def reason(why):
+    import errno
+
+    known = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), NO_DISK)
+    known.update(dict.fromkeys((errno.EMFILE, errno.ENFILE), NO_DESCRIPTOR))
+    if isinstance(why, Taken):
+        return IS_TAKEN
+    return NO_ROOM if isinstance(why, Full) else known.get(getattr(why, "errno", None), BROKEN)
 
 
 def whole(path):

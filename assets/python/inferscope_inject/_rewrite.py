@@ -179,18 +179,28 @@ def Change(ast, finder, path):
             head, rest = (node.body[:1], node.body[1:]) if text else ([], node.body)
             rest = rest or [ast.copy_location(ast.Pass(), first)]
 
-            def call(function):
+            def stamp(function, at):
                 made = ast.Call(ast.Name(function, ast.Load()), [ast.Constant(number, kind=None)], [])
-                return ast.copy_location(ast.Expr(made), rest[0])
-
-            def stamp(function):
                 # Code may be sent to a process that knows nothing of us.
                 unknown = ast.ExceptHandler(ast.Name("NameError", ast.Load()), None, [ast.Pass()])
-                return ast.copy_location(ast.Try([call(function)], [unknown], [], []), rest[0])
+                stamped = ast.Try([ast.copy_location(ast.Expr(made), at)], [unknown], [], [])
+                # Whoever follows lines is where the program is: at its first and its last statement.
+                return ast.fix_missing_locations(ast.copy_location(stamped, at))
 
-            around = ast.copy_location(ast.Try(rest, [], [], [stamp(OUT)]), rest[0])
-            node.body = head + [stamp(INTO), around]
+            around = ast.copy_location(ast.Try(rest, [], [], [stamp(OUT, last_of(rest))]), rest[0])
+            node.body = head + [stamp(INTO, rest[0]), around]
             return node
+
+    def last_of(body):
+        """The statement that stands last, in whatever block."""
+        while True:
+            last = body[-1]
+            if isinstance(last, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                return last
+            blocks = [getattr(last, part, None) for part in ("finalbody", "orelse", "handlers", "cases", "body")]
+            body = next((block for block in blocks if isinstance(block, list) and block), None)
+            if body is None:
+                return last
 
     def own_nodes(function):
         """The nodes of a function without those of functions in it."""

@@ -117,6 +117,9 @@ class Step:
                     books.guard(error)
             s.cur = outer
 
+    def __repr__(self):
+        return repr(self.call)
+
     def ended(self, s, task):
         r = self.r
         if task.done():

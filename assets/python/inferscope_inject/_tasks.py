@@ -32,7 +32,6 @@ class Recorder:
         common = Common(r, books)
         monitor = agent.load("_monitor")
         self.engine = monitor if monitor.is_possible() else agent.load("_steps")
-        books.files = {__file__, r.__file__, self.engine.__file__}
         self.common = common
         self.engine.start_engine(r, books, common)
         if hasattr(os, "register_at_fork"):
@@ -67,7 +66,7 @@ class Common:
         # Called when a loop is about to run that cannot be seen to.
         self.loop_runs = lambda: None
         self.lock = sys.modules["_thread"].allocate_lock()
-        self.skip = (os.path.dirname(asyncio.__file__), os.path.dirname(os.path.abspath(__file__)))
+        self.skip = (os.path.dirname(asyncio.__file__), r.OURS)
 
     def number(self):
         with self.lock:

@@ -11,6 +11,19 @@ globals `agent`, the Agent below. Whatever it raises is one line on standard err
 """
 import sys
 
+
+def nameless(code, name):
+    """Code of ours has no file, as what is typed has none: tools that count a program's files, such as coverage, leave it out."""
+    try:
+        # What the import system does with code that it kept for another path.
+        sys.modules["_imp"]._fix_co_filename(code, "<inferscope %s>" % name)
+    except Exception:
+        # Another interpreter, or too old a one.
+        pass
+
+
+nameless(sys._getframe().f_code, "sitecustomize")
+
 # A module of the program: what is armed once it was executed.
 TABLE = {
     "asyncio": "_tasks",
@@ -133,9 +146,10 @@ class Agent:
 
             loader = SourceFileLoader("inferscope_inject." + name, "%s/%s.py" % (self.here, name))
             module = type(sys)(loader.name)
-            module.__file__, module.agent = loader.path, self
             # The folder is the recorder's own: compiled once for each version of Python.
             code = loader.get_code(loader.name)
+            nameless(code, name)
+            module.__file__, module.agent = code.co_filename, self
             getattr(sys.modules["builtins"], "exec")(code, module.__dict__)
             self.loaded[name] = module
         return module

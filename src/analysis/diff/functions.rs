@@ -127,6 +127,17 @@ impl Matched {
     pub fn is_other_program(&self) -> bool {
         self.share_base < Self::SAME_PROGRAM && self.share_head < Self::SAME_PROGRAM
     }
+
+    /// The side of which less than [`Self::SAME_PROGRAM`] has a partner, with that share, though most of the other has: true
+    /// for the baseline. A function that dominated is gone or new, or another program was recorded.
+    #[must_use]
+    pub fn lacking_side(&self) -> Option<(bool, f64)> {
+        match (self.share_base < Self::SAME_PROGRAM, self.share_head < Self::SAME_PROGRAM) {
+            (true, false) => Some((true, self.share_base)),
+            (false, true) => Some((false, self.share_head)),
+            _ => None,
+        }
+    }
 }
 
 /// The functions of two runs.

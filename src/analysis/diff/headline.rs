@@ -4,7 +4,8 @@ use super::elsewhere::{Elsewhere, elsewhere};
 use super::evidence::{self, Evidence};
 use super::functions::{FunctionDiff, Half, Measured, Row, median_of};
 use super::metrics::Chosen;
-use super::{Compared, Two, settings};
+use super::requests::RequestDiff;
+use super::{Compared, State, Two, settings};
 use crate::analysis::formula::Measure;
 use crate::analysis::waiting;
 use crate::format;
@@ -46,6 +47,7 @@ pub fn words(
     times: &Times,
     (base, head): (&[Measured], &[Measured]),
     metric: &Measure,
+    requests: Option<&RequestDiff>,
 ) -> Words {
     let [before, after] = times.each_ref().map(|side| median_of(side.iter().copied()));
     let elapsed = Two { base: before, head: after };
@@ -55,12 +57,9 @@ pub fn words(
         overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !diff.matched.is_other_program());
     let same_work = overlap.is_some();
     let headline = if let Some(why) = &chosen.why_not {
-        let mut letters = why.chars();
-        letters
-            .next()
-            .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        capital(why)
     } else if diff.matched.is_other_program() {
-        "These are different programs: less than half of either run has a partner in the other.".into()
+        other_program(diff)
     } else if let Some(overlap) = overlap {
         let moved = match (base, head) {
             ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
@@ -68,16 +67,22 @@ pub fn words(
         };
         sure = of_elapsed(times);
         format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
-    } else if let Some(ends) =
-        ends_otherwise(work, elapsed, metric).or_else(|| ends_with_it(diff, elapsed, metric))
-    {
-        let work = headline(diff, base, head, metric);
-        let parts = work.split_once(": ").map_or_else(|| ".".to_owned(), |(_, parts)| format!(": {parts}"));
+    } else if let Some(ends) = ends_otherwise(work, diff.sum, elapsed, metric) {
         sure = of_elapsed(times);
-        format!("{ends}{parts}")
+        // Rows that are no part of the figure explain nothing of it.
+        let parts = parts(diff, base, head, metric, |row| !is_for_others(row, base, head));
+        format!("{ends}{}", after_colon(&parts))
+    } else if let Some(ends) = ends_with_it(diff, elapsed, metric) {
+        sure = of_elapsed(times);
+        format!("{ends}{}", after_colon(&parts(diff, base, head, metric, |_| true)))
     } else {
         headline(diff, base, head, metric)
     };
+    // What a run did not do cost it nothing: that comes before all that is said of its costs.
+    let failures = requests.filter(|r| r.fails_more()).and_then(RequestDiff::failures);
+    let comparable = chosen.why_not.is_none() && !diff.matched.is_other_program();
+    let said = [failures.map(|f| format!("{f}.")), few_partners(diff).filter(|_| comparable)];
+    let headline = said.into_iter().flatten().chain(std::iter::once(headline)).collect::<Vec<_>>().join(" ");
     let by_one = explained_by_one(diff, base, head).filter(|_| !same_work);
     let cautions = [by_one, unknown_rate(chosen, metric, base, head)];
     Words {
@@ -111,26 +116,58 @@ fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &
         (_, 0) => format!("{}: the same in both runs", metric.label),
         _ => format!("{}: {size} {more} in the new run{relative}", metric.label),
     };
-    let parts: Vec<String> = diff
-        .rows
-        .iter()
-        .filter(|r| r.own().delta().is_some_and(|d| d != 0))
-        .take(NAMED)
-        .map(|r| part(r, &name(r, base, head), metric.unit))
-        .collect();
-    match parts.is_empty() {
-        true => format!("{whole}."),
-        false => format!("{whole}: {}.", parts.join(", ")),
-    }
+    format!("{whole}{}", after_colon(&parts(diff, base, head, metric, |_| true)))
+}
+
+/// The rows that changed most of those that `counts` takes, in words.
+fn parts(
+    diff: &FunctionDiff,
+    base: &[Measured],
+    head: &[Measured],
+    metric: &Measure,
+    counts: impl Fn(&Row) -> bool,
+) -> Vec<String> {
+    let changed = diff.rows.iter().filter(|r| r.own().delta().is_some_and(|d| d != 0));
+    changed.filter(|r| counts(r)).take(NAMED).map(|r| part(r, &name(r, base, head), metric.unit)).collect()
+}
+
+fn after_colon(parts: &[String]) -> String {
+    if parts.is_empty() { ".".into() } else { format!(": {}.", parts.join(", ")) }
+}
+
+/// A sentence of words that have no capital.
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+fn other_program(diff: &FunctionDiff) -> String {
+    let of = |share: f64| format::percent(share.clamp(0.0, 1.0));
+    format!(
+        "These look like different programs: only {} of the baseline's cost and {} of the new run's have a partner in the \
+         other.",
+        of(diff.matched.share_base),
+        of(diff.matched.share_head)
+    )
+}
+
+/// Where one run has little in common with the other, though that has much with it: only a person can tell whether a
+/// function that dominated came or went, or whether another program was recorded.
+fn few_partners(diff: &FunctionDiff) -> Option<String> {
+    let (is_base, share) = diff.matched.lacking_side()?;
+    let (of, other) = if is_base { ("baseline's", "the new run") } else { ("new run's", "the baseline") };
+    let share = format::percent(share.clamp(0.0, 1.0));
+    Some(format!("Only {share} of the {of} cost is in functions that {other} has, too."))
 }
 
 fn part(row: &Row, name: &str, unit: Unit) -> String {
     let delta = format::signed_cost(unit, row.own().delta().unwrap_or(0));
-    let calls = row.halves.map(|h| h.calls.map(|c| c.all as i64));
+    let calls = row.halves.and_then(|h| h.calls.map(|c| c.all as i64));
     let more = match (row.halves.base, row.halves.head) {
         (None, _) => "new".into(),
         (_, None) => "gone".into(),
-        _ => match (Two { base: calls.base.flatten(), head: calls.head.flatten() }).delta() {
+        // What one tool does not count is no fewer calls.
+        _ => match calls.delta().filter(|_| calls.state() == Some(State::Both)) {
             Some(d) if d > 0 => {
                 format!("{} more {}", format::count(d), if d == 1 { "call" } else { "calls" })
             }
@@ -236,7 +273,12 @@ fn ends_with_it(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> Opt
 
 /// Where a run ends earlier although it works more, later although it works less, or at the same time although its work
 /// is another: that its end says.
-fn ends_otherwise(costs: Two<i64>, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
+fn ends_otherwise(
+    costs: Two<i64>,
+    with_waits: Two<i64>,
+    elapsed: Two<i64>,
+    metric: &Measure,
+) -> Option<String> {
     let (work, wall) = (costs.relative()?, elapsed.relative()?);
     if metric.unit != Unit::Nanoseconds
         || work.abs() < 0.01
@@ -246,7 +288,10 @@ fn ends_otherwise(costs: Two<i64>, elapsed: Two<i64>, metric: &Measure) -> Optio
     }
     let more = if work > 0.0 { "more" } else { "less" };
     let by_work = format::duration(costs.delta()?.saturating_abs());
-    let by_share = format::percent_change(work);
+    let by_share = match costs == with_waits {
+        true => format::percent_change(work),
+        false => format!("{}, without waits of callers for what they started", format::percent_change(work)),
+    };
     if wall.abs() < 0.01 {
         let at = format::duration(elapsed.head?);
         return Some(format!("Both runs end after {at}; the new one has {by_work} {more} work ({by_share})"));
@@ -262,9 +307,7 @@ fn ends_otherwise(costs: Two<i64>, elapsed: Two<i64>, metric: &Measure) -> Optio
 /// How sure it is that the totals differ, one line.
 #[must_use]
 fn certainty(evidence: Option<&Evidence>) -> String {
-    let words = evidence.map(Evidence::words).unwrap_or_default();
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    capital(&evidence.map(Evidence::words).unwrap_or_default())
 }
 
 /// Where one function explains a changed total and all others stayed as they were, what a comparison by shares then
@@ -273,7 +316,8 @@ fn certainty(evidence: Option<&Evidence>) -> String {
 fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
     let whole = diff.sum.delta().filter(|&d| d != 0)?;
     let (first, others) = diff.rows.split_first()?;
-    if is_for_others(first, base, head) {
+    // Without others nothing looks otherwise.
+    if others.is_empty() || is_for_others(first, base, head) {
         return None;
     }
     let own = first.own().delta()?;

@@ -33,6 +33,13 @@ impl Chosen {
     pub fn common(key: MetricKey) -> Self {
         Self { base: key, head: key, why_not: None }
     }
+
+    /// What it is in the baseline and in the new run; of a run without costs, which may have requests and figures, nothing.
+    #[must_use]
+    pub fn measures(&self, base: &Profile, head: &Profile) -> [Measure; 2] {
+        let of = |key, p| Measure::of(key, p).unwrap_or_else(|| Measure::nothing(key));
+        [of(self.base, base), of(self.head, head)]
+    }
 }
 
 fn same(a: &Metric, b: &Metric) -> bool {
@@ -85,7 +92,18 @@ impl Metrics {
             }
             (Some(_), None, Some(name)) => Err(format!("metric «{name}» is only in the baseline")),
             (None, Some(_), Some(name)) => Err(format!("metric «{name}» is only in the new run")),
-            _ => Err("one of the runs has no costs".into()),
+            (b, h, None) => {
+                let key = |p: &Profile, id: Option<MetricId>| {
+                    id.map_or_else(MetricKey::default, |id| p.metric_key(id))
+                };
+                let which = match (b, h) {
+                    (None, None) => "neither run has",
+                    (None, _) => "the baseline does not have",
+                    _ => "the new run does not have",
+                };
+                let why_not = Some(format!("{which} costs of functions"));
+                Ok(Chosen { base: key(base, b), head: key(head, h), why_not })
+            }
         }
     }
 

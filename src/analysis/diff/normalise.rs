@@ -34,6 +34,19 @@ impl Normalise {
     pub const ALL: [Self; 6] =
         [Self::Nothing, Self::Total, Self::Second, Self::Call, Self::Request, Self::Token];
 
+    /// What choices call it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Nothing => "As recorded",
+            Self::Total => "Same total",
+            Self::Second => "Per second",
+            Self::Call => "Per call",
+            Self::Request => "Per request",
+            Self::Token => "Per token",
+        }
+    }
+
     /// The word of command lines and JSON.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -44,6 +57,18 @@ impl Normalise {
             Self::Call => "call",
             Self::Request => "request",
             Self::Token => "token",
+        }
+    }
+
+    /// What stands behind the unit of a cost: «/s», «/call».
+    #[must_use]
+    pub fn per(self) -> &'static str {
+        match self {
+            Self::Nothing | Self::Total => "",
+            Self::Second => "/s",
+            Self::Call => "/call",
+            Self::Request => "/request",
+            Self::Token => "/token",
         }
     }
 }
@@ -59,14 +84,17 @@ pub struct Size {
     pub requests: Option<u64>,
     /// Output tokens.
     pub tokens: Option<u64>,
+    /// Calls of functions, where they were counted.
+    pub calls: Option<u64>,
 }
 
 impl Size {
     /// The size of a run.
     #[must_use]
-    pub fn of(sum: i64, elapsed: Option<i64>, requests: Option<&RequestFigures>) -> Self {
+    pub fn of(sum: i64, calls: Option<u64>, elapsed: Option<i64>, requests: Option<&RequestFigures>) -> Self {
         Self {
             sum,
+            calls,
             elapsed,
             requests: requests.map(|r| (r.count - r.failed) as u64),
             tokens: requests.and_then(|r| r.output_tokens),
@@ -102,6 +130,7 @@ impl Factors {
         match normalise {
             Normalise::Nothing => Ok(Self { base: 1.0, head: 1.0, legend: String::new() }),
             Normalise::Call => {
+                per("counted call", &|s| s.calls.map(|n| n as f64))?;
                 Ok(Self { base: 1.0, head: 1.0, legend: "each row per call of its function".into() })
             }
             Normalise::Second => per("second", &|s| s.elapsed.map(|ns| ns as f64 * 1e-9)),
@@ -137,12 +166,12 @@ impl Query<Pair> for DiffRelated {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Self::Output, Cancelled> {
         let diff = cx.get(&self.functions)?;
-        let mut sizes =
-            [diff.sum.base, diff.sum.head].map(|sum| Size { sum: sum.unwrap_or(0), ..Size::default() });
+        let mut sizes = [(diff.sum.base, diff.calls.base), (diff.sum.head, diff.calls.head)]
+            .map(|(sum, calls)| Size { sum: sum.unwrap_or(0), calls, ..Size::default() });
         if matches!(self.to, Normalise::Second | Normalise::Request | Normalise::Token) {
             for (size, side) in sizes.iter_mut().zip([cx.base(), cx.head()]) {
                 let overview = side.get(&Summary::default())?;
-                *size = Size::of(size.sum, overview.elapsed, overview.requests.as_ref());
+                *size = Size::of(size.sum, size.calls, overview.elapsed, overview.requests.as_ref());
             }
         }
         Ok(Factors::of(self.to, &sizes[0], &sizes[1]).map(|factors| Related { to: self.to, factors }))

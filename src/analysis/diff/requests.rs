@@ -1,16 +1,18 @@
 //! The requests of two runs: which improved, and what they cost like for like.
 //!
-//! Requests pair by their prompt where both runs kept it and no other request of the run has it, else by their name;
-//! never by their place in the list. One that failed or was cut off on a side is not comparable: it neither improved nor cost
-//! nothing. What is counted adds up to all requests of both sides.
+//! Requests pair by their prompt where both runs kept it and no other request of the run has it, else by a name that is
+//! theirs alone; of several of one name in their order, where both runs have as many of it, which is said ([`By`]). One that
+//! failed or was cut off on a side is not comparable: it neither improved nor cost nothing. What is counted adds up to all
+//! requests of both sides.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Two;
+use super::{State, Two};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
 use crate::analysis::requests::{Listed, RequestColumn};
+use crate::format::count;
 use crate::jobs::Cancelled;
 use crate::model::{Better, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::query::{Context, Pair, Query};
@@ -56,11 +58,43 @@ pub struct Counts {
     pub only_head: usize,
 }
 
+/// How a request found its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// By its prompt.
+    Prompt,
+    /// By a name that no other request of its run has.
+    Name,
+    /// By its number among those of its name: a guess, where they are not asked in a fixed order.
+    Order,
+}
+
+impl By {
+    /// The word of JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Name => "name",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// A request of each run, or of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partners {
+    /// Which they are.
+    pub ids: Two<RequestId>,
+    /// How they found each other.
+    pub by: Option<By>,
+}
+
 /// The requests of two runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestDiff {
     /// All requests, those of the baseline first, in their order.
-    pub rows: Vec<Two<RequestId>>,
+    pub rows: Vec<Partners>,
     /// Changes of the time to first token.
     pub ttft: Counts,
     /// Changes of the latency.
@@ -75,19 +109,25 @@ pub struct RequestDiff {
     pub cost: Two<Money>,
     /// Price of the pairs that ended well and are priced on both sides: like for like.
     pub cost_like_for_like: Two<Money>,
-    /// Number of those pairs.
+    /// Number of pairs that ended well.
     pub like_for_like: usize,
-    /// Distribution of the time to first token over pairs that have one on both sides, ns.
-    pub ttft_like_for_like: Two<Ttft>,
+    /// Number of those that are priced on both sides.
+    pub priced_like_for_like: usize,
+    /// Distribution of the time to first token over pairs that ended well and have one on both sides, ns.
+    pub ttft_like_for_like: Two<Times>,
+    /// The same of the latency.
+    pub latency_like_for_like: Two<Times>,
 }
 
 /// Middle and tail of a time, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ttft {
+pub struct Times {
     /// Median.
     pub p50: f64,
     /// 95th percentile.
     pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
 }
 
 /// What a figure did between two requests.
@@ -152,10 +192,10 @@ impl Counts {
     }
 }
 
-/// All requests with their partners. One is known by its prompt, where it is the only one with it, else by its name and number.
-pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
+/// All requests with their partners.
+pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Partners> {
     let (b, h) = (&base.requests.rows, &head.requests.rows);
-    let mut partner: Vec<Option<usize>> = vec![None; b.len()];
+    let mut partner: Vec<Option<(usize, By)>> = vec![None; b.len()];
     let mut taken = vec![false; h.len()];
     let unique = |p: &Profile| -> FxHashMap<String, Option<usize>> {
         let mut of: FxHashMap<String, Option<usize>> = FxHashMap::default();
@@ -170,21 +210,38 @@ pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
     let (in_base, in_head) = (unique(base), unique(head));
     for (prompt, at) in &in_base {
         if let (Some(i), Some(Some(j))) = (at, in_head.get(prompt)) {
-            partner[*i] = Some(*j);
+            partner[*i] = Some((*j, By::Prompt));
             taken[*j] = true;
         }
     }
-    for (i, partner) in partner.iter_mut().enumerate().filter(|(_, p)| p.is_none()) {
-        let key = base.keys().request_key(RequestId::from_index(i));
-        let found = head.keys().request(key).map(RequestId::index).filter(|&j| !taken[j]);
-        if let Some(j) = found {
-            *partner = Some(j);
+    // Of the rest those of one name, in their order.
+    let mut left = FxHashMap::<&str, [Vec<usize>; 2]>::default();
+    for i in (0..b.len()).filter(|&i| partner[i].is_none()) {
+        left.entry(base.text(b[i].name)).or_default()[0].push(i);
+    }
+    for j in (0..h.len()).filter(|&j| !taken[j]) {
+        left.entry(head.text(h[j].name)).or_default()[1].push(j);
+    }
+    for [of_base, of_head] in left.into_values() {
+        let by = match (of_base.len(), of_head.len()) {
+            (1, 1) => By::Name,
+            (b, h) if b == h => By::Order,
+            // Which of them is missing, nobody knows.
+            _ => continue,
+        };
+        for (i, j) in of_base.into_iter().zip(of_head) {
+            partner[i] = Some((j, by));
             taken[j] = true;
         }
     }
     let id = RequestId::from_index;
-    let of_base = partner.iter().enumerate().map(|(i, j)| Two { base: Some(id(i)), head: j.map(id) });
-    let rest = (0..h.len()).filter(|&j| !taken[j]).map(|j| Two { base: None, head: Some(id(j)) });
+    let of_base = partner.iter().enumerate().map(|(i, found)| Partners {
+        ids: Two { base: Some(id(i)), head: found.map(|(j, _)| id(j)) },
+        by: found.map(|(_, by)| by),
+    });
+    let rest = (0..h.len())
+        .filter(|&j| !taken[j])
+        .map(|j| Partners { ids: Two { base: None, head: Some(id(j)) }, by: None });
     of_base.chain(rest).collect()
 }
 
@@ -197,8 +254,9 @@ impl RequestDiff {
             return None;
         }
         let rows = pairs(base, head);
-        let get = |row: &Two<RequestId>| {
-            (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)))
+        let get = |row: &Partners| {
+            let Two { base: b, head: h } = row.ids;
+            (b.and_then(|id| base.requests.get(id)), h.and_then(|id| head.requests.get(id)))
         };
         let mut diff = Self { rows, ..Self::default() };
         let sides = [&base.requests.rows, &head.requests.rows];
@@ -211,27 +269,74 @@ impl RequestDiff {
         let priced = |bill: &Billing| bill.charges.iter().filter(|c| c.cost.is_some()).count();
         diff.priced = Two::both(priced(bills[0]), priced(bills[1]));
         diff.cost = Two { base: bills[0].all.cost, head: bills[1].all.cost };
-        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let (mut ttft, mut latency) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for row in &diff.rows {
             let (b, h) = get(row);
             diff.ttft.add(change(b, h, Better::Lower, |r| r.ttft().map(|v| v as f64)));
             diff.latency.add(change(b, h, Better::Lower, |r| r.latency().map(|v| v as f64)));
             let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
             let cost = |bill: &Billing, id: Option<RequestId>| bill.cost(id?);
-            if let Some((b, h)) = cost(bills[0], row.base).zip(cost(bills[1], row.head)) {
+            diff.like_for_like += 1;
+            if let Some((b, h)) = cost(bills[0], row.ids.base).zip(cost(bills[1], row.ids.head)) {
                 let sum = diff.cost_like_for_like;
                 diff.cost_like_for_like =
                     Two::both(sum.base.unwrap_or_default() + b, sum.head.unwrap_or_default() + h);
-                diff.like_for_like += 1;
+                diff.priced_like_for_like += 1;
             }
-            if let Some((b, h)) = b.ttft().zip(h.ttft()) {
-                before.push(b as f64);
-                after.push(h as f64);
+            for (times, pair) in
+                [(&mut ttft, b.ttft().zip(h.ttft())), (&mut latency, b.latency().zip(h.latency()))]
+            {
+                if let Some((b, h)) = pair {
+                    times[0].push(b as f64);
+                    times[1].push(h as f64);
+                }
             }
         }
-        let of = |values| Distribution::of(values).map(|d| Ttft { p50: d.p50, p95: d.p95 });
-        diff.ttft_like_for_like = Two { base: of(before), head: of(after) };
+        let of = |values| Distribution::of(values).map(|d| Times { p50: d.p50, p95: d.p95, p99: d.p99 });
+        let both = |[base, head]: [Vec<f64>; 2]| Two { base: of(base), head: of(head) };
+        (diff.ttft_like_for_like, diff.latency_like_for_like) = (both(ttft), both(latency));
         Some(diff)
+    }
+
+    /// Requests that failed or were cut off.
+    #[must_use]
+    pub fn failed(&self) -> Two<usize> {
+        let of = |count: Option<usize>, ok: Option<usize>| Some(count?.saturating_sub(ok?));
+        Two { base: of(self.count.base, self.ok.base), head: of(self.count.head, self.ok.head) }
+    }
+
+    /// True when a larger share of the new run's requests did not end well: its times and costs are then those of less work.
+    #[must_use]
+    pub fn fails_more(&self) -> bool {
+        let share = |failed: Option<usize>, all: Option<usize>| {
+            failed.unwrap_or(0) as f64 / all.filter(|&n| n > 0).unwrap_or(1) as f64
+        };
+        let failed = self.failed();
+        share(failed.head, self.count.head) > share(failed.base, self.count.base)
+    }
+
+    /// How many pairs are guessed by their order.
+    #[must_use]
+    pub fn by_order(&self) -> usize {
+        self.rows.iter().filter(|row| row.by == Some(By::Order)).count()
+    }
+
+    /// «3 of 6 requests did not end well in the new run, none of 6 in the baseline»; `None` where all did.
+    #[must_use]
+    pub fn failures(&self) -> Option<String> {
+        let failed = self.failed();
+        let (before, after) = (failed.base.unwrap_or(0), failed.head.unwrap_or(0));
+        let of = |failed: usize, all: Option<usize>| match (failed, all.unwrap_or(0)) {
+            (0, all) => format!("none of {}", count(all as i64)),
+            (failed, all) => format!("{} of {}", count(failed as i64), count(all as i64)),
+        };
+        (before + after > 0).then(|| {
+            format!(
+                "{} requests did not end well in the new run, {} in the baseline",
+                of(after, self.count.head),
+                of(before, self.count.base)
+            )
+        })
     }
 }
 
@@ -253,6 +358,8 @@ pub struct RequestRow {
     pub values: Two<f64>,
     /// What that did.
     pub change: Change,
+    /// How the two found each other.
+    pub by: Option<By>,
 }
 
 /// What a figure of the requests did.
@@ -296,7 +403,7 @@ impl Query<Pair> for DiffRequests {
         let in_head = |id: Option<RequestId>| head.requests.get(id.filter(|id| taken[1].contains(id))?);
         let mut out = FigureDiff::default();
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (i, ids) in pairs(base, head).into_iter().enumerate() {
+        for (i, Partners { ids, by }) in pairs(base, head).into_iter().enumerate() {
             if i % 4096 == 0 {
                 cx.job().checkpoint(i as u64, 0)?;
             }
@@ -315,7 +422,8 @@ impl Query<Pair> for DiffRequests {
                 side.extend(value.filter(|v| v.is_finite()));
             }
             let ids = Two { base: ids.base.filter(|_| b.is_some()), head: ids.head.filter(|_| h.is_some()) };
-            out.rows.push(RequestRow { ids, values, change });
+            let by = by.filter(|_| ids.state() == Some(State::Both));
+            out.rows.push(RequestRow { ids, values, change, by });
         }
         for side in [&mut before, &mut after] {
             side.sort_by(f64::total_cmp);
@@ -384,7 +492,26 @@ mod tests {
             (Two::both(6350, 3870).map(Money::from_nano), Two::both(3150, 3150).map(Money::from_nano))
         );
         assert_eq!((d.count, d.ok, d.priced), (Two::both(4, 5), Two::both(4, 4), Two::both(4, 4)));
-        assert_eq!(d.like_for_like, 3);
+        assert_eq!((d.like_for_like, d.priced_like_for_like), (3, 3));
+        assert!(d.fails_more());
+        assert_eq!(
+            d.failures().unwrap(),
+            "1 of 5 requests did not end well in the new run, none of 4 in the baseline"
+        );
+        let p50 = d.latency_like_for_like.map(|t| t.p50);
+        assert_eq!(p50, Two::both(400.0, 400.0), "of q1, q2 and q3");
+    }
+
+    #[test]
+    fn requests_of_one_name_pair_in_their_order_only_where_none_is_missing_and_say_so() {
+        let named =
+            |names: &[&str]| requests(&names.iter().map(|&n| (n, Some(10), None)).collect::<Vec<_>>());
+        let d = diff(named(&["a", "chat", "chat"]), named(&["chat", "chat", "a"])).unwrap();
+        assert_eq!((d.by_order(), d.like_for_like), (2, 3));
+        assert_eq!(d.rows[0].by, Some(By::Name));
+        let d = diff(named(&["chat", "chat"]), named(&["chat", "chat", "chat"])).unwrap();
+        assert_eq!((d.by_order(), d.like_for_like, d.ttft.only_base, d.ttft.only_head), (0, 0, 2, 3));
+        assert_eq!(d.failures(), None);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use super::tables::{self, TwoResults};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
-use crate::analysis::formula::Measure;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
@@ -39,6 +38,8 @@ pub struct Figure {
     pub better: Better,
     /// Its values; `None` where it is not known.
     pub values: Two<i64>,
+    /// What stands before the values of base and head: ≥, ≈ or nothing.
+    pub signs: [&'static str; 2],
 }
 
 /// Findings of one kind.
@@ -145,16 +146,15 @@ impl Query<Pair> for DiffStory {
         let (h, in_head) = side(false)?;
         let times = [&in_base, &in_head].map(|side| side.iter().map(|o| o.elapsed).collect());
         let profiles = (base.profile(), head.profile());
-        let measure = Measure::of(metric.head, profiles.1);
-        let words = match &measure {
-            Some(measure) => headline::words(&functions, metric, &times, (&b, &h), measure),
-            None => Words::default(),
-        };
+        let [_, measure] = metric.measures(profiles.0, profiles.1);
+        let requests = RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?));
+        let words = headline::words(&functions, metric, &times, (&b, &h), &measure, requests.as_ref());
         let sum = Figure {
             name: "Total self",
-            unit: measure.map_or(Unit::None, |m| m.unit),
+            unit: measure.unit,
             better: Better::Lower,
             values: functions.sum,
+            signs: [""; 2],
         };
         let mut figures = figures(&in_base, &in_head);
         if metric.why_not.is_none() {
@@ -164,7 +164,7 @@ impl Query<Pair> for DiffStory {
             words,
             settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
             figures,
-            requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
+            requests,
             findings: findings(&base.get(&noted)?, &head.get(&noted)?),
             results: tables::results(profiles.0, profiles.1),
             heap: cx.get(&DiffHeap)?,
@@ -183,13 +183,13 @@ impl Query<Pair> for DiffStory {
 }
 
 /// Of several runs of a side the median of each figure.
-fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
+pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
         let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
         let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
-            figures.push(Figure { name, unit, better, values });
+            figures.push(Figure { name, unit, better, values, signs: [""; 2] });
         }
     };
     let (less, more) = (Better::Lower, Better::Higher);
@@ -211,6 +211,15 @@ fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
     add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost.map(Money::nano));
+    for (i, name) in ["Input tokens", "Output tokens"].into_iter().enumerate() {
+        let of = |runs: &[Arc<Overview>]| {
+            let signs = runs.iter().filter_map(|o| Some(o.requests.as_ref()?.signs[i]));
+            signs.max_by_key(|sign| ["", "≈ ", "≥ "].iter().position(|s| s == sign)).unwrap_or("")
+        };
+        if let Some(figure) = figures.iter_mut().find(|f| f.name == name) {
+            figure.signs = [of(base), of(head)];
+        }
+    }
     figures
 }
 

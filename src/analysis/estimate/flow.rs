@@ -110,6 +110,11 @@ impl Flow {
         flow
     }
 
+    /// What shares are of, in whole units.
+    pub fn whole(&self) -> i64 {
+        self.whole.round() as i64
+    }
+
     /// True when the node calls itself, or others that call it.
     pub fn in_cycle(&self, node: usize) -> bool {
         self.members.of(self.component[node] as usize).len() > 1 || self.own_call(node).is_some()

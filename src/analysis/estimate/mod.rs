@@ -33,7 +33,7 @@ use self::flow::Flow;
 use self::lay::NONE;
 use self::settle::Skeleton;
 use super::call_tree::{CallTree, NO_NODE, keys, preorder};
-use super::formula::terms;
+use super::formula::{shown, terms};
 use super::functions::graph_of;
 use super::path::PathMapper;
 use super::scope::Slice;
@@ -68,7 +68,30 @@ impl Query for Flows {
 /// The whole that shares of a call graph's costs are of: the sum of own costs, or what the outermost calls cost, if that is
 /// more. `None` for a profile that has better than a call graph.
 pub(super) fn whole(metric: MetricKey, cx: &Context<'_>) -> Result<Option<i64>, Cancelled> {
-    Ok(cx.get(&Flows(metric))?.as_ref().as_ref().map(|flow| flow.whole.round() as i64))
+    let is_shown = metric.is_first() || shown(MetricKey::default(), cx.profile()) == metric;
+    if is_shown {
+        // Its tree is asked for next.
+        return Ok(cx.get(&Flows(metric))?.as_ref().as_ref().map(|flow| flow.whole()));
+    }
+    Ok(*cx.get(&Whole(metric))?)
+}
+
+/// The whole of a metric whose tree nobody may ask for: a file that counts nine events has nine flows, each as large as the
+/// graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Whole(MetricKey);
+
+impl Query for Whole {
+    type Output = Option<i64>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
+        let profile = cx.profile();
+        Ok(graph_of(profile).map(|graph| Flow::of(graph, &terms(self.0, profile)).whole()))
+    }
+
+    fn weight(_: &Self::Output) -> usize {
+        16
+    }
 }
 
 /// Paths through a cycle.

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::forest::Forest;
 use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
+use crate::analysis::phases::phases;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Profile, TrackId, TrackKind};
 
@@ -35,7 +36,9 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         !profile.track(*id).spans.rows.is_empty() && profile.track(*id).kind != TrackKind::Untimed
     };
     let tracks: Vec<TrackId> = query.scope.work_tracks(profile).filter(has_spans).collect();
-    let forest = Forest::new(profile, &tracks, query.range);
+    let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
+    let least = (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1);
+    let forest = Forest::new(profile, &tracks, query.range, least);
     let budget = (ALL_OVERLOOKED / tracks.len().max(1)).clamp(8, OVERLOOKED);
     let mut levels: FxHashMap<TrackId, u32> = FxHashMap::default();
     let mut deepest = 0;
@@ -45,26 +48,30 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         deepest = deepest.max(deep);
     }
     let level = levels.values().copied().max().unwrap_or(0);
-    let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
     let mut builder = Builder {
         forest: &forest,
         level: 0,
-        least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
+        least,
         stages: Vec::new(),
         net: Net::default(),
         firsts: FxHashMap::default(),
+        entries: FxHashMap::default(),
         left_out: 0,
     };
     for &track in &tracks {
         builder.level = levels.get(&track).copied().unwrap_or(0);
         builder.track(track, job)?;
     }
-    let Builder { mut stages, mut net, firsts, left_out, .. } = builder;
+    let Builder { mut stages, mut net, firsts, mut entries, left_out, .. } = builder;
     sort_stages(&mut stages, &mut net);
-    links(profile, &stages, (&mut net, &firsts), job)?;
+    entries.values_mut().for_each(|of_track| of_track.sort_unstable_by_key(|entry| entry.start));
+    links(profile, &stages, (&mut net, &firsts, &entries), job)?;
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
-    Ok(finish(graph, &tracks))
+    let phases = phases(profile, query.range);
+    let borders: Vec<i64> =
+        if phases.overlap { Vec::new() } else { phases.spans.iter().map(|s| s.end).collect() };
+    Ok(finish(graph, &tracks, &borders))
 }
 
 /// A caller, or the outermost spans of a track, and what is to be put into order there.
@@ -117,6 +124,14 @@ struct Started {
 /// A member that has begun: its end, the event of that, and the event that it waited for.
 type Running = BinaryHeap<Reverse<(i64, u32, u32)>>;
 
+/// Start of what ran elsewhere for a track: it waits for what woke that track before.
+struct Entry {
+    start: i64,
+    event: u32,
+    /// When the caller knew last of something that had ended.
+    since: i64,
+}
+
 struct Builder<'a> {
     forest: &'a Forest<'a>,
     /// That of the track at hand.
@@ -126,6 +141,7 @@ struct Builder<'a> {
     net: Net,
     /// Starts of what a caller called first, and the start of that caller.
     firsts: FxHashMap<u32, u32>,
+    entries: FxHashMap<TrackId, Vec<Entry>>,
     left_out: usize,
 }
 
@@ -170,6 +186,11 @@ impl Builder<'_> {
                     }
                 }
                 (_, None) => {}
+            }
+            if let (Some(caller), Some(now)) = (group.caller.filter(|c| c.0 != member.place.0), now) {
+                let since = self.net.events[now as usize].time;
+                let entry = Entry { start: member.start, event: events.0, since };
+                self.entries.entry(caller.0).or_default().push(entry);
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
             if expanded {
@@ -303,26 +324,76 @@ fn sort_stages(stages: &mut Vec<Stage>, net: &mut Net) {
 fn links(
     profile: &Profile,
     stages: &[Stage],
-    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    (net, firsts, entries): (&mut Net, &FxHashMap<u32, u32>, &FxHashMap<TrackId, Vec<Entry>>),
     job: &Job,
 ) -> Result<(), Cancelled> {
-    let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
-    for (i, stage) in (0u32..).zip(stages) {
-        on.entry(stage.id.track).or_default().push(i);
-    }
+    let sources = Sources::new(profile, stages);
     for (n, link) in profile.links.iter().enumerate() {
         if n % 4096 == 0 {
             job.checkpoint(n as u64, profile.links.len() as u64)?;
         }
-        let (Some(from), Some(to)) = (on.get(&link.from.0), on.get(&link.to.0)) else { continue };
-        let (Some(a), Some(b)) = (cause(stages, from, link.from.1), effect(stages, to, link.to.1)) else {
-            continue;
-        };
-        if a != b {
-            add_link(stages, (net, firsts), (a, link.from.1), (b, link.to.1));
+        let Some((a, time)) = sources.of(link.from) else { continue };
+        let (to, arrived) = link.to;
+        if let Some(b) = sources.on.get(&to).and_then(|on| effect(stages, on, arrived)).filter(|b| a != *b) {
+            add_link(stages, (net, firsts), (a, time), (b, arrived));
+        }
+        let entries = entries.get(&to).map_or(&[][..], Vec::as_slice);
+        let next = &entries[entries.partition_point(|entry| entry.start < arrived)..];
+        let (from, delay, of) = end_or_moment(stages, net, (a, time));
+        for entry in next.iter().take(LOOK_BACK).take_while(|entry| entry.since <= arrived) {
+            net.arrow(Arrow { from, to: entry.event, delay, of, link: true });
         }
     }
     Ok(())
+}
+
+/// The stages by track, and the links that reached each.
+struct Sources<'a> {
+    profile: &'a Profile,
+    stages: &'a [Stage],
+    on: FxHashMap<TrackId, Vec<u32>>,
+    /// When links arrived, and which.
+    arrived: FxHashMap<TrackId, Vec<(i64, usize)>>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(profile: &'a Profile, stages: &'a [Stage]) -> Self {
+        let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
+        for (i, stage) in (0u32..).zip(stages) {
+            on.entry(stage.id.track).or_default().push(i);
+        }
+        let mut arrived: FxHashMap<TrackId, Vec<(i64, usize)>> = FxHashMap::default();
+        for (n, link) in profile.links.iter().enumerate() {
+            arrived.entry(link.to.0).or_default().push((link.to.1, n));
+        }
+        arrived.values_mut().for_each(|of_track| of_track.sort_unstable());
+        Self { profile, stages, on, arrived }
+    }
+
+    /// The stage behind what happened on a track, and when: where the track only waited since, that of what woke it.
+    fn of(&self, (mut track, mut time): (TrackId, i64)) -> Option<(u32, i64)> {
+        for _ in 0..LOOK_BACK {
+            let found = self.on.get(&track).and_then(|on| cause(self.stages, on, time));
+            let woken = self.arrived.get(&track).and_then(|of_track| {
+                let before = of_track.partition_point(|(at, _)| *at <= time);
+                of_track[..before].last()
+            });
+            let woken = woken.filter(|(at, _)| found.is_none_or(|a| self.stages[a as usize].end < *at));
+            let Some(&(_, link)) = woken else { return found.map(|a| (a, time)) };
+            let from = self.profile.links[link].from;
+            if from == (track, time) {
+                return found.map(|a| (a, time));
+            }
+            (track, time) = from;
+        }
+        None
+    }
+}
+
+/// What is waited for: the end of a stage, or a moment in it.
+fn end_or_moment(stages: &[Stage], net: &Net, (a, time): (u32, i64)) -> (u32, i64, u32) {
+    let (stage, (start, end)) = (&stages[a as usize], net.of_stage[a as usize]);
+    if time >= stage.end { (end, 0, NONE) } else { (start, time.saturating_sub(stage.start).max(0), a) }
 }
 
 fn add_link(
@@ -335,13 +406,8 @@ fn add_link(
     if first.start > second.start {
         return;
     }
-    let (starts, ends) = (net.of_stage[a as usize], net.of_stage[b as usize]);
-    // What is waited for: the end of the cause, or the moment in it.
-    let (from, delay, of) = if cause >= first.end {
-        (starts.1, 0, NONE)
-    } else {
-        (starts.0, cause.saturating_sub(first.start).max(0), a)
-    };
+    let ends = net.of_stage[b as usize];
+    let (from, delay, of) = end_or_moment(stages, net, (a, cause));
     if effect <= second.start || second.start >= cause {
         // Callers that begin with it wait, too.
         let outer =
@@ -375,7 +441,9 @@ fn effect(stages: &[Stage], on: &[u32], time: i64) -> Option<u32> {
     on[..next].iter().rev().take(LOOK_BACK).copied().find(holds).or(starts)
 }
 
-fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
+/// Walks back from the end. Phases come one after another: none can begin before the one before it is over, so no stage has
+/// slack beyond the end of its phase.
+fn finish(mut graph: StageGraph, tracks: &[TrackId], borders: &[i64]) -> StageGraph {
     let times: Vec<i64> = graph.net.events.iter().map(|e| e.time).collect();
     let (Some(&start), Some(&end)) = (times.iter().min(), times.iter().max()) else { return graph };
     (graph.start, graph.end) = (start, end);
@@ -390,6 +458,11 @@ fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
         let slack = latest[to].saturating_sub(graph.net.events[to].gap).saturating_sub(reached).max(0);
         let stage = &mut graph.stages[arrow.of as usize];
         stage.slack = stage.slack.min(slack);
+    }
+    for stage in graph.stages.iter_mut().filter(|s| s.slack > 0) {
+        if let Some(border) = borders.get(borders.partition_point(|&border| border < stage.end)) {
+            stage.slack = stage.slack.min(border.saturating_sub(stage.end));
+        }
     }
     graph.path = path(&graph.net, &times, start, &Measured);
     graph.path_names = graph.sum_path_by_name();

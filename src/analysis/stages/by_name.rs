@@ -35,9 +35,15 @@ impl Query for NameGains {
     fn run(&self, cx: &Context<'_>) -> Result<Vec<NameGain>, Cancelled> {
         let graph = cx.get(&self.graph)?;
         let mut gains = Vec::new();
-        for share in graph.path_names.iter().take(self.most) {
+        for share in &graph.path_names {
+            if gains.len() >= self.most {
+                break;
+            }
             cx.job().checkpoint(0, 0)?;
             let stages: Vec<u32> = of_name(&graph, share.function).collect();
+            if stages.iter().all(|&stage| graph.stages[stage as usize].is_rest_of_all(cx.profile())) {
+                continue;
+            }
             let saved = |change: Change<u32>| {
                 let changes: Vec<_> = stages.iter().map(|&stage| (stage, change)).collect();
                 solved(&graph, &changes).difference().saturating_neg()

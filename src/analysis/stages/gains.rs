@@ -38,6 +38,10 @@ impl Query for Gains {
         let mut before: Option<u32> = None;
         let mut found: Vec<(u32, i64, Option<u32>)> = Vec::new();
         for (stage, _) in graph.path_stages() {
+            if graph.stages[stage as usize].is_rest_of_all(cx.profile()) {
+                before = Some(stage);
+                continue;
+            }
             if before != Some(stage) {
                 found.push((stage, graph.stages[stage as usize].on_path, before));
             }

@@ -1,7 +1,8 @@
 //! The stage graph: what waited for what, which chain of stages decided the end, and what a change would bring.
 //!
 //! A stage is a span without callees, a span at the chosen level, or a stretch of a caller's own time between
-//! its callees. Marks of a profiler around other work (`ProfilerStep#5`) are none: what they called stands in their place. Stages wait for those that ended before them in the same caller or track, for their
+//! its callees. Marks of a profiler around other work (`ProfilerStep#5`) are none, nor are callers of one thing that takes all
+//! of their time: what they called stands in their place. Stages wait for those that ended before them in the same caller or track, for their
 //! spawner, and for the causes of links. What lies between two of them and has no stage of its own is a gap.
 //!
 //! All dependencies are between events (start and end of a stage or a caller): an event is at the latest of
@@ -28,7 +29,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, SpanKey, SpanStatus, TrackId};
+use crate::model::{FunctionId, NO_ROW, Profile, SpanKey, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 use super::scope::{Scope, TimeRange};
@@ -97,6 +98,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// True for what is left of a call that nobody called without what it called: the main function of a program, which nobody can
+    /// leave out.
+    pub(super) fn is_rest_of_all(&self, profile: &Profile) -> bool {
+        let spans = &profile.track(self.id.track).spans;
+        let is_root = spans.rows.get(self.id.row as usize).is_some_and(|span| span.parent == NO_ROW);
+        self.id.part > 0 && is_root && !spans.callers.iter().any(|caller| caller.row == self.id.row)
+    }
+
     /// Length, ns.
     #[must_use]
     pub fn duration(&self) -> i64 {

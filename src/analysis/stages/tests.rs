@@ -99,6 +99,42 @@ fn a_wait_is_its_callers_time_and_one_that_a_link_ended_is_nobodys() {
     );
 }
 
+#[test]
+fn a_caller_of_one_thing_that_takes_all_of_its_time_is_no_stage() {
+    let mut t = Trace::new();
+    let a = t.track("service", TrackKind::Task);
+    let handle = t.span(a, "handle", 0, 1000, None);
+    let traced = t.span(a, "traced", 1, 999, Some(handle));
+    let answer = t.span(a, "answer", 1, 998, Some(traced));
+    t.span(a, "decode", 100, 990, Some(answer));
+    let other = t.span(a, "other", 1000, 1200, None);
+    t.span(a, "work", 1020, 1200, Some(other));
+    let s = t.done();
+    let at = |level| {
+        let graph = ask(&s, &Stages { level: Some(level), ..Stages::default() });
+        graph.stages.iter().map(|x| name(&s, x)).collect::<Vec<_>>()
+    };
+    assert_eq!(at(0), ["answer", "other"], "wrappers give way to what they call; who works itself stays");
+    assert_eq!(at(1), ["answer", "decode", "answer", "other", "work"]);
+}
+
+#[test]
+fn slack_ends_with_the_phase() {
+    let build = |phases: &[(&str, i64, i64)]| {
+        let mut t = Trace::new();
+        let (a, b) = (t.track("one", TrackKind::Task), t.track("other", TrackKind::Task));
+        t.span(a, "short", 0, 20, None);
+        t.span(b, "long", 0, 100, None);
+        let phase = t.track("phases", TrackKind::Phase);
+        phases.iter().for_each(|&(name, start, end)| _ = t.span(phase, name, start, end, None));
+        let s = t.done();
+        stage(&s, &graph(&s), "short").slack
+    };
+    assert_eq!(build(&[]), 80);
+    assert_eq!(build(&[("load", 0, 30), ("run", 30, 100)]), 10);
+    assert_eq!(build(&[("load", 0, 60), ("run", 30, 100)]), 80, "phases that overlap are no order");
+}
+
 fn graph(s: &Run) -> Arc<StageGraph> {
     ask(s, &Stages::default())
 }
@@ -241,9 +277,9 @@ fn all_stages_of_a_name_are_one_idea() {
 fn levels_fold_what_is_below() {
     let s = pipeline();
     let at = |level| ask(&s, &Stages { level: Some(level), ..Stages::default() });
-    assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 1, 6, 3));
+    assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 6, 8, 2));
     assert_eq!(at(2).total(), 12 * S);
-    assert_eq!(graph(&s).deepest, 3);
+    assert_eq!(graph(&s).deepest, 2);
 }
 
 #[test]
@@ -333,6 +369,34 @@ fn spawned_tasks_start_when_their_caller_does_and_waiting_is_told_apart() {
     assert_eq!(works, [(0, Some(5)), (30, Some(5))]);
     assert_eq!(g.tracks.len(), 3);
     assert_eq!(total(&s, &[(stage(&s, &g, "prepare").id, Change::Drop)]), 70);
+}
+
+#[test]
+fn what_a_lock_held_up_began_when_somebody_let_go_of_it() {
+    // Called and waited for at once, or made as a task that is waited for.
+    for called in [true, false] {
+        let mut t = Trace::new();
+        let main = t.track("main", TrackKind::Task);
+        let root = t.span(main, "main", 0, 700, None);
+        let answers = [1, 2].map(|_| t.track("answer", TrackKind::Task));
+        for (n, from) in [(0, 0), (1, 350)] {
+            let (own, load) = (answers[n], t.track("load", TrackKind::Task));
+            let answer = t.span(own, "answer", 0, from + 350, Some(root));
+            if from > 0 {
+                t.span(own, "await acquire", 0, from, Some(answer));
+                t.link((answers[0], from), (own, from));
+            }
+            t.span(load, "load", from, from + 50, called.then_some(answer));
+            if !called {
+                t.link((own, from), (load, from));
+                t.span(own, "await load", from, from + 50, Some(answer));
+                t.link((load, from + 50), (own, from + 50));
+            }
+            t.span(own, "generate", from + 50, from + 350, Some(answer));
+        }
+        let s = t.done();
+        assert_eq!(path(&s, &graph(&s)), ["load 50", "generate 300", "load 50", "generate 300"], "{called}");
+    }
 }
 
 #[test]

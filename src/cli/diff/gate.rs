@@ -3,11 +3,13 @@
 use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
 use super::Comparison;
 use crate::analysis::diff::evidence::{Evidence, Verdict};
-use crate::analysis::diff::functions::Row;
+use crate::analysis::diff::functions::{Row, median_of};
+use crate::analysis::diff::headline::of_elapsed;
+use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::formula::Measure;
 use crate::format;
-use crate::model::Unit;
+use crate::model::{Money, Unit};
 
 /// `total.time>+5%`, `fn:decode.self>+10ms`, `requests.ttft>+10%`.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +26,48 @@ enum What {
     Total(String),
     /// A figure of a function, by name.
     Function(String, Figure),
-    /// Median time to first token of paired requests.
-    Ttft,
+    /// How long the run took.
+    Elapsed,
+    /// Peak of the memory that the run held.
+    PeakMemory,
+    /// Requests that did not end well.
+    Failed,
+    /// What the pairs of requests that ended well cost together.
+    Cost,
+    /// A time of the pairs of requests that ended well.
+    Time(Stamp, Rank),
 }
+
+/// Which time of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamp {
+    Ttft,
+    Latency,
+}
+
+/// Which of all requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    P50,
+    P95,
+    P99,
+}
+
+/// What can be compared beside totals and functions.
+const FIGURES: &[(&str, What)] = &[
+    ("elapsed", What::Elapsed),
+    ("memory.peak", What::PeakMemory),
+    ("requests.failed", What::Failed),
+    ("requests.cost", What::Cost),
+    ("requests.ttft", What::Time(Stamp::Ttft, Rank::P50)),
+    ("requests.ttft.p50", What::Time(Stamp::Ttft, Rank::P50)),
+    ("requests.ttft.p95", What::Time(Stamp::Ttft, Rank::P95)),
+    ("requests.ttft.p99", What::Time(Stamp::Ttft, Rank::P99)),
+    ("requests.latency", What::Time(Stamp::Latency, Rank::P50)),
+    ("requests.latency.p50", What::Time(Stamp::Latency, Rank::P50)),
+    ("requests.latency.p95", What::Time(Stamp::Latency, Rank::P95)),
+    ("requests.latency.p99", What::Time(Stamp::Latency, Rank::P99)),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Figure {
@@ -41,9 +82,13 @@ impl Condition {
     /// # Errors
     /// One line with what is expected.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let expected = "expected WHAT>+AMOUNT, such as total.time>+5%, fn:decode.self>+10ms, fn:decode.calls>+0 or \
-                        requests.ttft>+10%";
-        let wrong = |why: &str| format!("{why}; {expected}");
+        let wrong = |why: &str| {
+            let figures: Vec<_> = FIGURES.iter().map(|(name, _)| *name).collect();
+            format!(
+                "{why}; expected WHAT>+AMOUNT, such as total.time>+5%, fn:decode.self>+10ms, fn:decode.calls>+0, or of {}",
+                figures.join(", ")
+            )
+        };
         let (what, limit) = condition(text).map_err(|why| wrong(&why))?;
         let what = if let Some(metric) = what.strip_prefix("total.") {
             What::Total(metric.into())
@@ -59,8 +104,8 @@ impl Condition {
                 _ => return Err(wrong("a function has .self, .total and .calls")),
             };
             What::Function(name.into(), figure)
-        } else if matches!(what, "requests.ttft" | "requests.ttft.p50") {
-            What::Ttft
+        } else if let Some((_, figure)) = FIGURES.iter().find(|(name, _)| *name == what) {
+            figure.clone()
         } else {
             return Err(wrong(&format!("«{what}» is nothing that can be compared")));
         };
@@ -77,10 +122,20 @@ struct Figures {
 
 /// Judges all conditions. With `evidence` a regression counts only when repeated runs show it.
 pub(super) fn judge(conditions: &[Condition], evidence: bool, comparison: &Comparison) -> Gate {
+    let cut = comparison.warnings().find(|(_, w)| w.is_cut());
+    let failures = comparison.requests.as_ref().filter(|r| r.fails_more()).and_then(RequestDiff::failures);
     let one = |condition: &Condition| {
         let (outcome, why) = match figures(&condition.what, comparison) {
             Ok(figures) => decide(condition.limit, &figures, evidence),
             Err(why) => (Outcome::CannotTell, why),
+        };
+        // Less that was done costs less.
+        let (outcome, why) = match (&cut, &failures) {
+            (Some((side, warning)), _) => (Outcome::CannotTell, format!("{why}; {side}: {}", warning.kind)),
+            (_, Some(failures)) if outcome == Outcome::Passed && condition.what.is_of_all_work() => {
+                (Outcome::CannotTell, format!("{why}; {failures}"))
+            }
+            _ => (outcome, why),
         };
         Judged { condition: condition.text.clone(), outcome, why }
     };
@@ -148,24 +203,87 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
             let unit = if *figure == Figure::Calls { Unit::Count } else { c.metric(true).unit };
             Ok(Figures { values, unit, evidence: row.evidence.filter(|_| *figure == Figure::Own) })
         }
-        What::Ttft => {
-            let requests = c.requests.as_ref().ok_or("the runs have no requests")?;
-            let values = requests.ttft_like_for_like.map(|t| t.p50);
-            values.state().ok_or("no request with a time to first token is in both runs")?;
+        What::Elapsed => {
+            let values = known(c.elapsed().map(|ns| ns as f64), "the runs do not say how long they took")?;
+            Ok(Figures { values, unit: Unit::Nanoseconds, evidence: of_elapsed(&c.times()) })
+        }
+        What::PeakMemory => {
+            let peaks = [&c.base, &c.head].map(|side| {
+                let peak = |o: &super::Opened| o.overview.peak_memory().map(|p| p.bytes.round() as i64);
+                median_of(side.iter().map(peak))
+            });
+            let values = Two { base: peaks[0], head: peaks[1] }.map(|bytes| bytes as f64);
+            let values = known(values, "memory was not recorded in both runs")?;
+            Ok(Figures { values, unit: Unit::Bytes, evidence: None })
+        }
+        What::Failed => {
+            let values = requests(c)?.failed().map(|n| n as f64);
+            Ok(Figures { values, unit: Unit::Count, evidence: None })
+        }
+        What::Cost => {
+            let nano = |m: Money| m.nano() as f64;
+            let values = requests(c)?.cost_like_for_like.map(nano);
+            let values = known(values, "no pair of requests that ended well is priced in both runs")?;
+            Ok(Figures { values, unit: Unit::NanoDollars, evidence: None })
+        }
+        What::Time(stamp, rank) => {
+            let requests = requests(c)?;
+            let times = match stamp {
+                Stamp::Ttft => requests.ttft_like_for_like,
+                Stamp::Latency => requests.latency_like_for_like,
+            };
+            let values = times.map(|t| match rank {
+                Rank::P50 => t.p50,
+                Rank::P95 => t.p95,
+                Rank::P99 => t.p99,
+            });
+            let values = known(values, "no pair of requests that ended well has this time in both runs")?;
             Ok(Figures { values, unit: Unit::Nanoseconds, evidence: None })
         }
     }
 }
 
-/// The function of a name; of several the one that costs most.
+impl What {
+    /// True for what gets less when less is done.
+    fn is_of_all_work(&self) -> bool {
+        matches!(self, Self::Total(_) | Self::Elapsed | Self::PeakMemory)
+    }
+}
+
+/// A figure that both runs have.
+fn known(values: Two<f64>, why_not: &str) -> Result<Two<f64>, String> {
+    if values.state() == Some(State::Both) { Ok(values) } else { Err(why_not.to_owned()) }
+}
+
+fn requests(c: &Comparison) -> Result<&RequestDiff, String> {
+    c.requests.as_ref().ok_or_else(|| "the runs have no requests".to_owned())
+}
+
+/// The function of a name, or of the end of its file's path and its name: «decode», «json/decoder.py:decode». Of several in one
+/// file (lambdas) the one that costs most.
 fn find<'a>(c: &'a Comparison, name: &str) -> Result<&'a Row, String> {
+    let rows = |is: &dyn Fn(&Row) -> bool| c.functions.rows.iter().filter(|r| is(r)).collect::<Vec<_>>();
+    let mut found = rows(&|r| c.name(r) == name);
+    if let (true, Some((path, name))) = (found.is_empty(), name.rsplit_once(':')) {
+        let in_file = |r: &Row| c.place(r).0.is_some_and(|file| ends_with_path(&file, path));
+        found = rows(&|r| c.name(r) == name && in_file(r));
+    }
     let size = |r: &Row| r.total().base.unwrap_or(0).max(r.total().head.unwrap_or(0));
-    c.functions
-        .rows
-        .iter()
-        .filter(|r| c.name(r) == name)
-        .max_by_key(|r| size(r))
-        .ok_or_else(|| format!("neither run has a function «{name}»"))
+    found.sort_by_key(|r| std::cmp::Reverse(size(r)));
+    let file = |r: &Row| c.place(r).0;
+    match found[..] {
+        [] => Err(format!("neither run has a function «{name}»")),
+        [first, ref others @ ..] if others.iter().all(|r| file(r) == file(first)) => Ok(first),
+        _ => {
+            let place = |r: &&Row| format!("fn:{}:{name}", file(r).unwrap_or_default());
+            let several = found.iter().take(3).map(place).collect::<Vec<_>>().join(", ");
+            Err(format!("{} functions are called «{name}»: write {several}", found.len()))
+        }
+    }
+}
+
+fn ends_with_path(file: &str, end: &str) -> bool {
+    file.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with(['/', '\\']))
 }
 
 fn decide(limit: Limit, figures: &Figures, evidence: bool) -> (Outcome, String) {
@@ -182,7 +300,13 @@ fn decide(limit: Limit, figures: &Figures, evidence: bool) -> (Outcome, String) 
     };
     let holds = match limit {
         Limit::Amount(_, kind) if !fits(kind, figures.unit) => {
-            return (Outcome::CannotTell, format!("the condition's unit is not that of the metric ({says})"));
+            let example = match figures.unit {
+                Unit::Nanoseconds => "+10ms or +5%",
+                Unit::Bytes => "+10MB or +5%",
+                _ => "+10 or +5%",
+            };
+            let why = format!("the condition's unit is not that of the metric: write {example} ({says})");
+            return (Outcome::CannotTell, why);
         }
         Limit::Amount(amount, _) => delta > amount,
         Limit::Share(share) => match values.relative_change() {
@@ -220,6 +344,9 @@ mod tests {
         assert_eq!(read("total.time>+5%").unwrap(), (What::Total("time".into()), Limit::Share(0.05)));
         let function = What::Function("decode".into(), Figure::Own);
         assert_eq!(read("fn:decode.self>+10ms").unwrap(), (function, Limit::Amount(1e7, Kind::Time)));
+        assert_eq!(read("elapsed>+5%").unwrap(), (What::Elapsed, Limit::Share(0.05)));
+        let tail = What::Time(Stamp::Latency, Rank::P95);
+        assert_eq!(read("requests.latency.p95>+1s").unwrap(), (tail, Limit::Amount(1e9, Kind::Time)));
         let dotted = What::Function("app.core.run".into(), Figure::Calls);
         assert_eq!(read("fn:app.core.run.calls > 3").unwrap(), (dotted, Limit::Amount(3.0, Kind::Plain)));
         for wrong in ["total.time", "fn:a>+1s", "total>+x%", "total>+5 parsecs", "speed>+1%", "total>+-3%"] {

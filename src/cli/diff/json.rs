@@ -10,15 +10,16 @@ use serde_json::{Map, Value, json};
 use super::super::gate::Gate;
 use super::super::out::List;
 use super::Comparison;
+use crate::analysis::TreeCosts;
 use crate::analysis::diff::evidence::Evidence;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::headline::of_elapsed;
 use crate::analysis::diff::metrics::Chosen;
 use crate::analysis::diff::normalise::Normalise;
-use crate::analysis::diff::paths::PathNode;
-use crate::analysis::diff::requests::{Counts, RequestDiff};
+use crate::analysis::diff::paths::{PathHalf, PathNode};
+use crate::analysis::diff::requests::{By, Counts, RequestDiff, Times};
 use crate::analysis::diff::{Compared, State, Two};
-use crate::model::{MetricKey, Money};
+use crate::model::{Calls, MetricKey, Money, Outcome, Profile, Request, Warning};
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &Document { c, gate })?;
@@ -53,7 +54,7 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
             let meta = &o.run.profile.meta;
             json!({
                 "file": o.path.display().to_string(), "format": meta.format, "tool": meta.tool, "title": meta.title,
-                "basis": meta.basis.key(), "duration_ns": o.overview.elapsed,
+                "basis": meta.basis.key(), "duration_ns": o.overview.elapsed, "warnings": warnings(&o.run.profile),
             })
         };
         side.iter().map(one).collect()
@@ -96,6 +97,13 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
                 "cells": cells.iter().map(|c| json!({ "base": c.base, "head": c.head })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
+        "optimisations": c.optimisations.steps.iter().map(|s| json!({
+            "optimisation": s.lever.key(), "changed": s.changed, "also_changed": s.besides,
+            "figures": c.optimisations.figures.iter().map(|f| json!({
+                "name": f.name, "unit": f.unit.key(), "base": f.values.base, "head": f.values.head,
+                "relative": f.values.relative(),
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "heap_at_peak": c.heap.as_ref().as_ref().map(|heap| json!({
             "bytes": figure(heap.bytes, None), "time_ns": figure(heap.time, None),
             "outside_of_spans": figure(heap.outside, None), "other_paths": figure(heap.others, None),
@@ -109,6 +117,11 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
             "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,
         })).collect::<Vec<_>>(),
     })
+}
+
+fn warnings(profile: &Profile) -> Vec<Value> {
+    let one = |w: &Warning| json!({ "kind": w.kind, "count": w.count, "first": w.first });
+    profile.warnings.iter().map(one).collect()
 }
 
 /// base, head, delta and relative; of related costs where they are given.
@@ -194,11 +207,18 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     let points = at.and_then(|_| {
         shares.state().map(|_| (shares.head.unwrap_or(0.0) - shares.base.unwrap_or(0.0)) * 100.0)
     });
-    let calls = r.halves.map(|h| h.calls.map(|c| c.all));
-    let primitive = r.halves.map(|h| h.calls.map(|c| c.primitive));
-    let flat = |two: Two<Option<u64>>| Two { base: two.base.flatten(), head: two.head.flatten() };
+    // Of a function in both runs that one of them does not count, the change is unknown.
+    let counts = |of: fn(Calls) -> u64| {
+        let counts = r.halves.and_then(|h| h.calls.map(of));
+        let mut figure = two_counts(counts);
+        if r.state() == State::Both && counts.state() != Some(State::Both) {
+            figure["delta"] = Value::Null;
+        }
+        figure
+    };
     json!({
         "name": c.name(r),
+        "base_name": c.other_name(r),
         "file": file,
         "line": line,
         "state": r.state().key(),
@@ -206,8 +226,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
         "step": r.step.map(crate::query::Step::key),
         "base": base, "head": head, "delta": delta, "relative": relative,
         "share_base": at.and(shares.base), "share_head": at.and(shares.head), "points": points,
-        "calls": two_counts(flat(calls)),
-        "primitive_calls": two_counts(flat(primitive)),
+        "calls": counts(|c| c.all),
+        "primitive_calls": counts(|c| c.primitive),
         "delta_by_calls": r.split().map(|s| s.0),
         "delta_by_time_per_call": r.split().map(|s| s.1),
         "evidence": r.evidence.as_ref().map(evidence),
@@ -233,9 +253,23 @@ fn path(c: &Comparison, i: u32) -> Value {
     names.reverse();
     // A path that one side lacks has no cost there, and one that it takes without spending has 0.
     let state = node.state();
-    let key = &**c.chosen.base.key;
     let subtracts = c.chosen.why_not.is_none();
-    let of = |pick: &dyn Fn(Two<i64>) -> Value| json!({ key: { "self": pick(node.own()), "total": pick(node.total()) } });
+    let shown = (&**c.chosen.base.key, node.own(), node.total(), subtracts);
+    let others = c.path_costs.iter().map(|(key, costs)| {
+        let at = |of: fn(&TreeCosts) -> &Vec<i64>| {
+            let side =
+                |half: Option<PathHalf>, costs: &TreeCosts| of(costs).get(half?.node as usize).copied();
+            Two { base: side(node.halves.base, &costs[0]), head: side(node.halves.head, &costs[1]) }
+        };
+        (&**key.key, at(|c| &c.own), at(|c| &c.total), true)
+    });
+    let metrics: Vec<_> = std::iter::once(shown).chain(others).collect();
+    let of = |is_change: bool, pick: &dyn Fn(Two<i64>) -> Value| -> Value {
+        let metrics = metrics.iter().filter(|m| !is_change || m.3);
+        metrics
+            .map(|&(key, own, total, _)| (key.to_owned(), json!({ "self": pick(own), "total": pick(total) })))
+            .collect()
+    };
     let related = |two: Two<i64>| match c.related.to {
         Normalise::Nothing | Normalise::Call => (two.delta().into(), two.relative().into()),
         _ => {
@@ -246,10 +280,10 @@ fn path(c: &Comparison, i: u32) -> Value {
     json!({
         "path": names,
         "state": state.key(),
-        "base": if state == State::New { Value::Null } else { of(&|two| two.base.into()) },
-        "head": if state == State::Gone { Value::Null } else { of(&|two| two.head.into()) },
-        "delta": if subtracts { of(&|two| related(two).0) } else { Value::Null },
-        "relative": if subtracts { of(&|two| related(two).1) } else { Value::Null },
+        "base": if state == State::New { Value::Null } else { of(false, &|two| two.base.into()) },
+        "head": if state == State::Gone { Value::Null } else { of(false, &|two| two.head.into()) },
+        "delta": if subtracts { of(true, &|two| related(two).0) } else { Value::Null },
+        "relative": if subtracts { of(true, &|two| related(two).1) } else { Value::Null },
     })
 }
 
@@ -284,19 +318,34 @@ impl Serialize for Requests<'_> {
 fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item = Value> + 'a {
     let (base, head) = (c.profile(true), c.profile(false));
     r.rows.iter().map(move |row| {
-        let (b, h) =
-            (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)));
+        let Two { base: b_id, head: h_id } = row.ids;
+        let (b, h) = (b_id.and_then(|id| base.requests.get(id)), h_id.and_then(|id| head.requests.get(id)));
         let name = h.map(|h| head.text(h.name)).or_else(|| b.map(|b| base.text(b.name)));
-        let of = |f: &dyn Fn(&crate::model::Request) -> Option<i64>| {
-            figure(Two { base: b.and_then(f), head: h.and_then(f) }, None)
+        let ended_well = |r: Option<&Request>| r.is_some_and(|r| r.outcome == Outcome::Ok);
+        let compares = ended_well(b) && ended_well(h);
+        // What a failed request did not do is no change, and neither is what only one run has.
+        let of = |f: &dyn Fn(&Request) -> Option<i64>| {
+            let two = Two { base: b.and_then(f), head: h.and_then(f) };
+            let known = compares && two.base.is_some() && two.head.is_some();
+            json!({
+                "base": two.base, "head": two.head,
+                "delta": two.delta().filter(|_| known), "relative": two.relative().filter(|_| known),
+            })
         };
+        let [before, after] = [(b_id, &c.bills[0]), (h_id, &c.bills[1])].map(|(id, bill)| bill.cost(id?));
+        let mut cost = money(before, after);
+        if !compares {
+            cost["delta"] = Value::Null;
+        }
         json!({
             "name": name,
+            "paired_by": row.by.map(By::key),
             "outcome": { "base": b.map(|r| r.outcome), "head": h.map(|r| r.outcome) },
-            "ttft_ns": of(&crate::model::Request::ttft),
-            "latency_ns": of(&crate::model::Request::latency),
+            "ttft_ns": of(&Request::ttft),
+            "latency_ns": of(&Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
-            "cost_usd": money(row.base.and_then(|id| c.bills[0].cost(id)), row.head.and_then(|id| c.bills[1].cost(id))),
+            "output_tokens_are": { "base": b.map(|r| r.accounting.output), "head": h.map(|r| r.accounting.output) },
+            "cost_usd": cost,
         })
     })
 }
@@ -309,14 +358,20 @@ fn money(base: Option<Money>, head: Option<Money>) -> Value {
 
 fn requests(r: &RequestDiff) -> Value {
     let n = |two: Two<usize>| json!({ "base": two.base, "head": two.head });
+    let at =
+        |two: Two<Times>, of: fn(Times) -> f64| json!({ "base": two.base.map(of), "head": two.head.map(of) });
     json!({
-        "count": n(r.count), "ok": n(r.ok), "priced": n(r.priced),
+        "count": n(r.count), "ok": n(r.ok), "failed": n(r.failed()), "priced": n(r.priced),
+        "paired_by_order": r.by_order(),
         "cost_usd": money(r.cost.base, r.cost.head),
         "like_for_like": {
             "pairs": r.like_for_like,
+            "priced_pairs": r.priced_like_for_like,
             "cost_usd": money(r.cost_like_for_like.base, r.cost_like_for_like.head),
-            "ttft_p50_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p50), "head": r.ttft_like_for_like.head.map(|t| t.p50) },
-            "ttft_p95_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p95), "head": r.ttft_like_for_like.head.map(|t| t.p95) },
+            "ttft_p50_ns": at(r.ttft_like_for_like, |t| t.p50),
+            "ttft_p95_ns": at(r.ttft_like_for_like, |t| t.p95),
+            "latency_p50_ns": at(r.latency_like_for_like, |t| t.p50),
+            "latency_p95_ns": at(r.latency_like_for_like, |t| t.p95),
         },
         "ttft": counts(&r.ttft),
         "latency": counts(&r.latency),

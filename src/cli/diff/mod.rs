@@ -4,6 +4,7 @@ mod gate;
 mod json;
 mod page;
 mod project;
+mod requests;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -29,12 +30,13 @@ use crate::analysis::diff::settings::{self, Setting};
 use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
+use crate::analysis::optimisations::{Between, Tried};
 use crate::analysis::overview::{Overview, Summary};
-use crate::analysis::{Functions, Scope, Slice};
+use crate::analysis::{Costs, Functions, Scope, Slice, TreeCosts};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{FunctionId, MetricKey, Profile};
-use crate::query::{Engine, MatchRule, Pair, Run, RunId, Step};
+use crate::model::{FunctionId, MetricKey, Profile, Warning};
+use crate::query::{Engine, MatchRule, Pair, Run, RunId};
 use crate::questions::{Values, question};
 use crate::state::Decision;
 
@@ -185,6 +187,8 @@ pub(super) struct Comparison {
     others: Vec<(Chosen, FunctionDiff)>,
     /// Call paths of the first run of each side.
     paths: Arc<PathDiff>,
+    /// What they cost in the other metrics, in the trees of both runs.
+    path_costs: Vec<(MetricKey, [Arc<TreeCosts>; 2])>,
     /// Functions on both sides that are called from elsewhere.
     moved: Vec<bool>,
     settings: Vec<Setting>,
@@ -193,6 +197,8 @@ pub(super) struct Comparison {
     /// Who held the heap at its peak.
     heap: Arc<Option<HeapDiff>>,
     requests: Option<RequestDiff>,
+    /// The usual optimisations in which they differ.
+    optimisations: Arc<Between>,
     /// What the requests of the first run of each side cost.
     bills: [Arc<Billing>; 2],
     related: Related,
@@ -265,6 +271,7 @@ fn compare(
     if base.iter().chain(head).filter(|f| *f == Path::new("-")).count() > 1 {
         return Err(Failure::new("-: standard input holds one file; name the others"));
     }
+    [base, head].into_iter().try_for_each(each_once)?;
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
     let (Some(first), Some(last)) = (base.first(), head.first()) else {
@@ -279,8 +286,7 @@ fn compare(
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
-    let found = |key, profile| Measure::of(key, profile).ok_or_else(|| Failure::new("no such metric"));
-    let measures = [found(chosen.base, profiles.0)?, found(chosen.head, profiles.1)?];
+    let measures = chosen.measures(profiles.0, profiles.1);
     let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
     let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
     let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
@@ -292,16 +298,34 @@ fn compare(
             others.push((Chosen::common(key), FunctionDiff::of(&sides[0], &sides[1], &matches)));
         }
     }
-    let bill = Bill { prices: prices_of(args.prices.as_deref())? };
+    let prices = prices_of(args.prices.as_deref())?;
+    let optimisations = engine.now(&pair, &Tried { prices: prices.clone() }, &job).map_err(cancelled)?;
+    let bill = Bill { prices };
     let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
     let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
     let moved = paths.moved(&functions);
-    let size = |side: &Opened, sum: Option<i64>| {
-        Size::of(sum.unwrap_or(0), side.overview.elapsed, side.overview.requests.as_ref())
+    // A tree that is estimated from calls is another one in each metric.
+    let tree = |run: &Run, key| engine.now(run, &Costs(Slice::whole(key)), &job).map_err(cancelled);
+    let trees = |key_base, key_head| -> Result<_, Failure> {
+        Ok([tree(&pair.base, key_base)?, tree(&pair.head, key_head)?])
+    };
+    let mut path_costs = Vec::new();
+    if !others.is_empty() {
+        let shown = trees(chosen.base, chosen.head)?;
+        for (other, _) in &others {
+            let costs = trees(other.base, other.head)?;
+            if costs.iter().zip(&shown).all(|(a, b)| Arc::ptr_eq(&a.tree, &b.tree)) {
+                path_costs.push((other.base, costs));
+            }
+        }
+    }
+    let size = |side: &Opened, sum: Option<i64>, calls| {
+        Size::of(sum.unwrap_or(0), calls, side.overview.elapsed, side.overview.requests.as_ref())
     };
     let normalise = args.normalise.into();
-    let sizes = (size(first, functions.sum.base), size(last, functions.sum.head));
+    let (sum, calls) = (functions.sum, functions.calls);
+    let sizes = (size(first, sum.base, calls.base), size(last, sum.head, calls.head));
     let factors = Factors::of(normalise, &sizes.0, &sizes.1).map_err(Failure::new)?;
     let notes = project.map(|p| p.notes([&base, &head])).unwrap_or_default();
     let align = args.align.of(profiles.0, profiles.1)?;
@@ -322,6 +346,7 @@ fn compare(
         results: tables::results(profiles.0, profiles.1),
         heap: engine.now(&pair, &DiffHeap, &job).map_err(cancelled)?,
         requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
+        optimisations,
         bills: [first_bill, last_bill],
         base,
         head,
@@ -332,16 +357,33 @@ fn compare(
         measured,
         others,
         paths,
+        path_costs,
         moved,
         related: Related { to: normalise, factors },
         top: args.top,
     })
 }
 
+/// Refuses files that are named several times on a side: one measurement is one run, however often it is counted.
+fn each_once(side: &[PathBuf]) -> Result<(), Failure> {
+    let mut known: Vec<PathBuf> = Vec::new();
+    for path in side.iter().filter(|_| side.len() > 1) {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if known.contains(&real) {
+            let path = path.display();
+            return Err(Failure::new(format!(
+                "{path}: is named twice on its side; one measurement is one run"
+            )));
+        }
+        known.push(real);
+    }
+    Ok(())
+}
+
 fn measure(side: &[Opened], metric: MetricKey, engine: &Engine) -> Result<Vec<Measured>, Failure> {
     let one = |opened: &Opened| {
         let profile = &opened.run.profile;
-        if profile.find_metric(metric).is_none() {
+        if profile.find_metric(metric).is_none() && !metric.is_first() {
             let (path, key) = (opened.path.display(), metric.key);
             let why = format!("{path}: it has no metric «{key}», the other runs of its side have");
             return Err(Failure::new(why));
@@ -369,10 +411,9 @@ impl Comparison {
         headline::name(row, &self.measured[0], &self.measured[1])
     }
 
-    /// What the baseline calls the function of a row, where that is no other spelling of the same name.
+    /// What the baseline calls the function of a row, where that is another name.
     fn other_name(&self, row: &Row) -> Option<String> {
-        let found_otherwise = matches!(row.step, Some(Step::Rule | Step::Place | Step::ByHand));
-        let (base, head) = (row.halves.base.filter(|_| found_otherwise)?, row.halves.head?);
+        let (base, head) = (row.halves.base?, row.halves.head?);
         let label = |side: usize, half: Half| {
             Some(half.symbol.label(&self.measured[side].get(half.run as usize)?.profile).into_owned())
         };
@@ -390,7 +431,15 @@ impl Comparison {
 
     fn words(&self) -> Words {
         let sides = (&*self.measured[0], &*self.measured[1]);
-        headline::words(&self.functions, &self.chosen, &self.times(), sides, self.metric(true))
+        let requests = self.requests.as_ref();
+        headline::words(&self.functions, &self.chosen, &self.times(), sides, self.metric(true), requests)
+    }
+
+    /// What was odd about the files, with the side of each.
+    fn warnings(&self) -> impl Iterator<Item = (&'static str, &Warning)> {
+        [("baseline", &self.base), ("new run", &self.head)].into_iter().flat_map(|(side, runs)| {
+            runs.iter().flat_map(move |o| o.run.profile.warnings.iter().map(move |w| (side, w)))
+        })
     }
 
     /// Elapsed times of all runs, ns.

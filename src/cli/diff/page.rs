@@ -3,7 +3,7 @@
 use super::super::gate::{Gate, Outcome};
 use super::super::render;
 use super::text::{HEADINGS, line, lists, more, sentences, written};
-use super::{Comparison, Opened, names};
+use super::{Comparison, Opened, names, requests};
 use crate::format::{self, markup};
 use crate::views::{self, ViewKind};
 
@@ -142,6 +142,18 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
         body += "</tbody></table>\n";
         if !list.rest.is_empty() {
             body += &format!("<p>{}</p>\n", markup(&list.rest));
+        }
+    }
+    if let Some(listed) = requests::list(c) {
+        let heads: String = requests::HEADINGS.iter().map(|h| format!("<th>{h}</th>")).collect();
+        body += &format!("<h2>Requests</h2>\n<table><thead><tr>{heads}</tr></thead><tbody>\n");
+        for row in &listed.rows {
+            let cells: String = row.iter().map(|cell| format!("<td>{}</td>", markup(cell))).collect();
+            body += &format!("<tr>{cells}</tr>\n");
+        }
+        body += "</tbody></table>\n";
+        if !listed.rest.is_empty() {
+            body += &format!("<p>{}</p>\n", markup(&listed.rest));
         }
     }
     let title = format!("{} → {}", names(&c.base), names(&c.head));

@@ -1,7 +1,7 @@
 //! The comparison as text for a terminal, and as Markdown for a pull request.
 
 use super::super::gate::Gate;
-use super::{Comparison, Written, names};
+use super::{Comparison, Written, names, requests};
 use crate::analysis::align::AlignAt;
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
@@ -11,10 +11,13 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::{Compared, State, Two, tables};
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::model::Unit;
+use crate::query::Step;
 use crate::state::Decision;
 
 /// Rows of each list, unless told otherwise.
 const TOP: usize = 15;
+/// Warnings about the files that are told.
+const WARNINGS: usize = 4;
 /// Rows without a partner that are named.
 const UNMATCHED: usize = 3;
 
@@ -75,8 +78,12 @@ fn points(c: &Comparison, r: &Row) -> Option<f64> {
 pub(super) fn line(c: &Comparison, r: &Row) -> Line {
     let unit = |base: bool| c.metric(base).unit;
     let shown = c.related.own(r);
-    let cost = |v: Option<f64>, base| format::cost_or_unknown(unit(base), v.map(|v| v.round() as i64));
     let unknown = || format::UNKNOWN.to_owned();
+    let per = |cost: String| format!("{cost}{}", c.related.to.per());
+    let cost = |v: Option<f64>, base| match v {
+        Some(v) => per(format::cost(unit(base), v.round() as i64)),
+        None => unknown(),
+    };
     let delta = shown.change().filter(|_| c.chosen.why_not.is_none());
     let relative = shown.relative_change().filter(|_| c.chosen.why_not.is_none());
     let calls = r.halves.map(|h| h.calls.map(|c| c.all));
@@ -100,7 +107,9 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
         let sign = if same { "=" } else { "→" };
         state = format!("{state} recorded {} {sign} {}", raw(own.base, true), raw(own.head, false));
     }
-    if let (Some(step), Some(before)) = (r.step, c.other_name(r)) {
+    // Other spellings of the same name are none.
+    let found_otherwise = r.step.filter(|step| matches!(step, Step::Rule | Step::Place | Step::ByHand));
+    if let (Some(step), Some(before)) = (found_otherwise, c.other_name(r)) {
         state = format!("{state} {} in base, paired by {}", short(&before, LONGEST_NAME), step.by());
     }
     let judged = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns && r.state() == State::Both);
@@ -118,7 +127,7 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
         place,
         base: cost(shown.base, true),
         head: cost(shown.head, false),
-        delta: delta.map_or_else(unknown, |d| format::signed_cost(unit(true), d.round() as i64)),
+        delta: delta.map_or_else(unknown, |d| per(format::signed_cost(unit(true), d.round() as i64))),
         relative: match (relative, r.state()) {
             (Some(relative), _) => format::percent_change(relative),
             (None, State::Both) => unknown(),
@@ -135,18 +144,42 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
     let Words { headline, certainty, caution } = c.words();
     let mut said = vec![headline];
     said.extend([certainty, caution].into_iter().filter(|text| !text.is_empty()));
+    let warnings: Vec<_> = c.warnings().collect();
+    let told =
+        warnings.iter().take(WARNINGS).map(|(side, w)| format!("Warning about the {side}: {}.", w.words()));
+    said.extend(told);
+    if warnings.len() > WARNINGS {
+        said.push(format!("{} more; `inferscope report` lists them.", warnings.len() - WARNINGS));
+    }
+    let several = |side: &[super::Opened]| format::counted(side.len() as i64, "run", "runs");
+    if c.base.len() + c.head.len() > 2 {
+        said.push(format!(
+            "Medians of {} before and {} after: their differences need not add up to that of the total.",
+            several(&c.base),
+            several(&c.head)
+        ));
+    }
     if !c.related.factors.legend.is_empty() {
-        said.push(format!("Normalised {}.", c.related.factors.legend));
+        said.push(format!(
+            "Normalised {}; the sentences above are of costs as recorded.",
+            c.related.factors.legend
+        ));
     }
     if let (Some(base), Some(head)) = (c.elapsed().base, c.elapsed().head) {
         let change = Two::both(base, head).relative().map(|r| format!(" ({})", format::percent_change(r)));
+        let sums = match c.functions.rows.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; sum of self costs {} → {}",
+                format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
+                format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
+            ),
+        };
         said.push(format!(
-            "Elapsed {} → {}{}; sum of self costs {} → {}.",
+            "Elapsed {} → {}{}{sums}.",
             format::duration(base),
             format::duration(head),
             change.unwrap_or_default(),
-            format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
-            format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
         ));
     }
     if c.align != AlignAt::Start
@@ -167,10 +200,18 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
             r.ttft.words(),
             r.latency.words()
         ));
+        // The headline says it where it got worse.
+        said.extend(r.failures().filter(|_| !r.fails_more()).map(|f| format!("{f}.")));
+        if r.by_order() > 0 {
+            let pairs = format::counted(r.by_order() as i64, "pair", "pairs");
+            said.push(format!(
+                "{pairs} by order: requests of one name without a prompt of their own are taken as they come."
+            ));
+        }
         if let (Some(base), Some(head)) = (r.cost_like_for_like.base, r.cost_like_for_like.head) {
             said.push(format!(
-                "Price of the {} paired that ended well: {} → {}; of all priced ones {} → {}.",
-                r.like_for_like,
+                "Price of the {} priced pairs that ended well: {} → {}; of all priced ones {} → {}.",
+                r.priced_like_for_like,
                 format::money(base),
                 format::money(head),
                 format::money_or_unknown(r.cost.base),
@@ -183,6 +224,9 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
 
 fn matched(c: &Comparison) -> String {
     let m = &c.functions.matched;
+    if c.functions.rows.is_empty() {
+        return "No costs of functions to compare.".into();
+    }
     let percent = |share: f64| format::percent(share.clamp(0.0, 1.0));
     let alone: Vec<String> = c
         .functions
@@ -231,6 +275,12 @@ pub(super) fn more(c: &Comparison) -> Vec<(String, Vec<String>)> {
             format!("{name}: {}", cells.join(", "))
         };
         found.push((table.title.clone(), table.rows.iter().map(line).collect()));
+    }
+    let tried = &c.optimisations;
+    if !tried.steps.is_empty() {
+        let lines = tried.steps.iter().map(|s| format!("{}: {}", s.lever.name(), s.words()));
+        let came = Some(tried.came_of_it()).filter(|text| !text.is_empty());
+        found.push(("Optimisations".to_owned(), lines.chain(came).collect()));
     }
     if let Some(heap) = &*c.heap {
         let side = |bytes: Option<i64>, time: Option<i64>| {
@@ -314,6 +364,29 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
             out.line(format_args!("  {}", list.rest));
         }
     }
+    if let Some(listed) = requests::list(c) {
+        out.gap();
+        out.line("Requests");
+        let widths: Vec<usize> = (0..requests::HEADINGS.len() - 1)
+            .map(|i| {
+                let cells = listed.rows.iter().map(|row| row[i].chars().count());
+                cells.max().unwrap_or(0).max(requests::HEADINGS[i].chars().count())
+            })
+            .collect();
+        let line = |cells: &[&str]| {
+            let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}"));
+            let name = cells.last().map(|name| short(name, LONGEST_NAME).into_owned());
+            padded.chain(name).collect::<Vec<_>>().join("  ")
+        };
+        let headings: Vec<String> = requests::HEADINGS.iter().map(|h| h.to_uppercase()).collect();
+        out.line(line(&headings.iter().map(String::as_str).collect::<Vec<_>>()));
+        for row in &listed.rows {
+            out.line(line(&row.iter().map(String::as_str).collect::<Vec<_>>()));
+        }
+        if !listed.rest.is_empty() {
+            out.line(format_args!("  {}", listed.rest));
+        }
+    }
     for judged in &gate.0 {
         out.gap();
         out.line(format_args!("{}: {} ({})", judged.condition, judged.outcome.key(), judged.why));
@@ -360,6 +433,16 @@ pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
         }
         if !list.rest.is_empty() {
             out += &format!("\n{}\n", list.rest);
+        }
+    }
+    if let Some(listed) = requests::list(c) {
+        let heads = requests::HEADINGS.join(" | ");
+        out += &format!("\n#### Requests\n\n| {heads} |\n|{}\n", "---:|".repeat(5) + "---|---|");
+        for [cells @ .., name] in &listed.rows {
+            out += &format!("| {} | {} |\n", cells.join(" | "), code(name));
+        }
+        if !listed.rest.is_empty() {
+            out += &format!("\n{}\n", listed.rest);
         }
     }
     for judged in &gate.0 {

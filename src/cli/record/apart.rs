@@ -32,6 +32,11 @@ pub(super) fn run(args: &RecordArgs, folder: &Path) -> Result<(), Failure> {
     let _ = (echo::OUT.flush(), echo::ERR.flush());
     let cancelled = recorded.is_err() && apart.keeper.wished() == Wish::Cancel;
     let mut state = State { ended: true, cancelled, ..apart.state.take() };
+    if let Err(failure) = &recorded {
+        // As a shell says that a program cannot be started.
+        state.failed = matches!(failure.code, 126 | 127);
+        state.exit_code = Some(failure.code);
+    }
     if let Ok(recorded) = &recorded {
         let end = if recorded.profile.meta.failed.is_none() { "Done" } else { "Ended early" };
         state.stage = end.to_owned();
@@ -68,6 +73,7 @@ impl Beside for Apart {
             exit_code,
             ended: false,
             cancelled: false,
+            failed: false,
         };
         // The next word may find room again.
         let _ = self.keeper.say(&state);

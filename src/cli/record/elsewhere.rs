@@ -63,7 +63,9 @@ impl Beside for Words {
         }
         let status = there.status();
         if !self.quiet && status.elapsed.is_zero() && !told.lost {
-            told.line.show(&status.stage, &status.stage);
+            // Where lines cannot be written over, there is one for each thing that is done, not for each percent of it.
+            let stage = status.stage.split([':', ';']).next().unwrap_or_default();
+            told.line.show(&status.stage, stage);
         }
     }
 }

@@ -154,6 +154,7 @@ pub(super) fn attend(
 fn failed(e: &RecordError) -> Failure {
     let code = match e {
         RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
+        RecordError::NotStarted { code, .. } => *code,
         _ => 1,
     };
     Failure { code, message: e.to_string() }

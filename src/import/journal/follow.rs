@@ -82,7 +82,7 @@ impl Follow {
                 self.builder.warn(TORN, "");
             }
         }
-        self.tape.conclude(&mut self.builder, end)?;
+        self.tape.conclude(&mut self.builder, end, &Job::new())?;
         Ok(self.builder.finish())
     }
 }

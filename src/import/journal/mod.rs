@@ -100,7 +100,7 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
         (false, true) => Ending::StillRecording,
         (false, false) => Ending::Interrupted,
     };
-    tape.conclude(&mut cx.builder, end)?;
+    tape.conclude(&mut cx.builder, end, cx.job)?;
     if end == Ending::Interrupted {
         let tasks = add_tasks(source, cx);
         add_torch(source, cx);
@@ -137,6 +137,7 @@ fn add_tasks(source: &Source, cx: &mut Context<'_>) -> bool {
 fn merge(profile: &Profile, cx: &mut Context<'_>) {
     let (own, theirs) = (cx.builder.meta.origin_unix_ns, profile.meta.origin_unix_ns);
     let shift = own.zip(theirs).map_or(0, |(own, theirs)| theirs.saturating_sub(own).max(0));
+    cx.builder.meta.take_in(&profile.meta);
     cx.builder.merge(profile, shift);
 }
 

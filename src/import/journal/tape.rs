@@ -1,8 +1,9 @@
 //! The frames of a journal, put together as they come.
 
-use crate::import::ImportError;
+use crate::import::{ImportError, Input, native, open_whole};
+use crate::jobs::Job;
 use crate::model::increments::Replay;
-use crate::model::wire::journal::{ATTACHED, DONE, END, HEAD, Head, OPEN};
+use crate::model::wire::journal::{ATTACHED, DONE, END, HEAD, Head, OPEN, PART};
 use crate::model::wire::tag::Tag;
 use crate::model::wire::{self, Damaged};
 use crate::model::{ArgsRef, Instant, ProfileBuilder, Severity};
@@ -31,6 +32,8 @@ pub(super) struct Tape {
     head: Option<Head>,
     /// The increment of what still ran at the last write.
     open: Option<Vec<u8>>,
+    /// What was measured beside the recording: its time 0, and a session.
+    parts: Vec<(i64, Vec<u8>)>,
     whole: bool,
 }
 
@@ -61,6 +64,13 @@ impl Tape {
                 Ok(())
             }
             ATTACHED => wire::attached(&bytes).map(|file| builder.attach(file)),
+            PART => match bytes.split_first_chunk() {
+                Some((shift, session)) => {
+                    self.parts.push((i64::from_le_bytes(*shift), session.to_vec()));
+                    Ok(())
+                }
+                None => Err(Damaged),
+            },
             END => {
                 self.whole = true;
                 Ok(())
@@ -87,8 +97,13 @@ impl Tape {
     /// Adds what still ran, and says on the run how it ended.
     ///
     /// # Errors
-    /// When the journal has no head.
-    pub(super) fn conclude(&mut self, builder: &mut ProfileBuilder, end: Ending) -> Result<(), ImportError> {
+    /// When the journal has no head, and when the job is cancelled.
+    pub(super) fn conclude(
+        &mut self,
+        builder: &mut ProfileBuilder,
+        end: Ending,
+        job: &Job,
+    ) -> Result<(), ImportError> {
         if let Some(open) = self.open.take() {
             self.add_open(&open, builder);
         }
@@ -97,6 +112,18 @@ impl Tape {
                 .remedy("there is nothing to recover from it")
         })?;
         dress(head, end, builder);
+        for (shift, session) in self.parts.drain(..) {
+            // Nothing else: what holds parts itself would be read within itself.
+            if !native::is_session(&session) {
+                builder.warn(DAMAGED, "");
+                continue;
+            }
+            match open_whole(&Input::Bytes("part".into(), session.into()), job) {
+                Ok(profile) => builder.merge(&profile, shift),
+                Err(e) if job.is_cancelled() => return Err(e),
+                Err(e) => builder.warn(DAMAGED, &e.to_string()),
+            }
+        }
         Ok(())
     }
 

@@ -16,14 +16,7 @@ const WAITS: FunctionSpec<'_> =
 /// The script that may run around the program is none of it …
 const AROUND: &str = "/profile_run.py";
 /// … and neither is what records it from inside.
-const INSIDE: &str = "/inject/";
-const OURS: [&str; 9] =
-    ["sitecustomize", "_tasks", "_records", "_monitor", "_steps", "_rewrite", "_torch", "_quiet", "_stacks"];
-
-fn is_ours(file: &str) -> bool {
-    let name = file.rsplit_once(INSIDE).and_then(|(_, name)| name.strip_suffix(".py"));
-    name.is_some_and(|name| OURS.contains(&name) || name == "_http" || name.starts_with("_http_"))
-}
+pub(in crate::import) const INSIDE: &str = "<inferscope ";
 
 /// Metrics of samples.
 #[derive(Clone, Copy)]
@@ -108,7 +101,8 @@ impl<'a> Paths<'a> {
             is_seen[stack.code as usize] |= !is_around;
         }
         let codes = stacks.codes.iter().zip(is_seen);
-        let functions = codes.map(|(code, seen)| (seen && !is_ours(&code.file)).then(|| function(code)));
+        let functions =
+            codes.map(|(code, seen)| (seen && !code.file.starts_with(INSIDE)).then(|| function(code)));
         let functions = functions.collect();
         let waits = b.function(WAITS);
         let waits = b.frame(waits, 0);

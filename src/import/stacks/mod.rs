@@ -25,8 +25,8 @@ mod tests;
 
 use super::Gives::{Time, Tree};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-pub(super) use draw::{Metrics, Paths, Plain, Row, name, ordered, rows, tell};
-pub(super) use read::{Code, Stacks, read};
+pub(super) use draw::{INSIDE, Metrics, Paths, Plain, Row, name, ordered, rows, tell};
+pub(super) use read::{Code, Run, Stacks, State, Thread as Sampled, read};
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {

@@ -66,7 +66,7 @@ fn looks_become_samples_in_time_with_what_each_thread_did() {
 fn the_script_around_the_program_is_none_of_its_stacks() {
     let text = format!("{BEGIN}7\t0\t0\t10000000\t\t\t\n")
         + "f\tmain\t/tmp/run/profile_run.py\t1\nf\t<module>\t/app/app.py\t1\nf\twork\t/app/profile_run.py\t1\n\
-           f\texec_module\t/tmp/run/inject/sitecustomize.py\t90\n\
+           f\texec_module\t<inferscope sitecustomize>\t90\n\
            s\t-\t0\t1\ns\t0\t1\t2\ns\t1\t3\t95\ns\t2\t2\t3\nn\t0\t7\t7\tMainThread\nt\t10\t0:r:3\n";
     let p = open_bytes(text.as_bytes()).unwrap();
     let stack = p.tracks[0].samples.stacks[0].unwrap();

@@ -1,7 +1,5 @@
 //! From tasks to tracks, spans, links and findings of a profile.
 
-use std::cmp::Reverse;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::task::{Call, Index, State, Task, Wait, What};
@@ -9,15 +7,12 @@ use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
 use crate::import::python::module_of;
 use crate::model::{
-    ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity,
-    SpanStatus, TrackId, TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, EVENT_LOOP, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, SpanStatus,
+    TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 
 /// Tasks that have a track each. Where there are more, those of one coroutine share a track, one beside the other.
 const OWN_TRACKS: usize = 64;
-/// A step that others waited for this long is a finding, ns; findings of a process.
-const HELD: i64 = 10_000_000;
-const MOST_FINDINGS: usize = 20;
 /// A wait of this length, ns, says what it was for.
 const TOLD: i64 = 20_000;
 
@@ -88,7 +83,6 @@ impl Drawing<'_> {
                 self.world.wakes_left_out,
             );
         }
-        self.findings(b, &tracks);
         Tracks { tasks: tracks, threads }
     }
 
@@ -125,7 +119,7 @@ impl Drawing<'_> {
         time.saturating_add(self.shift)
     }
 
-    fn symbol(&self, number: u32) -> Option<&Symbol> {
+    pub(super) fn symbol(&self, number: u32) -> Option<&Symbol> {
         self.world.symbols.get(&number).filter(|s| !s.name.is_empty())
     }
 
@@ -346,45 +340,6 @@ impl Drawing<'_> {
         match self.symbol(step.symbol) {
             Some(_) => self.function(b, What::Code(step.symbol)),
             None => b.function(FunctionSpec::named(&self.world.tasks[step.task].coroutine)),
-        }
-    }
-
-    /// What held a loop while tasks were due, the worst first.
-    fn findings(&self, b: &mut ProfileBuilder, tracks: &FxHashMap<Index, (TrackId, u32)>) {
-        let mut by: FxHashMap<(u32, Index), Vec<&Step>> = FxHashMap::default();
-        for (n, thread) in self.world.threads.iter().enumerate() {
-            for step in thread.steps.iter().filter(|s| s.delay >= HELD) {
-                by.entry((step.symbol, n)).or_default().push(step);
-            }
-        }
-        let worst =
-            |steps: &[&'_ Step]| steps.iter().copied().copied().max_by_key(|s| (s.delay, Reverse(s.start)));
-        let mut held: Vec<_> =
-            by.into_iter().filter_map(|(key, steps)| Some((worst(&steps)?, key, steps))).collect();
-        held.sort_by_key(|(worst, key, _)| (Reverse(worst.delay), *key));
-        for (worst, (symbol, thread), steps) in held.into_iter().take(MOST_FINDINGS) {
-            let task = &self.world.tasks[worst.task];
-            let name = self.symbol(symbol).map_or(&task.coroutine, |s| &s.name);
-            let thread = &self.world.threads[thread].name;
-            let mut text = format!(
-                "{name} held the event loop of {thread} for {}; {} ready meanwhile, and the longest wait for it was {}.",
-                format::duration(worst.end - worst.start),
-                format::counted(i64::from(worst.delayed), "task was", "tasks were"),
-                format::duration(worst.delay),
-            );
-            if steps.len() > 1 {
-                let all = steps.iter().fold(0i64, |sum, s| sum.saturating_add(s.end - s.start));
-                text.push_str(&format!(
-                    " {} such steps took {} together.",
-                    format::count(steps.len() as i64),
-                    format::duration(all)
-                ));
-            }
-            let kind = b.string("Event loop held up");
-            let text = b.string(&text);
-            let track = tracks.get(&worst.task).map(|t| t.0);
-            let time = Some(self.at(worst.start.midpoint(worst.end)));
-            b.finding(Finding { kind, severity: Severity::Warning, text, request: None, track, time });
         }
     }
 }

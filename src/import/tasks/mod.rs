@@ -5,6 +5,7 @@
 //! calls and jobs that were open at the last record are unfinished. Lost: what a coroutine called that is none.
 
 mod draw;
+mod held;
 mod pack;
 mod reasons;
 mod records;
@@ -80,10 +81,10 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let mut taken = vec![false; sampled.len()];
     for (place, (process, world, calendar)) in worlds.iter().enumerate() {
         cx.checkpoint(source)?;
-        if let Some(full) = world.full {
-            let from = full.saturating_add(*calendar).saturating_sub(first);
+        if let Some((time, why)) = process.stopped {
+            let from = time.saturating_add(*calendar).saturating_sub(first);
             let text = format!("process {}, from {} on", process.pid, format::duration(from));
-            cx.builder.warn("tasks were recorded until the room for them was used up", &text);
+            cx.builder.warn(&format!("tasks were recorded until {why}; what came then is missing"), &text);
         }
         let shift = calendar.saturating_sub(first);
         let drawing = Drawing {
@@ -93,6 +94,8 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
             place: place as u64 & 0x7F,
         };
         let tracks = drawing.draw(&mut cx.builder);
+        let of_it: Vec<_> = sampled.iter().filter(|s| s.pid == process.pid).collect();
+        drawing.findings(&tracks, &of_it, &mut cx.builder);
         // A process may have been sampled in parts, before and after it became another program.
         for (n, stacks) in sampled.iter().enumerate().filter(|(_, s)| s.pid == process.pid) {
             if !std::mem::replace(&mut taken[n], true) {

@@ -25,6 +25,18 @@ pub struct Packed {
     pub left_out: u64,
 }
 
+/// The segments of a file, without the room at the end of each that nobody wrote to.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts = (0..bytes.len()).step_by(SLOT).filter(|at| bytes[*at..].starts_with(&MAGIC.to_le_bytes()));
+    let starts: Vec<usize> = starts.collect();
+    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([bytes.len()]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| {
+        let segment = &bytes[start..end];
+        let written = segment.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        &segment[..written.next_multiple_of(SLOT).min(segment.len())]
+    })
+}
+
 /// Puts what processes left in `folder` one after the other, segments without the room at their ends that nobody wrote to. What is
 /// neither is passed over.
 #[must_use]
@@ -46,8 +58,7 @@ pub fn pack(folder: &Path) -> Packed {
     for path in paths.iter().filter(|path| is(path, ENDING)) {
         let Some(bytes) = packed.read(path) else { continue };
         if bytes.starts_with(&MAGIC.to_le_bytes()) {
-            let written = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
-            packed.bytes.extend_from_slice(&bytes[..written.next_multiple_of(SLOT).min(bytes.len())]);
+            segments(&bytes).for_each(|segment| packed.bytes.extend_from_slice(segment));
         }
     }
     packed

@@ -1,5 +1,6 @@
 //! Which coroutines of the standard library only wait, and what woke a task, by file and name.
 
+use crate::import::stacks;
 use crate::model::keys::names;
 
 /// Coroutines whose time is a wait: file of asyncio, last parts of names (before Python 3.11 nothing else is known).
@@ -50,9 +51,7 @@ pub(super) fn is_between(file: &str, name: &str) -> bool {
 
 /// True for what the recorder of HTTP requests puts between a library and its transport.
 fn is_of_recorder(file: &str) -> bool {
-    let mut parts = file.rsplit(['/', '\\']);
-    let (name, folder) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-    folder == "inject" && name.starts_with("_http") && name.ends_with(".py")
+    file.strip_prefix(stacks::INSIDE).is_some_and(|name| name.starts_with("_http"))
 }
 
 /// What called the loop to let a task run again.
@@ -104,7 +103,7 @@ mod tests {
 
     #[test]
     fn coroutines_of_the_recorder_stand_between() {
-        assert!(is_between("/tmp/run.files/inject/_http_httpx.py", "install.<locals>.asend"));
+        assert!(is_between("<inferscope _http_httpx>", "install.<locals>.asend"));
         assert!(!is_between("/home/me/inject/http.py", "send") && !is_between("/home/me/_http.py", "send"));
     }
 

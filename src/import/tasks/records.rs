@@ -32,10 +32,9 @@ pub(super) enum Kind {
     Thread,
     Process,
     Late,
-    Full,
 }
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 21] = [
     Kind::Start,
     Kind::Return,
     Kind::Unwind,
@@ -57,7 +56,6 @@ const KINDS: [Kind; 22] = [
     Kind::Thread,
     Kind::Process,
     Kind::Late,
-    Kind::Full,
 ];
 
 impl Kind {
@@ -90,7 +88,21 @@ pub(super) struct Process<'a> {
     pub(super) pid: u64,
     /// Readings of its clock and of the calendar that were taken together, ns.
     pub(super) clocks: (i64, i64),
+    /// From when on nothing was recorded, ns of its clock, and why, in words.
+    pub(super) stopped: Option<(i64, &'static str)>,
     series: Vec<Series<'a>>,
+}
+
+/// Why a process stopped recording, by the low bits of the time at which it did.
+fn stopped(word: u64) -> Option<(i64, &'static str)> {
+    let why = match word & 7 {
+        1 => "the room for them was used up",
+        2 => "there was no room on the disk",
+        3 => "the program had no file descriptor left",
+        5 => "the program took both numbers of sys.monitoring",
+        _ => "the recorder in the program failed",
+    };
+    i64::try_from(word).ok().filter(|time| *time > 0).map(|time| (time, why))
 }
 
 /// A series by its number.
@@ -122,8 +134,8 @@ pub(super) fn contents(bytes: &[u8]) -> Contents<'_> {
             at += SLOT;
             continue;
         }
-        let head: Option<Vec<u64>> = (1..=6).map(|n| word(bytes, at + 8 * n)).collect();
-        let Some(&[pid, stamp, series, seq, clock, calendar]) = head.as_deref() else {
+        let head: Option<Vec<u64>> = (1..=7).map(|n| word(bytes, at + 8 * n)).collect();
+        let Some(&[pid, stamp, series, seq, clock, calendar, end_of_all]) = head.as_deref() else {
             found.damaged += 1;
             break;
         };
@@ -132,9 +144,10 @@ pub(super) fn contents(bytes: &[u8]) -> Contents<'_> {
         found.damaged += u64::from(!whole);
         let process = *by_key.entry((pid, stamp)).or_insert_with(|| {
             let clocks = (clock.cast_signed(), calendar.cast_signed());
-            found.processes.push(Process { pid, clocks, series: Vec::new() });
+            found.processes.push(Process { pid, clocks, stopped: None, series: Vec::new() });
             found.processes.len() - 1
         });
+        found.processes[process].stopped = found.processes[process].stopped.or(stopped(end_of_all));
         let all = &mut found.processes[process].series;
         let segment = (seq, &bytes[start..end]);
         match all.iter_mut().find(|s| s.number == series) {

@@ -47,7 +47,7 @@ impl<'a> Open<'a> {
     }
 }
 
-fn last_part(name: &str) -> &str {
+pub(super) fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
@@ -108,11 +108,8 @@ impl Drawing<'_> {
         let mut rows = Rows::default();
         let mut open: FxHashMap<Index, Open<'_>> = FxHashMap::default();
         for (order, thread) in stacks::ordered(&stacks.threads).into_iter().enumerate() {
-            let same = |t: &super::world::Thread| {
-                (thread.native > 0 && t.native == thread.native)
-                    || (thread.ident > 0 && t.ident == thread.ident)
-            };
-            let known = (0..self.world.threads.len()).filter(|&n| same(&self.world.threads[n]));
+            let threads = &self.world.threads;
+            let known = (0..threads.len()).filter(|&n| threads[n].is_sampled_as(thread.native, thread.ident));
             let known = known.max_by_key(|&n| (self.world.threads[n].steps.len(), std::cmp::Reverse(n)));
             let steps = known.map_or(&[][..], |n| &self.world.threads[n].steps);
             let own = known.and_then(|n| tracks.threads.get(&n).copied());

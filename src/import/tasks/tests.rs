@@ -15,7 +15,6 @@ const TEXT: u64 = 18;
 const THREAD: u64 = 19;
 const PROCESS: u64 = 20;
 const LATE: u64 = 21;
-const FULL: u64 = 22;
 
 const MS: u64 = 1_000_000;
 
@@ -34,6 +33,12 @@ impl File {
 
     fn segment(self, pid: u64, series: u64, seq: u64) -> Self {
         self.words(&[MAGIC, pid, 1, series, seq, 0, 1_700_000_000_000_000_000, 0])
+    }
+
+    /// The process of the first segment stops recording.
+    fn stopped(mut self, ms: u64, why: u64) -> Self {
+        self.0[56..64].copy_from_slice(&((ms * MS) & !7 | why).to_le_bytes());
+        self
     }
 
     fn put(self, ms: u64, kind: u64, argument: u64) -> Self {
@@ -287,11 +292,13 @@ fn what_was_open_at_the_last_record_is_unfinished() {
         .put(1, ON, 1)
         .put(1, START, symbol(1))
         .put(5, START, symbol(2))
-        .put(9, FULL, 0)
+        .put(9, READY, 1)
+        .stopped(9, 2)
         .open();
     let rows = &track(&p, "main (Task-1)").1.rows;
     assert!(rows.iter().all(|s| s.status == SpanStatus::Unfinished && s.end == 9 * MS as i64), "{rows:?}");
     assert_eq!(p.warnings.len(), 1, "{:?}", p.warnings);
+    assert!(p.warnings[0].kind.contains("no room on the disk"), "{:?}", p.warnings);
     assert!(p.warnings[0].first.contains("process 7, from 9.00 ms"), "{:?}", p.warnings);
 }
 

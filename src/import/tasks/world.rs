@@ -41,6 +41,13 @@ pub(super) struct Step {
     pub(super) delay: i64,
 }
 
+impl Thread {
+    /// Whether it is the one that was sampled with these numbers of the system and of Python, 0 where they are not known.
+    pub(super) fn is_sampled_as(&self, native: u64, ident: u64) -> bool {
+        native > 0 && self.native == native || ident > 0 && self.ident == ident
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     pub(super) name: String,
@@ -92,8 +99,6 @@ pub(super) struct World {
     pub(super) wakes_left_out: u64,
     /// First and last record.
     pub(super) bounds: Option<(i64, i64)>,
-    /// From when on nothing was recorded for want of room.
-    pub(super) full: Option<i64>,
     by_number: FxHashMap<u64, Index>,
     thread_of: FxHashMap<usize, Index>,
 }
@@ -229,7 +234,6 @@ impl World {
                     ran.2 = Some(time);
                 }
             }
-            Kind::Full => self.full = Some(self.full.map_or(time, |known| known.min(time))),
         }
     }
 

@@ -100,13 +100,33 @@ pub fn symbol(name: &str) -> Cow<'_, str> {
     if says(&found) { found } else { Cow::Borrowed(name) }
 }
 
-/// A normalised name without the words for a compiler's clones, which another build may make of other functions.
+/// A normalised name without the words for a compiler's clones, which another build may make of other functions, and of
+/// Python's functions in C as most profilers write them.
 #[must_use]
 pub fn plain(name: &str) -> Cow<'_, str> {
+    if let Some(short) = of_c(name) {
+        return short;
+    }
     match apply(name, &CLONE) {
         Cow::Owned(short) if short.is_empty() => Cow::Borrowed(name),
         found => found,
     }
+}
+
+/// What cProfile calls `{method 'poll' of 'select.epoll' objects}` and `{built-in method time.sleep}`, others call
+/// `epoll.poll` and `sleep`.
+fn of_c(name: &str) -> Option<Cow<'_, str>> {
+    fn last(dotted: &str) -> &str {
+        dotted.rsplit('.').next().unwrap_or(dotted)
+    }
+    let inner = name.strip_prefix('{')?.strip_suffix('}')?;
+    if let Some(function) = inner.strip_prefix("built-in method ") {
+        // «__new__ of type object at 0x…»
+        let function = function.split(' ').next().filter(|f| !f.is_empty())?;
+        return Some(Cow::Borrowed(last(function)));
+    }
+    let (method, class) = inner.strip_prefix("method '")?.split_once("' of '")?;
+    Some(Cow::Owned(format!("{}.{method}", last(class.strip_suffix("' objects")?))))
 }
 
 /// Path of a source file or library.
@@ -156,6 +176,14 @@ mod tests {
             [9, 14, 3, 1].map(|n| (true, n))
         );
         assert_eq!((plain("cmp.isra.constprop"), plain("a.partial")), ("cmp".into(), "a.partial".into()));
+        for (name, want) in [
+            ("{method 'poll' of 'select.epoll' objects}", "epoll.poll"),
+            ("{built-in method time.sleep}", "sleep"),
+            ("{built-in method __new__ of type object at 0x…}", "__new__"),
+            ("{closure}", "{closure}"),
+        ] {
+            assert_eq!(plain(name), want);
+        }
     }
 
     #[test]

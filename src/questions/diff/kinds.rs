@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{BY, Part, Refusal, Row, Sheet, Sides, bare, words};
 use crate::analysis::billing::Bill;
 use crate::analysis::diff::paths::DiffPaths;
-use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::requests::{Partners, RequestDiff};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::overview::Summary;
 use crate::analysis::steps::Loops;
@@ -115,14 +115,14 @@ impl Sides<'_> {
             return Err("neither run has requests to language models".into());
         };
         sheet.head.push(format!(
-            "requests {} → {}, ended well {} → {}; cost of the priced ones {} → {}; like for like ({} pairs that ended well) {} → {}",
+            "requests {} → {}, ended well {} → {}; cost of the priced ones {} → {}; like for like ({} priced pairs that ended well) {} → {}",
             diff.count.base.unwrap_or(0),
             diff.count.head.unwrap_or(0),
             diff.ok.base.unwrap_or(0),
             diff.ok.head.unwrap_or(0),
             format::money_or_unknown(diff.cost.base),
             format::money_or_unknown(diff.cost.head),
-            diff.like_for_like,
+            diff.priced_like_for_like,
             format::money_or_unknown(diff.cost_like_for_like.base),
             format::money_or_unknown(diff.cost_like_for_like.head),
         ));
@@ -131,7 +131,7 @@ impl Sides<'_> {
             let p = &*self.pair.run(base).profile;
             id.and_then(|id| p.requests.get(id)).map(|r| (p, r))
         };
-        let line = |two: &Two<RequestId>| {
+        let line = |Partners { ids: two, .. }: &Partners| {
             let (b, h) = (request(true, two.base), request(false, two.head));
             let (p, r) = h.or(b)?;
             let name = short(p.text(r.name), 60).into_owned();

@@ -374,10 +374,15 @@ impl Assembler {
 
     /// Adds what another profiler measured of the work. `shift`: ns from our origin to its own, by the clock on
     /// the wall; where that cannot be, it began at `since`, in ticks.
-    pub(super) fn merge(&mut self, profile: &Profile, shift: Option<i64>, since: Option<u64>) {
-        let started = since.map_or(0, |ticks| self.scale.ns(ticks));
-        let shift = shift.filter(|s| (started..=self.scale.now()).contains(s)).unwrap_or(started);
+    pub(super) fn merge(&mut self, profile: &Profile, shift: i64) {
         self.builder.merge(profile, shift);
+    }
+
+    /// Where time 0 of what was measured beside the recording lies: where it says (`shift`), when that can be, or where the
+    /// work began (`since`, ticks).
+    pub(super) fn place_of(&self, shift: Option<i64>, since: Option<u64>) -> i64 {
+        let started = since.map_or(0, |ticks| self.scale.ns(ticks));
+        shift.filter(|s| (started..=self.scale.now()).contains(s)).unwrap_or(started)
     }
 
     /// Adds a file of another profiler.
@@ -390,7 +395,7 @@ impl Assembler {
         let now = self.now();
         let running = self.running(Some(now));
         let requests = self.open_requests();
-        meta.duration = Some(now);
+        meta.duration.get_or_insert(now);
         let head = journal::Head { meta, warnings: self.builder.warnings().to_vec() };
         // Texts and numbers only: this cannot fail.
         journal::frame(out, journal::HEAD, &serde_json::to_vec(&head).unwrap_or_default());

@@ -87,7 +87,7 @@ impl From<WorkloadError> for LlmError {
     fn from(error: WorkloadError) -> Self {
         match error {
             WorkloadError::Stopped => Self::Stopped,
-            WorkloadError::Failed(why) => Self::Compute(why),
+            WorkloadError::Failed(why) | WorkloadError::NotStarted { why, .. } => Self::Compute(why),
         }
     }
 }

@@ -43,13 +43,21 @@ pub struct Places {
 }
 
 impl Places {
-    /// The usual ones.
+    /// The usual ones. Where a program that was put there finds that the user's folder cannot be written, those beside it.
     ///
     /// # Errors
     /// One line, when this system has no place for them.
     pub fn usual() -> Result<Self, String> {
-        let posts = post::root().ok_or("this system has no place for recordings: set XDG_STATE_HOME")?;
         let program = std::env::current_exe().map_err(|e| format!("the program cannot find itself: {e}"))?;
+        let can_be_written = |folder: &PathBuf| journal::prepare(folder).is_ok();
+        let beside = program.parent().filter(|folder| is_put_here(folder)).and_then(Path::parent);
+        if let Some(beside) = beside
+            && !journal::folder().as_ref().is_some_and(can_be_written)
+        {
+            let (journals, posts) = (Some(beside.join("journal")), beside.join("remote"));
+            return Ok(Self { journals, posts, program });
+        }
+        let posts = post::root().ok_or("this system has no place for recordings: set XDG_STATE_HOME")?;
         Ok(Self { journals: journal::folder(), posts, program })
     }
 
@@ -205,7 +213,13 @@ fn record(places: &Places, id: &str, words: &[String]) -> Result<(), String> {
     if post.is_there() {
         return Ok(());
     }
-    post.start(&places.program, words).map_err(|e| format!("the recorder does not start: {e}"))
+    post.start(&places.program, places.journals.as_deref(), words).map_err(|e| {
+        format!(
+            "the recorder does not start: {}: {e}; set XDG_STATE_HOME there to a folder that can be written, as in \
+             cmd:ssh HOST env XDG_STATE_HOME=/scratch sh",
+            places.posts.display()
+        )
+    })
 }
 
 fn wish(places: &Places, id: &str, wish: Wish) -> Result<Reply, No> {
@@ -262,17 +276,19 @@ fn hello() -> Hello {
     }
 }
 
+/// Whether a folder is one for a program that was sent: its name tells the program's bytes.
+fn is_put_here(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.len() == HASH_LEN
+        && name.chars().all(|c| c.is_ascii_hexdigit())
+        && folder.join("inferscope").is_file()
+}
+
 /// Removes other versions of this program that were put beside it, except the newest.
 fn clear_beside(program: &Path) {
-    let put_here = |folder: &Path| {
-        let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        name.len() == HASH_LEN
-            && name.chars().all(|c| c.is_ascii_hexdigit())
-            && folder.join("inferscope").is_file()
-    };
-    let Some(own) = program.parent().filter(|folder| put_here(folder)) else { return };
+    let Some(own) = program.parent().filter(|folder| is_put_here(folder)) else { return };
     let Some(entries) = own.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
-    let others = entries.flatten().map(|e| e.path()).filter(|path| path != own && put_here(path));
+    let others = entries.flatten().map(|e| e.path()).filter(|path| path != own && is_put_here(path));
     let mut others: Vec<_> =
         others.map(|path| (path.metadata().and_then(|m| m.modified()).ok(), path)).collect();
     others.sort();

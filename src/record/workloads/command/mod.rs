@@ -19,6 +19,7 @@ pub(super) mod tasks;
 mod through;
 mod torch;
 
+use std::io::PipeReader;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +37,7 @@ use choice::{AUTO, Choice, PROFILERS};
 pub(super) use folder::Folder;
 use inject::{Inject, Parts};
 use otlp::Otlp;
-use output::{Counts, Reader, Stream};
+use output::{Counts, Reader, Stream, is_one};
 use python::{Around, Prepared, Python};
 use stacks::Sampling;
 use through::Through;
@@ -305,17 +306,18 @@ impl Workload for Command {
         let surroundings =
             Surroundings { folder: &settings.folder, terminal, left: &folder, inject, variables: &variables };
         let before = Moment::now();
-        let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
+        let one = settings.echo && is_one();
+        let (mut child, both) = spawn(words_of_it, &surroundings, one).map_err(|e| {
             // As a shell says it.
-            cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
-            WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
+            let code = if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            WorkloadError::NotStarted { why: format!("{} could not be started: {e}", words[0]), code }
         })?;
         cx.watch(child.id());
         let sampling = reader.filter(|r| *r == inject::Reader::Outside);
         let sampling = sampling.map(|_| Sampling::start(child.id(), true, &trace, hz));
         cx.stage(&format!("Running {}", settings.command));
         let counts = Arc::new(Counts::default());
-        let readers = read(&mut child, settings.echo, &counts);
+        let readers = read(&mut child, both, settings.echo, &counts);
         let grace = Duration::from_secs_f64(settings.grace);
         let end = stop::wait(&mut child, terminal, grace, cx)
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
@@ -402,10 +404,23 @@ struct Surroundings<'a> {
     variables: &'a [(String, String)],
 }
 
-fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
+/// Starts it. Its output comes through two pipes, or through `one`, which is given then.
+fn spawn(
+    words: &[String],
+    with: &Surroundings<'_>,
+    one: bool,
+) -> std::io::Result<(Child, Option<PipeReader>)> {
     use std::io::IsTerminal;
     let mut command = crate::record::program(&words[0]);
-    command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(&words[1..]);
+    let both = if one {
+        let (from, to) = std::io::pipe()?;
+        command.stdout(to.try_clone()?).stderr(to);
+        Some(from)
+    } else {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        None
+    };
     if !with.folder.is_empty() {
         command.current_dir(with.folder);
     }
@@ -422,7 +437,7 @@ fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
     }
-    command.spawn()
+    Ok((command.spawn()?, both))
 }
 
 /// Whether a program that may use our terminal finds one.
@@ -431,10 +446,11 @@ pub fn shares_terminal() -> bool {
     cfg!(unix) && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-fn read(child: &mut Child, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
+fn read(child: &mut Child, both: Option<PipeReader>, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
+    let both = both.map(|from| Reader::start(from, Stream::Both, echo, counts.clone()));
     let out = child.stdout.take().map(|from| Reader::start(from, Stream::Out, echo, counts.clone()));
     let err = child.stderr.take().map(|from| Reader::start(from, Stream::Err, echo, counts.clone()));
-    out.into_iter().chain(err).collect()
+    both.into_iter().chain(out).chain(err).collect()
 }
 
 /// Says what was not passed on because nobody read it. The recording has its lines all the same.
@@ -471,8 +487,9 @@ fn collect(python: &Python, choice: &Choice, other_is_shown: bool, keep: &str, c
                     if profile.meta.tool.is_empty() { name.clone() } else { profile.meta.tool.clone() };
                 let attached = shown || other_is_shown;
                 tools.push(if attached { format!("{tool} (attached as {name})") } else { tool });
-                cx.keep_file(Attachment { name, bytes: bytes.into() }, !attached);
-                if !attached {
+                if attached {
+                    cx.keep_file(Attachment { name, bytes: bytes.into() });
+                } else {
                     cx.attach(profile);
                     shown = true;
                 }

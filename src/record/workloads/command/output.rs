@@ -1,5 +1,6 @@
 //! What a command writes: each line becomes a log line of the recording, and goes on to where inferscope's
-//! own output goes. Whoever reads that never holds up the command ([`echo`]).
+//! own output goes. Whoever reads that never holds up the command ([`echo`]); that there is no reader any more is told as by the
+//! pipe of a shell: the next write of the command fails.
 //!
 //! Bounded: a long line is cut, and of each stream the first lines and the last ones are kept; those between are counted.
 //! A line that ends with a carriage return is the state of a progress bar; of those a few a second are kept.
@@ -17,6 +18,8 @@ use crate::record::{clock, echo, secrets};
 
 /// Longest line that is kept, in bytes.
 const LONGEST: usize = 2048;
+/// Bytes that a pipe holds.
+const PIPE: usize = 64 * 1024;
 /// Lines that are kept of each stream: so many first ones and so many last ones.
 const FIRST: u64 = 10_000;
 const LAST: usize = 10_000;
@@ -28,6 +31,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 pub(super) enum Stream {
     Out,
     Err,
+    /// Both, through one pipe, where inferscope's own lead to one file: what the command writes stays in its order.
+    Both,
 }
 
 /// Lines seen, and those that were only counted.
@@ -65,12 +70,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(
-        from: impl Read + Send + 'static,
-        stream: Stream,
-        echo: bool,
-        counts: Arc<Counts>,
-    ) -> Self {
+    pub(super) fn start(from: impl Source, stream: Stream, echo: bool, counts: Arc<Counts>) -> Self {
         let (ended, tail) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
         let (flag, last) = (ended.clone(), tail.clone());
         crate::jobs::spawn(stream.name(), move || {
@@ -103,13 +103,98 @@ impl Stream {
         match self {
             Self::Out => "stdout",
             Self::Err => "stderr",
+            Self::Both => "output",
+        }
+    }
+
+    /// As the source of log lines.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Out => "inferscope::stdout",
+            Self::Err => "inferscope::stderr",
+            Self::Both => "inferscope::output",
         }
     }
 }
 
-fn pump(mut from: impl Read, echo: bool, mut lines: Lines<'_>) {
+/// Where output comes from.
+pub(super) trait Source: Read + Send + 'static {
+    /// Waits until there is something to read. False when nobody will read what is passed on of this stream: the pipe that we write
+    /// to has no reader.
+    fn is_wanted(&self, stream: Stream) -> bool;
+
+    /// True when a read would not wait.
+    fn is_ready(&self) -> bool;
+}
+
+#[cfg(unix)]
+impl<T: Read + Send + std::os::fd::AsFd + 'static> Source for T {
+    fn is_wanted(&self, stream: Stream) -> bool {
+        use std::os::fd::AsFd;
+
+        use rustix::event::{PollFd, PollFlags, poll};
+        use rustix::fs::{FileType, fstat};
+        let (out, err) = (io::stdout(), io::stderr());
+        let is_error = stream == Stream::Err || echo::OUT.is_diverted();
+        let ours = if is_error { err.as_fd() } else { out.as_fd() };
+        // A terminal or a link that is gone does not end what is recorded behind it.
+        if !fstat(ours).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo) {
+            return true;
+        }
+        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::from_borrowed_fd(ours, PollFlags::empty())];
+        while let Err(e) = poll(&mut both, None) {
+            if e != rustix::io::Errno::INTR {
+                return true;
+            }
+        }
+        !both[1].revents().contains(PollFlags::ERR)
+    }
+
+    fn is_ready(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut it = [PollFd::new(self, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut it, Some(&at_once)).is_ok_and(|n| n > 0)
+    }
+}
+
+#[cfg(not(unix))]
+impl<T: Read + Send + 'static> Source for T {
+    fn is_wanted(&self, _: Stream) -> bool {
+        true
+    }
+
+    fn is_ready(&self) -> bool {
+        false
+    }
+}
+
+/// Whether our own streams lead to one file or pipe, so that the order of what is written to them can be seen.
+#[cfg(unix)]
+pub(super) fn is_one() -> bool {
+    use rustix::fs::{FileType, fstat};
+    let (Ok(out), Ok(err)) = (fstat(io::stdout()), fstat(io::stderr())) else { return false };
+    // Terminals take both as they come, and nobody looks into /dev/null.
+    FileType::from_raw_mode(out.st_mode) != FileType::CharacterDevice
+        && (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_one() -> bool {
+    false
+}
+
+fn pump(mut from: impl Source, echo: bool, mut lines: Lines<'_>) {
     let mut buffer = vec![0; 16 * 1024];
+    // What was written before its reader went is recorded: as much as a pipe holds.
+    let mut left = PIPE / buffer.len();
     loop {
+        if echo && !from.is_wanted(lines.stream) {
+            if left == 0 || !from.is_ready() {
+                break;
+            }
+            left -= 1;
+        }
         let n = match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(n) => n,
@@ -124,10 +209,10 @@ fn pump(mut from: impl Read, echo: bool, mut lines: Lines<'_>) {
     lines.end(false);
 }
 
-/// Our own output may be closed or unread: that is no reason to stop reading.
+/// Our own output may be unread: that is no reason to stop reading.
 fn pass_on(bytes: &[u8], stream: Stream) {
     match stream {
-        Stream::Out => echo::OUT.pass_on(bytes),
+        Stream::Out | Stream::Both => echo::OUT.pass_on(bytes),
         Stream::Err => echo::ERR.pass_on(bytes),
     }
 }
@@ -256,15 +341,11 @@ fn log((stream, thread): (Stream, u32), line: &Line) {
     if !sink::is_on() {
         return;
     }
-    let target = match stream {
-        Stream::Out => "inferscope::stdout",
-        Stream::Err => "inferscope::stderr",
-    };
     sink::queue(Cold::Log {
         span: None,
         thread,
         ticks: line.ticks,
-        origin: Origin { target, name: stream.name(), severity: line.severity },
+        origin: Origin { target: stream.target(), name: stream.name(), severity: line.severity },
         message: secrets::mask(&line.text).into_owned(),
         fields: Vec::new(),
     });

@@ -33,8 +33,9 @@ pub(super) fn collect(folder: &Path, profiled: bool, cx: &Context) {
         match read(file) {
             Ok((bytes, profile)) => {
                 spans += profile.tracks.iter().map(|t| t.spans.rows.len()).sum::<usize>();
-                cx.keep_file(Attachment { name: name.clone(), bytes: bytes.into() }, !profiled);
-                if !profiled {
+                if profiled {
+                    cx.keep_file(Attachment { name: name.clone(), bytes: bytes.into() });
+                } else {
                     cx.attach(profile);
                 }
                 names.push(name);

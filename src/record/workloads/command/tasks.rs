@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::format;
 use crate::import::{self, Input, tasks::NAME};
 use crate::jobs::Job;
-use crate::model::Attachment;
 use crate::record::context::Context;
 
 /// Adds them to the run. True when there are any: they are its numbers then.
@@ -20,10 +19,8 @@ pub(in super::super) fn collect(trace: &Path, cx: &Context) -> bool {
         return false;
     }
     cx.stage("Reading tasks and stacks");
-    let bytes: std::sync::Arc<[u8]> = packed.bytes.into();
-    match import::open_whole(&Input::Bytes(NAME.into(), bytes.clone()), &Job::new()) {
+    match import::open_whole(&Input::Bytes(NAME.into(), packed.bytes.into()), &Job::new()) {
         Ok(profile) => {
-            cx.keep_file(Attachment { name: NAME.into(), bytes }, true);
             cx.attach(profile);
             true
         }

@@ -88,6 +88,14 @@ fn own(status: StatusCode, why: &str) -> Reply {
     response
 }
 
+/// Says by which call of ours an answer came: whoever sees it, too, sees the same request.
+fn marked(mut reply: Reply, call: &Call) -> Reply {
+    if let Ok(mark) = HeaderValue::from_str(&call.mark()) {
+        reply.headers_mut().insert(HeaderName::from_static(MARK), mark);
+    }
+    reply
+}
+
 /// Takes away what belongs to a single connection.
 pub(in super::super) fn drop_of_a_connection(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
@@ -122,7 +130,7 @@ pub(super) async fn pass(routes: &[Arc<Route>], log: &Arc<Log>, request: Request
         Ok(request) => request,
         Err(why) => {
             call.end(&why);
-            return own(StatusCode::BAD_REQUEST, &why);
+            return marked(own(StatusCode::BAD_REQUEST, &why), &call);
         }
     };
     match send(route, request, &call).await {
@@ -130,14 +138,12 @@ pub(super) async fn pass(routes: &[Arc<Route>], log: &Arc<Log>, request: Request
             let (mut parts, body) = response.into_parts();
             drop_of_a_connection(&mut parts.headers);
             call.answered(parts.status.as_u16(), &parts.headers);
-            if let Ok(mark) = HeaderValue::from_str(&call.mark()) {
-                parts.headers.insert(HeaderName::from_static(MARK), mark);
-            }
-            Response::from_parts(parts, Either::Left(Received { inner: body, call }))
+            let body = Received { inner: body, call: call.clone() };
+            marked(Response::from_parts(parts, Either::Left(body)), &call)
         }
         Err(why) => {
             call.end(&secrets::mask(&why));
-            own(StatusCode::BAD_GATEWAY, &why)
+            marked(own(StatusCode::BAD_GATEWAY, &why), &call)
         }
     }
 }
