@@ -7,6 +7,8 @@ pub mod app;
 pub mod cli;
 pub mod exchange;
 pub mod export;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod format;
 pub mod import;
 pub mod jobs;

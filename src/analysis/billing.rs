@@ -1,10 +1,12 @@
 //! What the requests of a profile cost: each one, by model, in all, and what if it had been otherwise.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::prices::{self, Charge, Prices, Resolved};
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
+use crate::model::{COST_IN, CacheOutcome, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
 /// Sums over requests.
@@ -18,6 +20,8 @@ pub struct Sums {
     pub incomplete: usize,
     /// What the others cost; `None` when none of them has a cost.
     pub cost: Option<Money>,
+    /// Costs that sources state in other currencies, by their names.
+    pub elsewhere: BTreeMap<String, Money>,
     /// Some cost is only about right.
     pub about: bool,
     /// Uncached input tokens, where known.
@@ -59,9 +63,9 @@ impl Sums {
         };
         self.requests += 1;
         self.unpriced += usize::from(charge.cost.is_none());
-        self.incomplete += usize::from(
-            matches!(r.accounting.origin(), Origin::LowerBound | Origin::Unknown) || r.tokens.is_unknown(),
-        );
+        let unknown =
+            matches!(r.accounting.origin(), Origin::LowerBound | Origin::Unknown) || r.tokens.is_unknown();
+        self.incomplete += usize::from(unknown && !r.needed_no_tokens());
         plus(&mut self.input, r.tokens.input);
         plus(&mut self.cache_read, r.tokens.cache_read);
         plus(&mut self.cache_write_5m, r.tokens.cache_write_5m);
@@ -69,6 +73,10 @@ impl Sums {
         plus(&mut self.output, r.tokens.output);
         plus(&mut self.reasoning, r.tokens.reasoning);
         more(&mut self.cost, charge.cost);
+        if let Some((currency, money)) = &charge.elsewhere {
+            let sum = self.elsewhere.entry(currency.clone()).or_default();
+            *sum = *sum + *money;
+        }
         if let Some(priced) = &charge.priced {
             self.about |= !charge.stated && !priced.about.is_empty();
             more(&mut self.as_billed, Some(priced.parts.sum()));
@@ -175,6 +183,17 @@ pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, cha
     )
 }
 
+/// How the reason begins for which a cost of another currency is in no sum.
+pub(super) const NOT_CONVERTED: &str = "its source states a cost in";
+
+/// What its source says a request cost in a currency other than dollars.
+fn stated_elsewhere(profile: &Profile, r: &Request) -> Option<(String, Money)> {
+    r.attributes.iter().find_map(|(name, value)| {
+        let currency = profile.text(*name).strip_prefix(COST_IN)?;
+        Some((currency.to_owned(), Money::parse(profile.text(*value))?))
+    })
+}
+
 /// The cost of one request.
 fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Resolved, String>) -> Charge {
     let mut out = Charge { resolved: resolved.as_ref().ok().cloned(), ..Charge::default() };
@@ -215,8 +234,13 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
         said.clone_into(&mut out.why);
     }
     out.cost = out.priced.as_ref().map(|p| p.parts.sum());
+    out.elsewhere = stated_elsewhere(profile, r);
     if let Some(stated) = r.cost {
         (out.cost, out.stated) = (Some(stated), true);
+    } else if let Some((currency, _)) = &out.elsewhere {
+        // A list price beside what was paid in another currency would count the request twice.
+        out.why = format!("{NOT_CONVERTED} {currency}, which is not converted to dollars");
+        out.cost = None;
     } else if matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
         // Without a price nobody knows what was saved: a sum of 0 would look like one of all.
         out.answered_locally = true;
@@ -226,4 +250,33 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
         out.why.clear();
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::prices::read_table;
+    use crate::analysis::testing::{ask, built};
+    use crate::model::TokenCounts;
+
+    #[test]
+    fn currencies_are_never_added_up() {
+        let run = built(|b| {
+            let (model, euros) = (b.string("m"), b.string("cost in EUR"));
+            let [first, second] = ["0.25", "0.5"].map(|text| b.string(text));
+            let tokens = TokenCounts { input: Some(1000), output: Some(0), ..TokenCounts::default() };
+            for attributes in [vec![], vec![(euros, first)], vec![(euros, second)]] {
+                b.request(Request { model, tokens, attributes, ..Request::default() });
+            }
+        });
+        let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "output": "2"}]}]}"#;
+        let bill = ask(&run, &Bill { prices: Prices::with(read_table(table).unwrap()) });
+        let all = &bill.all;
+        assert_eq!(all.cost.map(|m| m.to_string()).as_deref(), Some("0.001"), "that of the list price alone");
+        assert_eq!(
+            (all.elsewhere.len(), all.elsewhere["EUR"].to_string(), all.unpriced),
+            (1, "0.75".into(), 2)
+        );
+        assert!(bill.charges[1].why.contains("a cost in EUR"), "{}", bill.charges[1].why);
+    }
 }

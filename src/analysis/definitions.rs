@@ -33,6 +33,14 @@ pub const COMPONENTS: &str = "≈: the count of a prompt, as its source states i
     of messages and by headings such as «Context:». Full colour: the same as the beginning of an earlier prompt.";
 /// How far apart requests of one kind are.
 pub const SPREAD: &str = "The slowest ÷ the fastest that ended well: 1.0 where all take the same time.";
+/// From a launch to its work.
+pub const LAUNCH: &str = "Start of the kernel or copy − beginning of the call that launches it, waiting behind earlier work of its stream included.\n\n\
+    Other tools differ: nsys and HTA begin with the end of the call.";
+/// The same where the stream was free.
+pub const LAUNCH_FREE: &str =
+    "The same where the stream had nothing to do when the call began: what launching itself takes.";
+/// How counts are known.
+pub const SIGNS: &str = "≥: some counts are lower bounds or not known. ≈: some are computed or estimated.";
 /// Output tokens.
 pub const OUTPUT: &str = "Tokens that the model wrote, reasoning included. ≈: some requests have no count, so their chunks \
     stand for tokens.";
@@ -87,6 +95,8 @@ pub const ANOTHER_MODEL: &str = "The same numbers of tokens at its prices of tod
 /// Goodput.
 pub const GOODPUT: &str = "Requests per second that keep all that is promised, over the time from the first arrival to the last end. \
     What failed keeps nothing.";
+/// Phases of a run.
+pub const RUN_PHASES: &str = "Parts of the time that passed, as the recording names them: not those of the requests, which are sums over all of them.";
 /// What load does.
 pub const BY_LOAD: &str = "A dot is the mean latency of requests that arrived when so many were in flight, themselves included; what a cache \
     answered is left out. Throughput is Little's law: in flight ÷ mean latency.";

@@ -90,7 +90,7 @@ pub fn gpu_busy_by(profile: &Profile, range: TimeRange) -> Vec<GpuWork> {
 }
 
 /// False for ranges that a program marked and for waits, which lie on the same timeline.
-pub(super) fn is_work(profile: &Profile, function: crate::model::FunctionId) -> bool {
+pub(crate) fn is_work(profile: &Profile, function: crate::model::FunctionId) -> bool {
     let category = profile.text(profile.functions.get(function).category);
     !matches!(category, "gpu_user_annotation" | "cuda_sync" | "cuda_event")
 }

@@ -95,7 +95,7 @@ impl Intervals {
 }
 
 /// Length of the union of intervals, cut to `within`.
-pub(super) fn covered(mut intervals: Vec<(i64, i64)>, within: Option<(i64, i64)>) -> i64 {
+pub(crate) fn covered(mut intervals: Vec<(i64, i64)>, within: Option<(i64, i64)>) -> i64 {
     intervals.sort_unstable();
     let (from, to) = within.unwrap_or((i64::MIN, i64::MAX));
     let (mut sum, mut reached) = (0i64, from);

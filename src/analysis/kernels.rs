@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::gpu::{GpuWork, gpu_busy_by, is_work};
 use super::scope::TimeRange;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, TrackKind};
+use crate::model::{COPIED, FunctionId, Profile, TrackKind};
 use crate::query::{Context, Query};
 
 /// What kind of work it is, as far as its name tells.
@@ -44,7 +44,8 @@ impl WorkClass {
     }
 
     /// The class of work of a category and name.
-    fn of(category: &str, name: &str) -> Self {
+    #[must_use]
+    pub fn of(category: &str, name: &str) -> Self {
         let (category, name) = (category.to_lowercase(), name.to_lowercase());
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         if category.contains("mem") || category.contains("copy") || has(&["memcpy", "memset"]) {
@@ -99,6 +100,17 @@ pub struct Work {
     pub min: i64,
     /// Longest, ns.
     pub max: i64,
+    /// Bytes that it copied, where its source says so.
+    pub bytes: Option<i64>,
+}
+
+impl Work {
+    /// Bytes per second that it copied; `None` where that is not known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        let bytes = self.bytes.filter(|b| *b > 0)?;
+        (self.total > 0).then(|| bytes as f64 * 1e9 / self.total as f64)
+    }
 }
 
 /// Work by name, the largest first.
@@ -131,9 +143,12 @@ impl Query for GpuWorkTable {
     fn run(&self, cx: &Context<'_>) -> Result<WorkTable, Cancelled> {
         let profile = cx.profile();
         let mut rows: FxHashMap<FunctionId, Work> = FxHashMap::default();
+        let copied = profile.metric_ids().find(|&m| profile.metric(m).key == COPIED);
         for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::GpuStream) {
             cx.job().checkpoint(0, 0)?;
-            for span in track.spans.rows.iter().filter(|s| is_work(profile, s.function)) {
+            let copied = copied.and_then(|m| track.spans.costs.iter().find(|(metric, _)| *metric == m));
+            for (i, span) in track.spans.rows.iter().enumerate().filter(|(_, s)| is_work(profile, s.function))
+            {
                 // Cut to the range: a part of a kernel is a part of its time.
                 let (from, to) = self.0.unwrap_or((i64::MIN, i64::MAX));
                 if span.end <= from || span.start >= to {
@@ -147,9 +162,15 @@ impl Query for GpuWorkTable {
                     total: 0,
                     min: i64::MAX,
                     max: 0,
+                    bytes: None,
                 };
                 let row = rows.entry(span.function).or_insert_with(new);
                 row.count += 1;
+                // A part of a copy is a part of its bytes.
+                if let Some(&bytes) = copied.and_then(|(_, values)| values.get(i)).filter(|b| **b > 0) {
+                    let part = bytes as f64 * length as f64 / span.duration().max(1) as f64;
+                    row.bytes = Some(row.bytes.unwrap_or(0).saturating_add(part.round() as i64));
+                }
                 row.total = row.total.saturating_add(length);
                 (row.min, row.max) = (row.min.min(length), row.max.max(length));
             }

@@ -1,7 +1,8 @@
 //! Where the time of requests goes: phases and the longest of them, the parts of the time to first token, percentiles.
 //!
-//! A recording with phases of its own has those; otherwise the phases are sums over the requests that ended well, by what their server
-//! states or by their stamps. What no phase covers is a part of its own: `unaccounted`.
+//! Phases of requests are sums over those that ended well, by what their server states or by their stamps. A recording may name phases of
+//! its own, which are parts of the time that passed: they stand beside those of the requests and are never mixed with them. What no
+//! phase covers is a part of its own: `unaccounted`.
 
 use super::asked::Asked;
 use super::overview::Distribution;
@@ -50,17 +51,24 @@ pub struct Spread {
     pub values: Option<Distribution>,
 }
 
+/// Phases and the time that they share out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhaseSums {
+    /// Phases in order, with what they leave over at the end.
+    pub phases: Vec<PhaseTime>,
+    /// The time of all requests, or of the run.
+    pub total: i64,
+    /// Phases of the run overlap, so that they may be more than the total.
+    pub overlap: bool,
+}
+
 /// Where the time goes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Latency {
-    /// Phases in order, with what they leave over at the end.
-    pub phases: Vec<PhaseTime>,
-    /// Sum of the phases and of what they leave over: the time of all requests, or of the run.
-    pub total: i64,
-    /// The phases are those of the recording rather than of the requests.
-    pub recorded: bool,
-    /// Phases of the recording overlap, so that they may be more than the total.
-    pub overlap: bool,
+    /// Phases of the requests.
+    pub of_requests: PhaseSums,
+    /// Phases that the recording names; `None` where it names none.
+    pub of_run: Option<PhaseSums>,
     /// Requests that say what they spent time on, of those that have a latency.
     pub told: (usize, usize),
     /// Parts of the time to first token.
@@ -71,7 +79,7 @@ pub struct Latency {
     pub average_concurrency: Option<f64>,
 }
 
-impl Latency {
+impl PhaseSums {
     /// The longest phase, and its share of the total; `None` without phases.
     #[must_use]
     pub fn bottleneck(&self) -> Option<(&PhaseTime, f64)> {
@@ -85,8 +93,6 @@ impl Latency {
 /// Computes the [`Latency`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct RequestLatency {
-    /// Phases are those of the recording where it has some, rather than of the requests.
-    pub of_run: bool,
     /// Which requests.
     pub asked: Asked,
 }
@@ -99,9 +105,14 @@ impl Query for RequestLatency {
         let ids = self.asked.ids(cx)?;
         let rows = ids.iter().map(|id| &profile.requests.rows[id.index()]);
         let done: Vec<&Request> = rows.filter(|r| r.outcome == Outcome::Ok).collect();
-        let of_run = self.of_run.then(|| recorded(profile, self.asked.range)).flatten();
-        let mut out = of_run.unwrap_or_else(|| of_requests(&done));
-        out.first_token = first_token(&done);
+        let (of_requests, told) = of_requests(&done);
+        let mut out = Latency {
+            of_requests,
+            told,
+            of_run: recorded(profile, self.asked.range),
+            first_token: first_token(&done),
+            ..Latency::default()
+        };
         let spread = |name, of: &dyn Fn(&Request) -> Option<f64>| Spread {
             name,
             values: Distribution::of(done.iter().filter_map(|r| of(r)).collect()),
@@ -123,18 +134,18 @@ impl Query for RequestLatency {
     }
 
     fn weight(latency: &Latency) -> usize {
-        latency.phases.len() * 64 + 1000
+        let run = latency.of_run.as_ref().map_or(0, |sums| sums.phases.len());
+        (latency.of_requests.phases.len() + run) * 64 + 1000
     }
 }
 
 /// The phases of a recording.
-fn recorded(profile: &Profile, range: TimeRange) -> Option<Latency> {
+fn recorded(profile: &Profile, range: TimeRange) -> Option<PhaseSums> {
     let found = phases(profile, range);
     if found.shares.is_empty() {
         return None;
     }
-    let mut out =
-        Latency { total: found.elapsed, recorded: true, overlap: found.overlap, ..Latency::default() };
+    let mut out = PhaseSums { phases: Vec::new(), total: found.elapsed, overlap: found.overlap };
     for share in &found.shares {
         add(&mut out.phases, profile.function_name(share.function), share.total);
     }
@@ -149,16 +160,17 @@ fn add(phases: &mut Vec<PhaseTime>, name: &str, time: i64) {
     }
 }
 
-/// Sums over requests, under the names of the well-known example where there is one.
-fn of_requests(done: &[&Request]) -> Latency {
-    let mut out = Latency::default();
+/// Sums over requests, under the names of the well-known example where there is one; how many say what they spent time on, of those
+/// that have a latency.
+fn of_requests(done: &[&Request]) -> (PhaseSums, (usize, usize)) {
+    let (mut out, mut told) = (PhaseSums::default(), (0, 0));
     for r in done {
         let Some(latency) = r.latency() else { continue };
         out.total = out.total.saturating_add(latency);
-        out.told.1 += 1;
+        told.1 += 1;
         let t = &r.phases;
         if t.sum().is_some() {
-            out.told.0 += 1;
+            told.0 += 1;
             let stated = [
                 ("llm_queue_wait", t.queue),
                 ("model_load", t.load),
@@ -172,7 +184,7 @@ fn of_requests(done: &[&Request]) -> Latency {
             continue;
         }
         let parts = parts(r, r.arrived);
-        out.told.0 += usize::from(parts.iter().any(|p| p.2 != RequestPart::Unknown));
+        told.0 += usize::from(parts.iter().any(|p| p.2 != RequestPart::Unknown));
         for (from, to, part) in parts {
             let name = match part {
                 RequestPart::Queued => "llm_queue_wait",
@@ -188,7 +200,7 @@ fn of_requests(done: &[&Request]) -> Latency {
     }
     // The rest stands last.
     out.phases.sort_by_key(|p| p.name == UNACCOUNTED);
-    out
+    (out, told)
 }
 
 fn first_token(done: &[&Request]) -> FirstToken {
@@ -218,7 +230,7 @@ mod tests {
     const MS: i64 = 1_000_000;
 
     fn latency(b: ProfileBuilder) -> std::sync::Arc<Latency> {
-        ask(&Run::of(b.finish().into()), &RequestLatency { of_run: true, ..RequestLatency::default() })
+        ask(&Run::of(b.finish().into()), &RequestLatency::default())
     }
 
     #[test]
@@ -239,10 +251,11 @@ mod tests {
             at += ms * MS;
         }
         let found = latency(b);
+        let found = found.of_run.as_ref().unwrap();
         let (phase, share) = found.bottleneck().unwrap();
         assert_eq!((phase.name.as_str(), phase.time, found.total), ("token_generation", 200 * MS, 440 * MS));
         assert!((share - 0.4545).abs() < 0.0001);
-        assert!(found.recorded && found.phases.last().is_some_and(|p| p.name == UNACCOUNTED && p.time == 0));
+        assert!(found.phases.last().is_some_and(|p| p.name == UNACCOUNTED && p.time == 0));
     }
 
     #[test]
@@ -271,7 +284,8 @@ mod tests {
         });
         b.request(Request { finished: Some(9000), outcome: Outcome::Error, ..Request::default() });
         let found = latency(b);
-        let named: Vec<_> = found.phases.iter().map(|p| (p.name.as_str(), p.time)).collect();
+        assert_eq!(found.of_run, None, "nothing names phases of the run");
+        let named: Vec<_> = found.of_requests.phases.iter().map(|p| (p.name.as_str(), p.time)).collect();
         let expected = [
             ("llm_queue_wait", 1100),
             ("prefill", 450),
@@ -280,7 +294,7 @@ mod tests {
             ("unaccounted", 50),
         ];
         assert_eq!(named, expected);
-        assert_eq!((found.total, expected.iter().map(|p| p.1).sum::<i64>()), (5000, 5000));
+        assert_eq!((found.of_requests.total, expected.iter().map(|p| p.1).sum::<i64>()), (5000, 5000));
         let first = FirstToken { requests: 2, total: 1800, queue: 1100, load: 0, prefill: 450, rest: 250 };
         assert_eq!((found.first_token, found.average_concurrency), (first, Some(1.0)));
         let ttft = found.spreads.iter().find(|s| s.name == "ttft").unwrap().values.unwrap();

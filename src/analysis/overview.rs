@@ -10,7 +10,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, Request, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Money, Origin, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -97,6 +97,8 @@ pub struct RequestFigures {
     pub output_tokens: Option<u64>,
     /// Some requests have no count of output tokens: what rests on it is estimated by their chunks.
     pub estimated: bool,
+    /// What stands before the counts of input and of output: ≥ where some are not known, ≈ where some are computed.
+    pub signs: [&'static str; 2],
     /// Attempts that failed and were followed by another one.
     pub retries: usize,
     /// Time that these and the waits after them took, ns, over all requests.
@@ -199,6 +201,17 @@ impl Overview {
         let work = self.peaks.iter().filter(|p| p.name != heap::RECORDER);
         let heap = self.peaks.iter().find(|p| recorded && p.is_heap());
         heap.or_else(|| work.max_by(|a, b| a.bytes.total_cmp(&b.bytes)))
+    }
+
+    /// Why a heap can be larger than the memory that the system gave the process, where it was at its peak.
+    #[must_use]
+    pub fn heap_above_rss(&self) -> Option<String> {
+        let peak = |name| self.peaks.iter().find(|p| p.name == name).map(|p| p.bytes);
+        let above = peak(heap::COUNTER)? - peak(heap::RSS)?;
+        (above > 0.0).then(|| {
+            let above = format::bytes(above as i64);
+            format!("At its peak the heap is {above} above RSS: allocated but not touched, or freed before RSS was read.")
+        })
     }
 }
 
@@ -340,6 +353,8 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
         output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
         estimated: rows.iter().any(|r| r.is_estimated()),
+        signs: [input_origin, output_origin]
+            .map(|of| sign(rows.iter().filter(|r| !r.needed_no_tokens()).map(|r| of(r)))),
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).fold(0, i64::saturating_add),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
@@ -352,6 +367,35 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
         peak_concurrency: peak.max(0) as usize,
     })
+}
+
+/// How the input of a request is known.
+fn input_origin(r: &Request) -> Origin {
+    if r.tokens.prompt().is_none() { Origin::Unknown } else { r.accounting.input }
+}
+
+/// How its output is known; chunks that stand for tokens are about right.
+fn output_origin(r: &Request) -> Origin {
+    match r.output() {
+        None => Origin::Unknown,
+        Some((_, true)) => Origin::Computed,
+        Some((_, false)) => r.accounting.output,
+    }
+}
+
+/// The sign before a sum of counts: what is missing makes it a lower bound, what is computed makes it about right.
+pub(super) fn sign(origins: impl Iterator<Item = Origin>) -> &'static str {
+    let (mut known, mut worst) = (false, Origin::Reported);
+    for origin in origins {
+        known |= origin != Origin::Unknown;
+        worst = if origin as u8 > worst as u8 { origin } else { worst };
+    }
+    match worst {
+        // Of nothing that is known there is no sum that would be one of some.
+        _ if !known => "",
+        Origin::Unknown => Origin::LowerBound.sign(),
+        worst => worst.sign(),
+    }
 }
 
 #[cfg(test)]
@@ -395,6 +439,22 @@ mod tests {
         b.point(counter, 0, 1.0);
         let s = crate::query::Run::of(b.finish().into());
         assert!(ask(&s, &Summary::default()).totals.is_empty());
+    }
+
+    #[test]
+    fn a_heap_above_rss_says_why() {
+        let why = |heap: f64, rss: f64| {
+            let mut b = ProfileBuilder::new("test");
+            for (name, bytes) in [("Heap", heap), ("RSS", rss)] {
+                let counter = b.counter(name, "", Unit::Bytes);
+                b.point(counter, 0, bytes);
+            }
+            let s = crate::query::Run::of(b.finish().into());
+            ask(&s, &Summary::default()).heap_above_rss()
+        };
+        let text = why(80.0 * 1048576.0, 59.0 * 1048576.0).expect("a reason");
+        assert!(text.contains("21.0 MiB above RSS: allocated but not touched"), "{text}");
+        assert_eq!(why(30.0, 90.0), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::filter as text_filter;
 use super::flow::goes;
 use super::prices::{Charge, Prices};
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, NameKey, Profile, Request, StringId};
+use crate::model::{COST_IN, CacheOutcome, NameKey, Profile, Request, StringId};
 use crate::query::{Context, Query};
 
 /// Something that requests have in common.
@@ -231,7 +231,8 @@ impl Query for Facets {
         }
         let named = names.into_iter().map(|(id, n)| (n, profile.text(id)));
         // Keys of caches are looked at by the cache, and nearly all differ.
-        let mut names: Vec<(usize, &str)> = named.filter(|(_, name)| !name.starts_with("cache.")).collect();
+        let mut names: Vec<(usize, &str)> =
+            named.filter(|(_, name)| !name.starts_with("cache.") && !name.starts_with(COST_IN)).collect();
         names.sort_by_key(|&(n, name)| (std::cmp::Reverse(n), name));
         let attributes = names.into_iter().take(ATTRIBUTES).map(|(_, name)| Facet::Attribute(name.into()));
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! How many tokens requests have, and how that is known.
 
 use super::asked::Asked;
-use super::overview::Distribution;
+use super::overview::{Distribution, sign};
 use crate::jobs::Cancelled;
 use crate::model::{Origin, Request, RequestId};
 use crate::query::{Context, Query};
@@ -30,7 +30,8 @@ pub struct Facts {
     pub largest_prompt: Option<RequestId>,
     /// The request with most output tokens.
     pub largest_output: Option<RequestId>,
-    /// Requests by the worse origin of their counts: reported, computed, lower bound, unknown.
+    /// Requests by the worse origin of their counts: reported, computed, lower bound, unknown; without those that a cache of answers
+    /// answered, which need no tokens.
     pub origins: [usize; 4],
     /// The first request whose counts are unknown or a lower bound.
     pub first_incomplete: Option<RequestId>,
@@ -42,6 +43,15 @@ pub struct Facts {
     pub points: Vec<Counted>,
     /// How many requests a point stands for.
     pub every: usize,
+}
+
+impl Facts {
+    /// What stands before sums over all of them: ≥ where some count is a lower bound or unknown, ≈ where some is computed.
+    #[must_use]
+    pub fn sign(&self) -> &'static str {
+        let all = [Origin::Reported, Origin::Computed, Origin::LowerBound, Origin::Unknown];
+        sign(all.into_iter().zip(self.origins).filter(|(_, n)| *n > 0).map(|(origin, _)| origin))
+    }
 }
 
 /// Most [`Facts::points`].
@@ -77,8 +87,8 @@ impl Query for TokenFacts {
                 }
             }
             let origin = origin(r);
-            out.origins[origin as usize] += 1;
-            if matches!(origin, Origin::LowerBound | Origin::Unknown) {
+            out.origins[origin as usize] += usize::from(!r.needed_no_tokens());
+            if !r.needed_no_tokens() && matches!(origin, Origin::LowerBound | Origin::Unknown) {
                 out.first_incomplete.get_or_insert(id);
             }
             match r.accounting.agrees(&r.tokens) {
@@ -131,6 +141,7 @@ mod tests {
         let run = Run::of(b.finish().into());
         let facts = ask(&run, &TokenFacts { asked: Asked::default() });
         assert_eq!(facts.origins, [2, 0, 1, 1]);
+        assert_eq!((facts.sign(), Facts::default().sign()), ("≥ ", ""));
         assert_eq!((facts.agreeing, facts.disagreeing), (1, (1, Some(RequestId(1)))));
         assert_eq!((facts.largest_prompt, facts.first_incomplete), (Some(RequestId(1)), Some(RequestId(2))));
         assert_eq!(facts.prompt.map(|d| (d.n, d.p50, d.max)), Some((3, 100.0, 900.0)), "unknown is not 0");

@@ -85,6 +85,9 @@ fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
     let response = match entry.action {
         Action::Show(place) => response.on_hover_text(action::view(place).map_or("", |v| v.about)),
         Action::Export(place) => response.on_hover_text(crate::exchange::FORMATS[place].about),
+        Action::RecordAgain => response.on_disabled_hover_text(
+            "Repeats what this window recorded. What a file says it recorded is not run by itself: choose Record…",
+        ),
         _ => response,
     };
     if response.clicked() {

@@ -8,9 +8,9 @@ use super::bar::shorten;
 use crate::query::RunId;
 use crate::state::{OpenRun, RunState, Session};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, space};
+use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{chip, combo, icon_button, link_button, primary_button};
-use crate::views::OneOfBaselines;
+use crate::views::{OneOfBaselines, OtherRun};
 
 /// Two runs that may belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +81,15 @@ impl Pairing {
                 if ui.button("Open a file…").clicked() {
                     actions.push(Action::Open);
                 }
-                if ui.button("Only show them").on_hover_text("Each in a tab of its own").clicked() {
+                let about = "Each in a tab of its own; Ctrl+D asks again";
+                if ui.button("Only show them").on_hover_text(about).clicked() {
                     ui.close();
                 }
             });
         });
-        (!done && !modal.should_close()).then_some(self)
+        // A click beside the question is no answer to it.
+        let escaped = modal.is_top_modal && ui.input(|i| i.key_pressed(egui::Key::Escape));
+        (!done && !escaped && !modal.response.should_close()).then_some(self)
     }
 }
 
@@ -120,6 +123,12 @@ impl App {
             ([base, head], _) => {
                 self.overlay = super::Overlay::Compare(Pairing::new(Some(*base), Some(*head)));
             }
+            ([_, _, ..], _) => {
+                self.say(
+                    Tone::Info,
+                    "To compare two of them: Ctrl+D, or «Set as baseline» (B) on one.".to_owned(),
+                );
+            }
             ([head], Some(base)) if self.session.baseline().is_none() => {
                 self.offer = Some(Offer { base, head: *head });
             }
@@ -152,6 +161,16 @@ pub(super) fn several(session: &Session) -> Vec<OneOfBaselines> {
     let shown: Vec<OneOfBaselines> =
         session.baselines().filter(|open| Some(open.id) != session.active).filter_map(of).collect();
     if shown.len() > 1 { shown } else { Vec::new() }
+}
+
+/// Most runs that are looked at beside the shown one.
+const MOST_OTHERS: usize = 8;
+
+/// The latest of the other runs that are complete.
+pub(super) fn others(session: &Session) -> Vec<OtherRun> {
+    let other = |open: &&OpenRun| Some(open.id) != session.active && open.state == RunState::Ready;
+    let of = |open: &OpenRun| Some(OtherRun { run: open.run()?, name: open.label.clone() });
+    session.runs.iter().rev().filter(other).filter_map(of).take(MOST_OTHERS).collect()
 }
 
 /// Offers to compare what was opened or recorded last with what was there before.

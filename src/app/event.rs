@@ -84,6 +84,8 @@ pub enum Event {
         /// By file.
         facts: Vec<(PathBuf, super::start::FileFacts)>,
     },
+    /// A picture of a sample was drawn.
+    SamplePicture(Box<super::samples::Picture>),
     /// A table of prices was read, or why not: one line.
     PriceTable {
         /// Its file.

@@ -31,6 +31,7 @@ mod metrics;
 mod open;
 mod palette;
 mod pane;
+mod pane_tabs;
 mod panes;
 mod paths;
 mod picture;
@@ -39,6 +40,7 @@ mod project;
 mod query_memory;
 mod recorder;
 mod runs;
+mod samples;
 mod settings;
 mod source_texts;
 mod sources;
@@ -148,6 +150,8 @@ pub struct App {
     noted: Option<RunId>,
     /// What is known of recent files.
     recent_facts: HashMap<PathBuf, start::FileFacts>,
+    /// Pictures of the samples of the start page.
+    samples: samples::Pictures,
     /// The run whose tab was last brought into view.
     tab_shown: Option<RunId>,
     /// By which requests are priced.
@@ -181,7 +185,8 @@ impl App {
         apart();
         let engine = Engine::with_threads(Mode::Background, apart, move || repaint.request_repaint());
         let journals = journals::Journals::find(&settings);
-        let mut app = Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) };
+        let app = Self::with(engine, Some(ctx.clone()), settings, settings_path);
+        let mut app = Self { journals, samples: samples::Pictures::of_a_window(), ..app };
         start::look_at(app.settings.recent.clone(), app.events.clone());
         let table = app.settings.price_table.clone();
         app.set_price_table(table);
@@ -228,6 +233,7 @@ impl App {
             memory_shown: false,
             project: project::Current::default(),
             recent_facts: HashMap::new(),
+            samples: samples::Pictures::default(),
             tab_shown: None,
             prices: prices::Known::default(),
             runs_shown: false,
@@ -380,6 +386,7 @@ impl App {
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
+            Event::SamplePicture(picture) => self.samples.take(*picture),
             Event::Edited { result } => self.edited(result),
             Event::Agent(request) => self.heard(request),
             Event::Resolved { number, result } => self.resolved(number, result),
@@ -421,6 +428,7 @@ impl App {
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 let as_before = self.take_up_look(id);
+                self.show_sample(id);
                 if warnings > 0 {
                     self.say(
                         Tone::Warning,
@@ -611,7 +619,7 @@ impl App {
     /// Draws one frame.
     pub fn ui(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
-        if let Some(action) = action::pressed(&ctx)
+        if let Some(action) = action::pressed(&ctx).map(|action| self.meant(action))
             && self.can(action)
         {
             self.act(action, &ctx);
@@ -624,6 +632,14 @@ impl App {
             && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
         {
             self.command(Command::Search(String::new()));
+        }
+        if self.runs_shown
+            && matches!(self.overlay, Overlay::None)
+            && !ctx.text_edit_focused()
+            && !egui::Popup::is_any_open(&ctx)
+            && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
+        {
+            self.runs_shown = false;
         }
         let idle = self.session.now().is_some_and(|now| now.selection.is_none() && now.search.is_empty());
         if idle
@@ -661,6 +677,7 @@ impl App {
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         compare::offer(self, ui);
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
+        self.samples.stop();
         let (live, input) = (run.state == RunState::Live, run.input().cloned());
         let base = self.session.baseline().and_then(|id| self.session.get(id));
         let base_input = base.and_then(OpenRun::input).cloned();
@@ -680,6 +697,7 @@ impl App {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
         let baselines = compare::several(&self.session);
+        let others = compare::others(&self.session);
         let (before, defined) = (std::mem::take(&mut self.before), self.defined());
         let panes = self.layouts.panes(LayoutKind::of(subject.profile()));
         let frame = panes::Frame {
@@ -689,6 +707,7 @@ impl App {
             base_input: base_input.as_ref(),
             names: [&names[0], &names[1]],
             baselines: &baselines,
+            others: &others,
             interaction: &interaction,
             defined: &defined,
             sources: &self.settings.sources,

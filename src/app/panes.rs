@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use egui_tiles::{Behavior as _, Container, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior as _, Container, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse,
+};
 
 use super::pane::{Held, Window};
+use super::pane_tabs::{Colors, Tabs, Wanted, buttons, tab};
+use super::samples;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
+use crate::format;
 use crate::import::Input;
 use crate::model::MetricKey;
 use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{EmptyState, icon_button};
+use crate::ui::widgets::EmptyState;
+use crate::views::shared::badge;
 use crate::views::shared::menu::ContextMenu;
-use crate::views::shared::{Note, badge};
-use crate::views::{self, OneOfBaselines, Out, Picture, ViewCx, ViewKind, Wish};
+use crate::views::{self, OneOfBaselines, OtherRun, Out, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -69,6 +74,8 @@ pub struct Frame<'a> {
     pub names: [&'a str; 2],
     /// All baselines that are not hidden, where there are several.
     pub baselines: &'a [OneOfBaselines],
+    /// The latest of the other open runs.
+    pub others: &'a [OtherRun],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -350,6 +357,7 @@ impl Panes {
             out: Out::default(),
             current: &mut self.current,
             captured: None,
+            unseen: BTreeSet::new(),
             maximise: &mut maximise,
         };
         match single.filter(|_| all.len() > 1) {
@@ -358,7 +366,9 @@ impl Panes {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 let held = behavior.views.get(&(frame.subject.id(), here));
                 let notes = held.map_or(&[][..], |held| &held.host.notes);
-                (shown, restore) = strip(&all, here, self.maximised.is_some(), notes, ui);
+                let named = |(_, pane): &(TileId, Pane)| Some((views::view(&pane.view)?, pane.number));
+                let tabs = Tabs { all: all.iter().filter_map(named).collect(), front: here };
+                (shown, restore) = tabs.strip(self.maximised.is_some(), notes, ui);
                 let area = ui.available_rect_before_wrap();
                 ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
                     let _ = behavior.pane_ui(ui, tile, &mut pane);
@@ -369,6 +379,7 @@ impl Panes {
         let Behavior { out, captured, .. } = behavior;
         self.captured = captured;
         if let Some(number) = shown {
+            self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.number == number));
             self.current = Some(number);
             self.maximised = self.maximised.map(|_| number);
         }
@@ -425,56 +436,35 @@ struct Behavior<'a> {
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
+    /// Panes whose tabs have no room.
+    unseen: BTreeSet<u64>,
     /// A pane whose tab was double-clicked.
     maximise: &'a mut Option<u64>,
 }
 
-/// The tabs of all panes, where one of them has all of the room: the one that was clicked, and whether to put it back.
-fn strip(
-    all: &[(TileId, Pane)],
-    here: u64,
-    maximised: bool,
-    notes: &[Note],
-    ui: &mut egui::Ui,
-) -> (Option<u64>, bool) {
-    let (mut clicked, mut restore) = (None, false);
-    ui.horizontal(|ui| {
-        ui.set_min_height(28.0);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if maximised {
-                restore = icon_button(ui, Icon::Restore, "All panes (Ctrl-M, Esc)").clicked();
-            }
-            badge(ui, notes);
-            let tabs = egui::ScrollArea::horizontal()
-                .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden);
-            ui.style_mut().always_scroll_the_only_direction = true;
-            tabs.show(ui, |ui| {
-                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                    for (_, pane) in all {
-                        let Some(kind) = views::view(&pane.view) else { continue };
-                        let tab = ui.selectable_label(pane.number == here, kind.title);
-                        if tab.clicked() {
-                            clicked = Some(pane.number);
-                        }
-                        if tab.double_clicked() {
-                            restore = maximised;
-                        }
-                    }
-                });
-            });
-        });
-    });
-    (clicked, restore)
-}
-
-fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
-    match kind.can_show(subject) {
-        Ok(()) => false,
-        Err(why) => {
-            EmptyState::new(Icon::Info, kind.title, why).show(ui);
-            true
-        }
+/// Says why there is nothing to show; true when there is not.
+fn explain(kind: &ViewKind, frame: &Frame<'_>, wishes: &mut Vec<Wish>, ui: &mut egui::Ui) -> bool {
+    let Err(why) = kind.can_show(frame.subject) else { return false };
+    // Of two compared runs one would be enough.
+    let why = match frame.subject.pair() {
+        Some(_) => format!("Neither run: {why}"),
+        None => why.to_owned(),
+    };
+    if frame.live {
+        let title = format!("No {} yet", format::within_a_line(kind.title));
+        let why = "The recording goes on. What this view shows comes with it, or when the program ends.";
+        EmptyState::new(Icon::Record, &title, why).show(ui);
+        return true;
     }
+    let title = views::lacks(kind.title);
+    let mut empty = EmptyState::new(Icon::Info, &title, &why);
+    if samples::answers_in(kind.id) {
+        empty = empty.action("Open a sample");
+    }
+    if empty.show(ui) {
+        wishes.push(Wish::Sample(kind.id));
+    }
+    true
 }
 
 impl egui_tiles::Behavior<Pane> for Behavior<'_> {
@@ -490,7 +480,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            if explain(kind, frame.subject, ui) {
+            if explain(kind, frame, &mut self.out.wishes, ui) {
                 return;
             }
             let key = (frame.subject.id(), pane.number);
@@ -500,6 +490,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 base_input: frame.base_input,
                 names: frame.names,
                 baselines: frame.baselines,
+                others: frame.others,
                 defined: frame.defined,
                 sources: frame.sources,
                 prices: frame.prices,
@@ -542,35 +533,52 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
         let key = (self.frame.subject.id(), pane.number);
-        if self.views.get(&key).is_some_and(Held::has_time) {
-            let linked = !self.unlinked.contains(&pane.number);
-            let (icon, about) = match linked {
-                true => (Icon::Linked, "Shows the same time as other linked panes. Click to keep its own."),
-                false => (Icon::Unlinked, "Keeps its own time. Click to show what linked panes show."),
-            };
-            if icon_button(ui, icon, about).clicked() {
-                let _ = if linked {
-                    self.unlinked.insert(pane.number)
-                } else {
-                    self.unlinked.remove(&pane.number)
-                };
+        let has_time = self.views.get(&key).is_some_and(Held::has_time);
+        let linked = has_time.then(|| !self.unlinked.contains(&pane.number));
+        match buttons(linked, ui) {
+            Some(Wanted::Link(true)) => _ = self.unlinked.remove(&pane.number),
+            Some(Wanted::Link(false)) => _ = self.unlinked.insert(pane.number),
+            Some(Wanted::Maximise) => *self.maximise = Some(pane.number),
+            Some(Wanted::Picture(picture)) => {
+                self.out.wishes.push(Wish::SavePicture(pane.number, picture));
             }
+            None => {}
         }
-        if icon_button(ui, Icon::Maximise, "Only this pane (Ctrl-M, double-click on its tab)").clicked() {
-            *self.maximise = Some(pane.number);
-        }
-        let button = icon_button(ui, Icon::Export, "Save a picture of this view");
-        Popup::menu(&button).show(|ui| {
-            for picture in Picture::ALL {
-                if ui.button(picture.title()).clicked() {
-                    self.out.wishes.push(Wish::SavePicture(pane.number, picture));
-                    ui.close();
-                }
-            }
-        });
         if let Some(held) = self.views.get(&key) {
             badge(ui, &held.host.notes);
         }
+        let named = |id: &TileId| match tiles.get(*id) {
+            Some(egui_tiles::Tile::Pane(pane)) => Some((views::view(&pane.view)?, pane.number)),
+            _ => None,
+        };
+        let named = Tabs { all: tabs.children.iter().filter_map(named).collect(), front: pane.number };
+        let (seen, chosen) = named.fitting(ui);
+        if let Some((kind, _)) = named.all.iter().find(|(_, number)| Some(*number) == chosen) {
+            self.out.wishes.push(Wish::Show(kind.id));
+        }
+        let unseen = named.all.iter().map(|(_, number)| *number).filter(|number| !seen.contains(number));
+        self.unseen.extend(unseen);
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<Pane>,
+        ui: &mut egui::Ui,
+        id: egui::Id,
+        tile: TileId,
+        state: &TabState,
+    ) -> egui::Response {
+        if matches!(tiles.get(tile), Some(egui_tiles::Tile::Pane(p)) if self.unseen.contains(&p.number)) {
+            return ui.allocate_response(egui::Vec2::ZERO, egui::Sense::hover());
+        }
+        let colors = Colors {
+            fill: self.tab_bg_color(ui.visuals(), tiles, tile, state),
+            line: self.tab_outline_stroke(ui.visuals(), tiles, tile, state),
+            text: self.tab_text_color(ui.visuals(), tiles, tile, state),
+        };
+        let title = self.tab_title_for_tile(tiles, tile);
+        let response = tab(title.text(), state, &colors, id, ui);
+        self.on_tab_button(tiles, tile, response)
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::action::Action;
 use super::event::{Event, Purpose};
 use super::layouts::Layouts;
 use super::{App, dialog};
@@ -42,6 +43,27 @@ impl Away {
     }
 }
 
+/// A run of the project without a tab.
+pub(super) struct AwayRun {
+    /// What the project says of it.
+    pub run: ProjectRun,
+    /// Why it has no tab.
+    pub why: Away,
+    /// Its place among the runs of the project.
+    place: usize,
+    /// True when others were compared with it, and will be once it is open again.
+    baseline: bool,
+}
+
+/// What stands at a place of the project.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// A run with a tab.
+    Open(RunId),
+    /// One without, by its place among those.
+    Away(usize),
+}
+
 /// What the window knows about its project.
 #[derive(Default)]
 pub(super) struct Current {
@@ -50,7 +72,7 @@ pub(super) struct Current {
     /// What the person wrote about all of it.
     pub notes: String,
     /// Runs without a tab.
-    pub away: Vec<(ProjectRun, Away)>,
+    pub away: Vec<AwayRun>,
     /// What models cost, as the person typed it for this project.
     pub prices: Vec<TypedPrice>,
     /// What another version wrote into the file.
@@ -126,7 +148,7 @@ impl App {
         };
         self.session.alignment = project.alignment.clone();
         let mut ids = Vec::new();
-        for run in &project.runs {
+        for (place, run) in project.runs.iter().enumerate() {
             let file = project::resolved(&folder, &run.file);
             let away = match (project::is_inside(&folder, &file), file.exists()) {
                 (false, _) => Some(Away::Outside),
@@ -134,7 +156,8 @@ impl App {
                 _ => None,
             };
             if let Some(why) = away {
-                self.project.away.push((run.clone(), why));
+                let baseline = project.baseline == Some(place);
+                self.project.away.push(AwayRun { run: run.clone(), why, place, baseline });
                 ids.push(None);
             } else {
                 ids.push(Some(self.open_run_of_project(run, &folder)));
@@ -177,8 +200,11 @@ impl App {
     pub(super) fn open_away(&mut self, place: usize) {
         let Some(folder) = self.project.folder().map(Path::to_owned) else { return };
         if place < self.project.away.len() {
-            let (run, _) = self.project.away.remove(place);
-            self.open_run_of_project(&run, &folder);
+            let away = self.project.away.remove(place);
+            let id = self.open_run_of_project(&away.run, &folder);
+            if away.baseline && self.session.baseline().is_none() {
+                self.session.set_baseline(Some(id));
+            }
         }
     }
 
@@ -197,44 +223,60 @@ impl App {
     /// A run's tab is closed: it stays in the project.
     pub(super) fn keep_in_project(&mut self, run: RunId) {
         let Some(folder) = self.project.folder() else { return };
-        let closed = self.session.get(run).and_then(|run| entry(run, folder, None));
-        let look = self.look_of_run(run);
-        self.project.away.extend(closed.map(|run| (ProjectRun { look, ..run }, Away::Closed)));
+        let Some(closed) = self.session.get(run).and_then(|run| entry(run, folder, None)) else { return };
+        let place = self.contents(folder, &[]).0.iter().position(|slot| *slot == Slot::Open(run));
+        let run_now = ProjectRun { look: self.look_of_run(run), ..closed };
+        self.project.away.push(AwayRun {
+            run: run_now,
+            why: Away::Closed,
+            place: place.unwrap_or(usize::MAX),
+            baseline: self.session.baseline() == Some(run),
+        });
     }
 
-    /// The project as it stands now, in `folder`, without layout and looks, and which runs its first ones are. Recordings
-    /// that are not saved are at their planned places.
-    fn contents(&self, folder: &Path, planned: &[Unsaved]) -> (Vec<RunId>, Project) {
+    /// The project as it stands now, in `folder`, without layout and looks, and what stands at each place. Runs without a tab
+    /// keep theirs. Recordings that are not saved are at their planned places.
+    fn contents(&self, folder: &Path, planned: &[Unsaved]) -> (Vec<Slot>, Project) {
         let of = |run: &OpenRun| {
             let planned = planned.iter().find(|p| p.run == run.id).map(|p| p.path.as_path());
-            Some((run.id, entry(run, folder, planned)?))
+            Some((Slot::Open(run.id), entry(run, folder, planned)?))
         };
-        let (ids, runs): (Vec<_>, Vec<_>) = self.session.runs.iter().filter_map(of).unzip();
-        let away = self.project.away.iter().map(|(run, _)| ProjectRun { look: None, ..run.clone() });
+        let mut all: Vec<(Slot, ProjectRun)> = self.session.runs.iter().filter_map(of).collect();
+        let mut away: Vec<(usize, &AwayRun)> = self.project.away.iter().enumerate().collect();
+        away.sort_by_key(|(_, away)| away.place);
+        for (i, away) in away {
+            let run = ProjectRun { look: None, ..away.run.clone() };
+            all.insert(away.place.min(all.len()), (Slot::Away(i), run));
+        }
+        let (slots, runs): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        let at = |slot| slots.iter().position(|s| *s == slot);
+        // A baseline whose file is not there at the moment is one again when it is.
+        let waits = || at(Slot::Away(self.project.away.iter().position(|away| away.baseline)?));
         let project = Project {
             notes: self.project.notes.clone(),
-            runs: runs.into_iter().chain(away).collect(),
-            baseline: self.session.baseline().and_then(|run| ids.iter().position(|id| *id == run)),
+            runs,
+            baseline: self.session.baseline().and_then(|run| at(Slot::Open(run))).or_else(waits),
             alignment: self.session.alignment.clone(),
             prices: self.project.prices.clone(),
             rest: self.project.rest.clone(),
             ..Project::default()
         };
-        (ids, project)
+        (slots, project)
     }
 
     /// The same with layout and looks, as it is written.
     fn project_now(&self, folder: &Path, planned: &[Unsaved]) -> Project {
-        let (ids, contents) = self.contents(folder, planned);
+        let (slots, contents) = self.contents(folder, planned);
         let mut project = Project {
-            shown: self.session.active.and_then(|run| ids.iter().position(|id| *id == run)),
+            shown: self.session.active.and_then(|run| slots.iter().position(|s| *s == Slot::Open(run))),
             layout: self.layout(),
             ..contents
         };
-        let open = ids.iter().map(|&run| self.look_of_run(run));
-        let away = self.project.away.iter().map(|(run, _)| run.look.clone());
-        for (run, look) in project.runs.iter_mut().zip(open.chain(away)) {
-            run.look = look;
+        for (run, slot) in project.runs.iter_mut().zip(slots) {
+            run.look = match slot {
+                Slot::Open(id) => self.look_of_run(id),
+                Slot::Away(i) => self.project.away[i].run.look.clone(),
+            };
         }
         project
     }
@@ -274,6 +316,12 @@ impl App {
         self.session.runs.iter().filter(unsaved)
     }
 
+    /// What a key does: with a project open that changed, the key that saves saves that.
+    pub(super) fn meant(&self, action: Action) -> Action {
+        let saves = action == Action::Export(0) && self.project.path.is_some() && self.project_changed();
+        if saves { Action::SaveProject } else { action }
+    }
+
     /// Saves the project to its file, or asks for one.
     pub(super) fn save_project(&mut self, elsewhere: bool) {
         match self.project.path.clone().filter(|_| !elsewhere) {
@@ -299,7 +347,7 @@ impl App {
         // Names are relative to the new place.
         let moved = self.project.folder().filter(|old| *old != folder).map(Path::to_owned);
         if let Some(old) = moved {
-            for (run, _) in &mut self.project.away {
+            for AwayRun { run, .. } in &mut self.project.away {
                 run.file = project::relative(&folder, &project::resolved(&old, &run.file));
             }
         }
@@ -418,7 +466,6 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable;
 
-    use super::super::action::Action;
     use super::super::testing::{self, picture, wait};
     use super::*;
 
@@ -507,7 +554,7 @@ mod tests {
         assert_eq!(app.session.alignment.rules[0].pattern, "_v[0-9]+$");
         let pair = app.session.subject().unwrap();
         assert_eq!(pair.pair().unwrap().base.id, app.session.runs[0].id);
-        let away: Vec<_> = app.project.away.iter().map(|(run, why)| (run.file.as_str(), *why)).collect();
+        let away: Vec<_> = app.project.away.iter().map(|away| (away.run.file.as_str(), away.why)).collect();
         assert_eq!(away, [("runs/lost.prof", Away::Missing), ("../c.prof", Away::Outside)]);
         assert!(!app.project_changed(), "nothing was done yet");
         h.run_ok();
@@ -518,11 +565,43 @@ mod tests {
         wait(&mut h, "three", |app| app.session.runs.len() == 3 && all_ready(app));
         assert_eq!(h.state().session.runs[2].note, "mine");
         h.state_mut().act(Action::CloseRun, &egui::Context::default());
-        assert_eq!(h.state().project.away[1].1, Away::Closed);
+        assert_eq!(h.state().project.away[1].why, Away::Closed);
         h.state_mut().end();
         let project = read(&file).unwrap();
         let mine = project.runs.iter().filter(|run| run.note == "mine").count();
         assert_eq!((project.runs.len(), mine), (4, 1));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn r20_a_baseline_that_is_missing_for_once_stays_the_baseline() {
+        let root = folder("project-missing");
+        for name in ["before.prof", "after.prof"] {
+            std::fs::copy(sample("pstats/workload-py311.prof"), root.join(name)).unwrap();
+        }
+        let file = root.join("study.inferscope-project");
+        let text = r#"{"inferscope_project": 1, "baseline": 0, "shown": 1,
+            "runs": [{"file": "before.prof"}, {"file": "after.prof"}]}"#;
+        std::fs::write(&file, text).unwrap();
+        std::fs::rename(root.join("before.prof"), root.join("elsewhere.prof")).unwrap();
+        let mut h = harness(App::headless());
+        h.state_mut().open_path(&file);
+        wait(&mut h, "the other one opens", |app| app.session.runs.len() == 1 && all_ready(app));
+        assert!(!h.state().project_changed());
+        h.state_mut().session.runs[0].label = "faster".into();
+        h.state_mut().end();
+        let saved = read(&file).unwrap();
+        let files: Vec<_> = saved.runs.iter().map(|run| (run.file.as_str(), run.name.as_str())).collect();
+        assert_eq!(files, [("before.prof", ""), ("after.prof", "faster")]);
+        assert_eq!((saved.baseline, saved.shown), (Some(0), Some(1)));
+
+        // The file is back, and is opened from the list.
+        std::fs::rename(root.join("elsewhere.prof"), root.join("before.prof")).unwrap();
+        h.state_mut().open_away(0);
+        wait(&mut h, "both", |app| app.session.runs.len() == 2 && all_ready(app));
+        let app = h.state();
+        let baseline = app.session.baseline().and_then(|run| app.session.get(run));
+        assert_eq!(baseline.map(|run| run.label.as_str()), Some("before.prof"));
         std::fs::remove_dir_all(root).unwrap();
     }
 

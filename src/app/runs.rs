@@ -5,7 +5,7 @@ use egui::{Checkbox, Grid, Label, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::App;
 use super::action::Action;
-use super::project::Away;
+use super::project::{Away, AwayRun};
 use crate::analysis::matches;
 use crate::format;
 use crate::model::SymbolKey;
@@ -228,7 +228,7 @@ fn series(ui: &mut Ui, run: RunId, all: &[(RunId, String, String)]) -> Option<Do
 /// The runs of the project without a tab.
 fn away(app: &App, ui: &mut Ui) -> Option<Done> {
     let mut done = None;
-    for (place, (run, why)) in app.project.away.iter().enumerate() {
+    for (place, AwayRun { run, why, .. }) in app.project.away.iter().enumerate() {
         let palette = Palette::of(ui);
         ui.horizontal(|ui| {
             let name = if run.name.is_empty() { &run.file } else { &run.name };

@@ -41,6 +41,7 @@ impl App {
                     self.say(Tone::Good, "Paired. «Runs, notes and matching» lists pairs by hand (Ctrl-N).");
                 }
             }
+            Wish::Sample(view) => self.open_sample_in(view),
             Wish::Prices => self.prices.shown = true,
             Wish::OpenPart(part) => {
                 if let Some(whole) = self.active().and_then(|run| run.input().cloned()) {

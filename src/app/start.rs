@@ -9,75 +9,31 @@ use super::App;
 use super::action::Action;
 use super::bar::shorten;
 use super::event::{Event, Events};
-use super::recorder;
+use super::{recorder, samples};
 use crate::analysis::diff::metrics::shown_of;
 use crate::analysis::function_list::{FunctionKey, FunctionList};
 use crate::analysis::waiting::Waiting;
 use crate::analysis::{FunctionRow, Functions, Slice};
 use crate::format;
-use crate::import::Input;
 use crate::jobs;
 use crate::state::RunState;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::{self, EmptyState};
 
-/// A profile that comes with the program.
-struct Sample {
-    name: &'static str,
-    about: &'static str,
-    bytes: &'static [u8],
-}
-
-macro_rules! sample {
-    ($path:literal, $name:literal, $about:literal) => {
-        Sample {
-            name: $name,
-            about: $about,
-            bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/", $path)),
-        }
-    };
-}
-
-static SAMPLES: &[Sample] = &[
-    sample!(
-        "native/asyncio.inferscope",
-        "asyncio.inferscope",
-        "Where does an async pipeline wait? Recorded here: open Stages"
-    ),
-    sample!(
-        "chrome-trace/pytorch-decode.pt.trace.json.gz",
-        "decode.pt.trace.json.gz",
-        "What does PyTorch do for each token? A decode loop: open Timeline"
-    ),
-    sample!(
-        "pstats/workload-py311.prof",
-        "workload.prof",
-        "Which function is slow, and who calls it? cProfile: open Callers"
-    ),
-    sample!(
-        "pyinstrument/asyncio-enabled.pyisession",
-        "asyncio.pyisession",
-        "The same pipeline, as pyinstrument samples it: open Flame chart"
-    ),
-    sample!(
-        "callgrind/sort-caches.callgrind.out",
-        "sort.callgrind.out",
-        "Where are the cache misses? valgrind's callgrind: choose a metric"
-    ),
-    sample!(
-        "speedscope/py-spy-threads.speedscope.json",
-        "threads.speedscope.json",
-        "What do several threads do at once? py-spy: open Timeline"
-    ),
-];
+/// Widest that the page is, points.
+const WIDEST: f32 = 1080.0;
+/// Recent files and samples stand beside each other from this width on.
+const BESIDE: f32 = 2.0 * samples::CARD + samples::GAP + RECENT + space::HUGE;
+/// Least width of the recent files there.
+const RECENT: f32 = 300.0;
 
 /// Draws the start page.
 pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        let width = ui.available_width().min(760.0);
+        let width = (ui.available_width() - 2.0 * space::HUGE).min(WIDEST);
         let margin = ((ui.available_width() - width) / 2.0).max(0.0);
-        ui.add_space((ui.available_height() * 0.10).max(16.0));
+        ui.add_space((ui.available_height() * 0.05).max(space::LARGE));
         ui.horizontal(|ui| {
             ui.add_space(margin);
             ui.vertical(|ui| {
@@ -122,34 +78,25 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.label(egui::RichText::new("or drop files here").color(palette.text_weak));
     });
     ui.add_space(22.0);
-    let recent = app.settings.recent.clone();
-    let mut open = None;
-    ui.columns(2, |columns| {
-        let ui = &mut columns[0];
-        widgets::section_heading(ui, "Recent files");
-        ui.add_space(4.0);
-        if recent.is_empty() {
-            ui.label(egui::RichText::new("none yet").color(palette.text_weak));
+    let nothing_yet = app.settings.recent.is_empty();
+    if !nothing_yet && ui.available_width() >= BESIDE {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            let left = ui.available_width() - BESIDE + RECENT;
+            ui.vertical(|ui| {
+                ui.set_width(left);
+                ui.spacing_mut().item_spacing.x = space::MEDIUM;
+                recent(app, ui);
+            });
+            ui.add_space(space::HUGE);
+            ui.vertical(|ui| offered(app, ui));
+        });
+    } else {
+        if !nothing_yet {
+            recent(app, ui);
+            ui.add_space(space::HUGE);
         }
-        for path in &recent {
-            let noted = app.settings.recent_about.iter().find(|(file, _)| file == path);
-            if file_row(ui, path, app.recent_facts.get(path), noted.map(|(_, about)| about.as_str())) {
-                open = Some(path.clone());
-            }
-        }
-        let ui = &mut columns[1];
-        widgets::section_heading(ui, "Samples");
-        ui.add_space(4.0);
-        for sample in SAMPLES {
-            let clicked = widgets::link_button(ui, sample.name).clicked();
-            under(ui, sample.about);
-            if clicked {
-                app.open_input(Input::Bytes(sample.name.into(), sample.bytes.into()));
-            }
-        }
-    });
-    if let Some(path) = open {
-        app.open_path(&path);
+        offered(app, ui);
     }
     ui.add_space(18.0);
     let (named, others) = crate::import::IMPORTERS.split_at(NAMED_FORMATS);
@@ -160,6 +107,29 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         others.len()
     );
     ui.label(egui::RichText::new(text).small().color(palette.text_weak));
+}
+
+/// The files that were open last.
+fn recent(app: &mut App, ui: &mut Ui) {
+    widgets::section_heading(ui, "Recent files");
+    ui.add_space(space::SMALL);
+    let mut open = None;
+    for path in &app.settings.recent {
+        let noted = app.settings.recent_about.iter().find(|(file, _)| file == path);
+        if file_row(ui, path, app.recent_facts.get(path), noted.map(|(_, about)| about.as_str())) {
+            open = Some(path.clone());
+        }
+    }
+    if let Some(path) = open {
+        app.open_path(&path);
+    }
+}
+
+/// The profiles that come with the program.
+fn offered(app: &mut App, ui: &mut Ui) {
+    widgets::section_heading(ui, "Samples");
+    ui.add_space(space::SMALL);
+    samples::cards(app, ui);
 }
 
 /// Formats that the start screen names: as many as a person reads.
@@ -229,40 +199,32 @@ pub(super) fn note_about(app: &mut App) {
 }
 
 /// Most letters of a name.
-const LETTERS: usize = 42;
+const LETTERS: usize = 38;
 
 /// A recent file: its name, and below what dominates in it, when it changed, its size, its folder.
 fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>, noted: Option<&str>) -> bool {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let link = widgets::link_button(ui, &shorten(&name, LETTERS));
-    let clicked = link.on_hover_text(path.display().to_string()).clicked();
     let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
-    let mut about = Vec::new();
+    let mut about: Vec<String> = noted.map(str::to_owned).into_iter().collect();
     if let Some(facts) = facts {
         about.extend(facts.changed.map(ago));
         about.push(format::bytes(i64::try_from(facts.bytes).unwrap_or(i64::MAX)));
     }
-    match noted {
-        Some(noted) => {
-            under(ui, &format!("{noted}  ·  {}", about.join("  ·  ")));
-        }
-        None => {
-            about.push(folder);
-            under(ui, &about.join("  ·  "));
-        }
+    if noted.is_none() {
+        about.push(folder);
     }
-    clicked
-}
-
-/// A line that explains the link above it, beginning where the link's text begins.
-fn under(ui: &mut Ui, text: &str) {
-    let text = egui::RichText::new(text).small().color(Palette::of(ui).text_weak);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 0.0;
-        ui.add_space(space::SMALL);
-        ui.add(egui::Label::new(text).truncate());
-    });
-    ui.add_space(4.0);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let link = widgets::link_button(ui, &shorten(&name, LETTERS));
+        // Below the link's text.
+        let inset = egui::Margin { left: space::SMALL as i8, bottom: 8, ..egui::Margin::ZERO };
+        egui::Frame::new().inner_margin(inset).show(ui, |ui| {
+            let text = egui::RichText::new(about.join("  ·  ")).small().color(Palette::of(ui).text_weak);
+            ui.add(egui::Label::new(text).truncate());
+        });
+        link.on_hover_text(path.display().to_string()).clicked()
+    })
+    .inner
 }
 
 /// A run without a profile yet: progress, or why there will be none.

@@ -21,7 +21,16 @@ pub(super) fn run(topic: Option<&str>, mut program: Command) -> Result<(), Failu
         return print_lines(topic.text);
     }
     if let Some(command) = program.find_subcommand_mut(name) {
-        return print_lines(&command.render_long_help().to_string());
+        let mut text = command.render_long_help().to_string();
+        // A command of several has nothing to say without them.
+        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+            text += &format!(
+                "\n\n{}\n\n{}",
+                sub.get_bin_name().unwrap_or_default().to_uppercase(),
+                sub.render_long_help()
+            );
+        }
+        return print_lines(&text);
     }
     // «compare» for «comparing».
     let stem = name.trim_end_matches('e');

@@ -1,6 +1,6 @@
-//! The same library without a window: report, diff, render, record, export.
+//! The same library without a window: report, diff, render, record, export, fleet.
 //!
-//! Exit codes: 0 done; 1 a recording that failed, or a regression that `diff --fail-if` found; 2 a file that cannot be
+//! Exit codes: 0 done; 1 a recording that failed, or a regression that `--fail-if` found; 2 a file that cannot be
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
 mod align;
@@ -8,6 +8,9 @@ mod ask;
 mod desktop;
 mod diff;
 mod export;
+#[cfg(feature = "fleet")]
+mod fleet;
+mod gate;
 mod guide;
 mod help;
 mod manual;
@@ -71,6 +74,7 @@ Examples:
   inferscope report trace.json --json         the same numbers for programs
   inferscope report run.journal --follow      a running recording, again and again
   inferscope summary run.prof                 short answers: hot, tree, callers, gaps …
+  inferscope fleet add traces/ --to job       a thousand ranks as tables; `inferscope help fleets`
   inferscope guide --install claude           how a coding agent asks them
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
@@ -110,6 +114,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Compare two runs, or several of each.
     Diff(diff::DiffArgs),
+    /// Many runs as one thing: read the profiles of a job, of CI or of a service into tables, and ask about all of them.
+    #[cfg(feature = "fleet")]
+    #[command(after_help = fleet::EXAMPLES)]
+    Fleet(fleet::FleetArgs),
     /// Draw a profile as a PNG or SVG picture, without a display.
     #[command(after_help = render::view_list())]
     Render(render::RenderArgs),
@@ -253,6 +261,8 @@ fn obey(args: Args) -> ExitCode {
         }
         Some(Command::Report(args)) => report::run(args),
         Some(Command::Diff(args)) => diff::run(&args),
+        #[cfg(feature = "fleet")]
+        Some(Command::Fleet(args)) => fleet::run(args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Listen(args)) => record::listen(args),

@@ -19,7 +19,7 @@ mod typed;
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use csv::csv_text;
 pub use date::utc;
-pub use names::{bare, fitting, shorter};
+pub use names::{bare, fitting, shorter, within_a_line};
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use scale::Scale;
 pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};
@@ -139,6 +139,18 @@ pub fn bytes_rate(per_second: f64) -> String {
         return UNKNOWN.to_owned();
     }
     format!("{}/s", bytes(per_second.round() as i64))
+}
+
+/// A rate in powers of ten, as data sheets have them: `per_second(3.2e11, "B")` is `320 GB/s`.
+#[must_use]
+pub fn per_second(value: f64, what: &str) -> String {
+    let (value, prefix) = match value {
+        v if v >= 1e12 => (v / 1e12, "T"),
+        v if v >= 1e9 => (v / 1e9, "G"),
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v => (v / 1e3, "k"),
+    };
+    format!("{} {prefix}{what}/s", number(value))
 }
 
 /// Money in 1e-9 US dollar: `$12.34`, `$0.0123`, `$0.000000012`.

@@ -108,6 +108,18 @@ pub fn fitting(name: &str, mut fits: impl FnMut(&str) -> bool) -> Cow<'_, str> {
     last.map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
+/// A name as it is written within a line: «instructions (Ir)», but «RSS».
+#[must_use]
+pub fn within_a_line(name: &str) -> String {
+    let mut chars = name.chars();
+    match (chars.next(), chars.as_str()) {
+        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

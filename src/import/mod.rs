@@ -146,6 +146,9 @@ impl Gives {
 /// Details of an event, as pairs of names and values.
 pub type Details = Vec<(String, String)>;
 
+/// See [`Importer::details`].
+type ReadDetails = fn(&mut Source, &[u64], &mut dyn FnMut(u64, Details)) -> Result<(), ImportError>;
+
 /// One format: what lists say of it, and how it is read. A value of this type is all that a format adds outside of its
 /// own file.
 pub struct Importer {
@@ -164,17 +167,17 @@ pub struct Importer {
     /// Reads the file into the context's builder. Fails when nothing useful can be read; what can be repaired is a
     /// warning on the builder instead.
     pub import: fn(&mut Source, &mut Context<'_>) -> Result<(), ImportError>,
-    /// Details of the event at an offset of the decompressed file, for formats that leave them there
-    /// ([`no_details`] for the others). Fails when the file changed or cannot be read any more.
-    pub details: fn(&mut Source, u64) -> Result<Details, ImportError>,
+    /// Details of the events at these offsets of the decompressed file, ascending, in one pass through it, for formats that
+    /// leave them there ([`no_details`] for the others). Fails when the file changed or cannot be read any more.
+    pub details: ReadDetails,
 }
 
 /// [`Importer::details`] of formats that leave nothing in the file.
 ///
 /// # Errors
 /// Never.
-pub fn no_details(_: &mut Source, _: u64) -> Result<Details, ImportError> {
-    Ok(Details::new())
+pub fn no_details(_: &mut Source, _: &[u64], _: &mut dyn FnMut(u64, Details)) -> Result<(), ImportError> {
+    Ok(())
 }
 
 /// What an importer works with.
@@ -396,13 +399,29 @@ pub fn details(input: &Input, meta: &Meta, offset: u64) -> Result<Details, Impor
     if let Input::Elsewhere(file) = input {
         return file.details(meta, offset);
     }
+    let mut found = Details::new();
+    details_of(input, meta, &[offset], &mut |_, details| found = details)?;
+    Ok(found)
+}
+
+/// The same of many events at once: the file is read once from its start, and `each` gets their details one by one. What the
+/// event that ends a span adds is known of the last one only. The offsets are in ascending order.
+///
+/// # Errors
+/// As [`details`]; a file on another machine is not read in this way.
+pub fn details_of(
+    input: &Input,
+    meta: &Meta,
+    offsets: &[u64],
+    each: &mut dyn FnMut(u64, Details),
+) -> Result<(), ImportError> {
     let original = meta.source.as_ref().map(|s| (Input::Path(s.path.clone().into()), s));
     let (input, format) = original.as_ref().map_or((input, &meta.format), |(input, s)| (input, &s.format));
-    let Some(importer) = importer(format) else { return Ok(Details::new()) };
+    let Some(importer) = importer(format) else { return Ok(()) };
     let mut source = Source::open(input)?;
     if original.as_ref().is_some_and(|(_, s)| s.bytes != source.file_len) {
         return Err(ImportError::malformed(format!("{} has changed since it was opened", input.label()))
             .remedy("open it again"));
     }
-    (importer.details)(&mut source, offset)
+    (importer.details)(&mut source, offsets, each)
 }

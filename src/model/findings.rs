@@ -11,6 +11,9 @@ pub const FALSE_HIT: &str = "False hit of the semantic cache";
 /// The kind of findings about steps that held an event loop while tasks were ready to go on.
 pub const LOOP_HELD: &str = "Event loop held up";
 
+/// The kind of findings about batches that could hold more requests than came together.
+pub const BATCHES_ARE_EMPTY: &str = "Batches are mostly empty";
+
 /// Something that was found during the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -83,12 +83,21 @@ impl Metric {
         Self { key, label, unit, better: Better::Lower, formula: Vec::new(), own: false, overlaps: false }
     }
 
+    /// Bytes that a GPU copied or set.
+    #[must_use]
+    pub fn copied() -> Self {
+        Self { better: Better::Neutral, ..Self::new(COPIED, "Bytes copied", Unit::Bytes) }
+    }
+
     /// Wall-clock time.
     #[must_use]
     pub fn time() -> Self {
         Self::new("time", "Time", Unit::Nanoseconds)
     }
 }
+
+/// Metric of copies on a GPU: bytes that they moved.
+pub const COPIED: &str = "copied";
 
 /// Metric of graphs that were made of samples: how many samples.
 pub const SAMPLES: &str = "samples";
@@ -97,6 +106,8 @@ pub const SAMPLES: &str = "samples";
 pub mod heap {
     /// Counter: bytes that were allocated since the recording began and live.
     pub const COUNTER: &str = "Heap";
+    /// The counter of the memory that the system gives a process.
+    pub const RSS: &str = "RSS";
     /// The counter of what a recorder holds for itself, which is no memory of the work.
     pub const RECORDER: &str = "Recorder";
     /// Metric: bytes allocated.

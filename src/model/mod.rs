@@ -41,16 +41,16 @@ pub use call_graph::{
 };
 pub use dump::dump;
 pub use facts::{Fact, FactKind, FactValue};
-pub use findings::{FALSE_HIT, Finding, LOOP_HELD};
+pub use findings::{BATCHES_ARE_EMPTY, FALSE_HIT, Finding, LOOP_HELD};
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use keys::{CounterKey, InstantKey, Keys, MetricKey, NameKey, RequestKey, SpanKey, SymbolKey, TrackKey};
-pub use metrics::{Better, Metric, SAMPLES, Unit, heap};
+pub use metrics::{Better, COPIED, Metric, SAMPLES, Unit, heap};
 pub use money::Money;
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
-pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
-pub use requests::{CacheOutcome, Chunks, Outcome, Request, Requests, Retry, ServerTimes};
+pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, WEIGHT_FORMATS, Warning};
+pub use requests::{COST_IN, CacheOutcome, Chunks, Outcome, Request, Requests, Retry, ServerTimes};
 pub use sources::Sources;
 pub use strings::Strings;
 pub(crate) use symbols::{ChildIndex, row_hash};

@@ -94,6 +94,9 @@ impl Meta {
     }
 }
 
+/// The title of a table that compares one model in several weight formats.
+pub const WEIGHT_FORMATS: &str = "Weight formats";
+
 /// A small table of results, as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]

@@ -7,6 +7,9 @@ use super::ids::{RequestId, StringId, TrackId};
 use super::money::Money;
 use super::tokens::{Accounting, TokenCounts};
 
+/// How the name of an attribute begins that says what a request cost in a currency other than dollars: «cost in EUR».
+pub const COST_IN: &str = "cost in ";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +211,12 @@ impl Request {
     #[must_use]
     pub fn attribute(&self, name: StringId) -> Option<StringId> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// True for one that a cache of answers answered and of which nobody counted tokens: no model read or wrote any.
+    #[must_use]
+    pub fn needed_no_tokens(&self) -> bool {
+        matches!(self.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) && self.tokens.is_unknown()
     }
 
     /// When the answer began: the first token, or the first chunk where no more is known.

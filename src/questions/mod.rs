@@ -33,6 +33,7 @@ use crate::query::{Engine, Run};
 
 pub use arguments::{Argument, Kind, Values};
 pub use sheet::Sheet;
+pub(crate) use sheet::{Part, Row};
 pub use typed::{argument, quoted, typed};
 
 /// Tokens of an answer, unless told otherwise.

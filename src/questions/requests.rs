@@ -119,11 +119,12 @@ fn head(f: &RequestFigures) -> String {
     };
     let cancelled = if f.cancelled > 0 { format!("{} cancelled, ", f.cancelled) } else { String::new() };
     format!(
-        "{}, {} failed, {cancelled}{} tokens in, {}{} out, cost {}{unpriced}, at most {} at once",
+        "{}, {} failed, {cancelled}{}{} tokens in, {}{} out, cost {}{unpriced}, at most {} at once",
         words::counted(f.count as u64, "request", "requests"),
         f.failed - f.cancelled,
+        f.signs[0].trim(),
         unknown(f.prompt_tokens, words::count),
-        about(f),
+        f.signs[1].trim(),
         unknown(f.output_tokens, words::count),
         f.cost.map_or_else(|| "unknown".to_owned(), format::money),
         f.peak_concurrency,

@@ -11,7 +11,7 @@ pub(super) const LEAST_TOKENS: usize = 6;
 
 /// A row: a line of text, and the same as values.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub text: String,
     pub json: Value,
 }
@@ -26,7 +26,7 @@ impl Row {
 type Rest = Box<dyn Fn(usize) -> String + Send + Sync>;
 
 /// Rows of one kind, the most important first.
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Its name in JSON.
     pub key: &'static str,
     /// The line above it; empty for none.
@@ -67,12 +67,12 @@ impl Part {
 #[derive(Default)]
 pub struct Sheet {
     /// Lines at the top: what numbers are a share of, what they rest on.
-    pub(super) head: Vec<String>,
+    pub(crate) head: Vec<String>,
     /// The same as values.
     pub(super) json: Map<String, Value>,
     pub(super) parts: Vec<Part>,
     /// Lines at the end.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Tokens that the text may have.
     pub(super) budget: usize,
     /// The function that it is about, if it is about one.
@@ -80,15 +80,15 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new(head: impl Into<String>, budget: usize) -> Self {
+    pub(crate) fn new(head: impl Into<String>, budget: usize) -> Self {
         Self { head: vec![head.into()], budget, ..Self::default() }
     }
 
-    pub(super) fn value(&mut self, key: &str, value: impl Into<Value>) {
+    pub(crate) fn value(&mut self, key: &str, value: impl Into<Value>) {
         self.json.insert(key.to_owned(), value.into());
     }
 
-    pub(super) fn part(&mut self, part: Part) {
+    pub(crate) fn part(&mut self, part: Part) {
         self.parts.push(part);
     }
 

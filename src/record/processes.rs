@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{clock, secrets, sink};
-use crate::model::Unit;
+use crate::model::{Unit, heap};
 
 /// Time between two looks for new processes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -106,7 +106,7 @@ impl Tree {
             return;
         }
         self.ended.most = self.ended.most.max(rows.len());
-        sink::queue_sample("RSS", Unit::Bytes, rows.iter().map(|r| r.rss).sum::<u64>() as f64);
+        sink::queue_sample(heap::RSS, Unit::Bytes, rows.iter().map(|r| r.rss).sum::<u64>() as f64);
         if let Some(threads) = rows.iter().map(|r| r.threads).sum::<Option<u64>>() {
             sink::queue_sample("Threads", Unit::Count, threads as f64);
         }

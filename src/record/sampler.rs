@@ -125,7 +125,7 @@ struct Process {
 impl Process {
     fn sample(&mut self) {
         if let Some(bytes) = resident_bytes() {
-            sink::queue_sample("RSS", Unit::Bytes, bytes as f64);
+            sink::queue_sample(heap::RSS, Unit::Bytes, bytes as f64);
         }
         if let Some(own) = alloc::recorder_bytes() {
             sink::queue_sample(heap::RECORDER, Unit::Bytes, own as f64);

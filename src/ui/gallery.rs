@@ -337,7 +337,7 @@ fn table(ui: &mut Ui) {
         });
         let text = crate::format::percent_change(change);
         cell(Some(r), 3, &mut |ui| {
-            delta_bar(ui, Some(change), Better::Lower, &text, &Cell::number(p));
+            delta_bar(ui, Some(change), p.diff(change as f32, Better::Lower), &text, &Cell::number(p));
         });
     }
 }

@@ -52,6 +52,8 @@ pub enum Icon {
     Maximise,
     /// Corners that move together.
     Restore,
+    /// Three dots.
+    More,
     /// Rings that hold each other.
     Linked,
     /// Rings apart.
@@ -69,7 +71,7 @@ pub enum Icon {
 }
 
 /// All icons, for tests and the gallery.
-pub const ALL: [Icon; 30] = [
+pub const ALL: [Icon; 31] = [
     Icon::Search,
     Icon::Close,
     Icon::Check,
@@ -93,6 +95,7 @@ pub const ALL: [Icon; 30] = [
     Icon::Redo,
     Icon::Maximise,
     Icon::Restore,
+    Icon::More,
     Icon::Linked,
     Icon::Unlinked,
     Icon::ChevronLeft,
@@ -154,6 +157,7 @@ impl Icon {
                 pen.line(&[(6.4, 13.6), (2.4, 13.6), (2.4, 9.6)]),
                 pen.line(&[(2.4, 13.6), (6.6, 9.4)]),
             ],
+            Self::More => [3.0, 8.0, 13.0].map(|x| pen.dot(x, 8.0, 1.5)).into(),
             Self::Linked => vec![pen.ring(5.6, 8.0, 3.7), pen.ring(10.4, 8.0, 3.7)],
             Self::Unlinked => vec![pen.ring(4.0, 8.0, 2.9), pen.ring(12.0, 8.0, 2.9)],
             Self::Restore => vec![

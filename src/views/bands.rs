@@ -9,10 +9,13 @@ use egui::{Rect, Shape, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 use super::host::Follow;
 use super::shared::{align, pair};
 use super::{Seen, TimeWindow, View, ViewCx, ViewKind};
+use crate::analysis::asked::Asked;
+use crate::analysis::diff::requests::DiffRequests;
 use crate::analysis::diff::shifts::{At, PairedSpan, PairedSpans};
 use crate::analysis::matches::MatchQuery;
+use crate::analysis::requests::RequestColumn;
 use crate::format;
-use crate::model::{Better, Unit};
+use crate::model::{Better, Profile, Unit};
 use crate::state::{Interaction, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, small, space};
@@ -25,7 +28,7 @@ const NAME: f32 = 18.0;
 
 /// The view, for base and head.
 pub struct Bands {
-    needs: fn(&crate::model::Profile) -> Result<(), &'static str>,
+    needs: fn(&Profile) -> Result<(), &'static str>,
     title: &'static str,
     stacked: bool,
     sides: [Box<dyn View>; 2],
@@ -74,39 +77,23 @@ impl Bands {
         self.known = [now(&*self.sides[0]), now(&*self.sides[1])];
     }
 
-    /// What is selected, as one side calls it: a function of the other run is that of its pair.
-    fn selection_of(&self, cx: &ViewCx<'_>, base: bool) -> Option<Item> {
-        let selection = cx.interaction.selection.clone()?;
-        let pair = cx.subject.pair()?;
-        let (here, there) = match base {
-            true => (&pair.base.profile, &pair.head.profile),
-            false => (&pair.head.profile, &pair.base.profile),
-        };
-        let Some(symbol) = selection.symbol() else { return Some(selection) };
-        if here.keys().function(symbol).is_some() {
-            return Some(selection);
-        }
-        let matches = cx.ask_pair(&MatchQuery, 90).beside();
-        let name = |key| {
-            let function = there.keys().function(key)?;
-            let matches = matches.as_ref()?;
-            let found = if base { matches.to_base(function) } else { matches.to_head(function) };
-            Some(here.keys().symbol(found?.0))
-        };
-        Some(selection.renamed(name).unwrap_or(selection))
-    }
-
     fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
         let Some(pair) = cx.subject.pair() else { return };
         let (run, subject) = (pair.run(base), pair.one(base));
         let lead = if self.stacked { align::leads_of(cx)[usize::from(!base)] } else { 0 };
-        let selection = self.selection_of(cx, base);
+        let selection = cx.interaction.selection.as_ref().and_then(|item| selection_of(cx, item, base));
         let other = selection != cx.interaction.selection;
         let renamed = other.then(|| Interaction { selection, ..cx.interaction.clone() });
         let extent = self.known.iter().filter_map(|k| k.seen).map(|s| s.extent).fold(0.0, f64::max);
         let stacked = self.stacked;
         let line = area.with_max_y(area.top() + if base && stacked { space::CONTROL } else { NAME });
-        pair::name_line(ui, line, cx.names[usize::from(!base)], base);
+        let name = match clock_start(&run.profile) {
+            Some(start) if stacked => {
+                format!("{} · its clock begins at {}", cx.names[usize::from(!base)], format::duration(start))
+            }
+            _ => cx.names[usize::from(!base)].to_owned(),
+        };
+        pair::name_line(ui, line, &name, base);
         if base && stacked {
             let layout = egui::Layout::right_to_left(egui::Align::Center);
             ui.scope_builder(UiBuilder::new().max_rect(line).layout(layout), |ui| align::picker(cx, ui));
@@ -125,7 +112,7 @@ impl Bands {
             match (self.needs)(&run.profile) {
                 Ok(()) => self.sides[which].ui(&mut side, ui),
                 Err(why) => {
-                    EmptyState::new(Icon::Info, self.title, why).show(ui);
+                    EmptyState::new(Icon::Info, &super::lacks(self.title), why).show(ui);
                 }
             }
         });
@@ -176,6 +163,54 @@ impl Bands {
             }
         }
     }
+}
+
+/// What the clock of a run says at its start, ns, where that is not 0: axes show that clock, not the time since the start.
+fn clock_start(profile: &Profile) -> Option<i64> {
+    let (from, to) = profile.time_bounds()?;
+    (from.unsigned_abs() > to.abs_diff(from) / 100).then_some(from)
+}
+
+/// What is selected, as one side calls it: a function of the other run is that of its pair, and so is a request; `None` for a
+/// request that the side does not have.
+pub(super) fn selection_of(cx: &ViewCx<'_>, item: &Item, base: bool) -> Option<Item> {
+    let pair = cx.subject.pair()?;
+    let (here, there) = match base {
+        true => (&pair.base.profile, &pair.head.profile),
+        false => (&pair.head.profile, &pair.base.profile),
+    };
+    if matches!(item, Item::Request(_)) {
+        return request_of(cx, item, base).unwrap_or_else(|| Some(item.clone()));
+    }
+    let Some(symbol) = item.symbol() else { return Some(item.clone()) };
+    if here.keys().function(symbol).is_some() {
+        return Some(item.clone());
+    }
+    let matches = cx.ask_pair(&MatchQuery, 90).beside();
+    let name = |key| {
+        let function = there.keys().function(key)?;
+        let matches = matches.as_ref()?;
+        let found = if base { matches.to_base(function) } else { matches.to_head(function) };
+        Some(here.keys().symbol(found?.0))
+    };
+    Some(item.renamed(name).unwrap_or_else(|| item.clone()))
+}
+
+/// The partner of a request of the new run, or of the baseline where that alone has it; inside, `None` where there is none.
+fn request_of(cx: &ViewCx<'_>, item: &Item, base: bool) -> Option<Option<Item>> {
+    let pair = cx.subject.pair()?;
+    let query = DiffRequests { figure: RequestColumn::Latency, asked: Asked::default() };
+    let found = cx.ask_pair(&query, 94).beside()?;
+    let in_head = item.request(&pair.head.profile);
+    let row = match in_head {
+        Some(id) => found.rows.iter().find(|row| row.ids.head == Some(id)),
+        None => {
+            let id = item.request(&pair.base.profile)?;
+            found.rows.iter().find(|row| row.ids.base == Some(id))
+        }
+    }?;
+    let id = if base { row.ids.base } else { row.ids.head };
+    Some(id.map(|id| Item::of_request(id, &pair.run(base).profile)))
 }
 
 /// Arrows that are drawn at most.

@@ -7,8 +7,11 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::testing::{Stage, harness, rows};
 use super::{VIEWS, fixture, view};
-use crate::analysis::testing::profile;
+use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::matches::rule;
+use crate::analysis::testing::{pair, profile, symbol};
 use crate::model::Profile;
+use crate::query::Subject;
 use crate::state::{Command, Item};
 
 fn two(id: &str, base: &Arc<Profile>, head: &Arc<Profile>) -> Harness<'static, Stage> {
@@ -54,6 +57,105 @@ fn a_run_compared_with_itself_shows_no_difference() {
     let h = two("summary", &p, &p);
     assert!(h.query_by_label_contains("Both runs take the same").is_some());
     assert!(h.query_by_label_contains("Takes more").is_none());
+}
+
+/// True when a view says it: as a text, or as the name of something.
+fn says(h: &Harness<'_, Stage>, what: &str) -> bool {
+    texts(h).iter().any(|text| text.contains(what))
+}
+
+#[test]
+fn r03_one_factor_holds_in_every_view_and_is_said_there() {
+    let base = profile("main 0 70000 / f0 0 7000 / hot 7000 14000");
+    let head = profile("main 0 140000 / f0 0 7000 / hot 7000 84000");
+    let line = "14.0 µs → 77.0 µs, +63.0 µs (+450 %); recorded 7.00 µs → 77.0 µs";
+    for id in ["functions", "calltree", "callers", "flame", "treemap", "graph", "source", "summary"] {
+        let mut stage = Stage::pair(id, base.clone(), head.clone());
+        stage.send(Command::SetNormalise(Normalise::Total));
+        stage.send(Command::Select(Some(Item::Function(symbol(&head, "hot")))));
+        let mut h = harness(stage);
+        h.run_ok();
+        if id != "source" {
+            assert!(says(&h, "Same total: baseline × 2.0000"), "{id}: {:?}", texts(&h));
+        }
+        match id {
+            // The base is twice what was recorded: 14 of 7.
+            "functions" => {
+                assert!(rows(&h)[0].starts_with("hot, base 14.00 µs, head 77.00 µs, change +63.00"))
+            }
+            "graph" => assert!(says(&h, "hot +63.0 µs (+450 %)"), "{:?}", texts(&h)),
+            "callers" => assert!(says(&h, &format!("self {line}")), "{:?}", texts(&h)),
+            "flame" => assert!(says(&h, &format!("hot {line}")), "{:?}", texts(&h)),
+            "summary" => assert!(says(&h, "hot +63.0 µs"), "{:?}", texts(&h)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_costs_cannot_be_related_to_says_so_in_every_view() {
+    let p = profile("main 0 70000 / f 0 7000");
+    for id in ["functions", "calltree", "callers", "flame", "treemap", "graph", "summary"] {
+        let mut stage = Stage::pair(id, p.clone(), p.clone());
+        stage.send(Command::SetNormalise(Normalise::Request));
+        let mut h = harness(stage);
+        h.run_ok();
+        assert!(
+            says(&h, "Per request is not possible here, as recorded: the baseline has no request"),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn r06_where_only_shares_compare_no_view_subtracts_costs() {
+    let base = profile("main>alpha 10; main>beta 10");
+    let mut head = (*profile("main>alpha 300; main>beta 900")).clone();
+    head.metrics[0].label = "Samples".into();
+    let head = Arc::new(head);
+    let mut h = harness(Stage::pair("graph", base.clone(), head.clone()));
+    h.run_ok();
+    assert!(says(&h, "beta +25.0 points") && says(&h, "alpha −25.0 points"), "{:?}", texts(&h));
+    assert!(says(&h, "main ="), "main is all of both: {:?}", texts(&h));
+    let mut h = harness(Stage::pair("summary", base, head));
+    h.run_ok();
+    assert!(says(&h, "beta +25.0 points") && says(&h, "alpha −25.0 points"), "{:?}", texts(&h));
+}
+
+#[test]
+fn r09_a_function_that_was_paired_with_another_name_says_so() {
+    let mut pair =
+        pair("fn decode_v1 1 50000 50000; fn load 1 2 2", "fn decode_v2 1 70000 70000; fn load 1 2 2");
+    pair.alignment.rules = vec![rule("_v[0-9]+$", "").unwrap()];
+    let kind = view("functions").unwrap();
+    let subject = Subject::Pair(pair);
+    let h = harness(Stage::of(kind, kind.make_for(&subject), subject));
+    let first = rows(&h)[0].clone();
+    assert!(first.starts_with("decode_v2 (base: decode_v1), base 50.000 µs, head 70.000 µs"), "{first}");
+    assert!(first.ends_with("by rule"), "{first}");
+}
+
+#[test]
+fn functions_without_files_are_told_as_such_and_not_as_costs() {
+    let mut h = two("source", &profile("main>a 10"), &profile("main>a 20"));
+    h.run_ok();
+    assert!(says(&h, "Neither run says in which files its functions are defined"), "{:?}", texts(&h));
+}
+
+#[test]
+fn details_of_two_runs_are_one_list_with_the_change_first() {
+    let (base, head) = (profile("main 0 100000 / f 0 40000"), profile("main 0 100000 / f 0 60000"));
+    let mut stage = Stage::pair("details", base, head.clone());
+    let empty = {
+        let mut h = harness(Stage::pair("details", head.clone(), head.clone()));
+        h.run_ok();
+        texts(&h).iter().filter(|text| text.contains("Nothing selected")).count()
+    };
+    assert_eq!(empty, 1);
+    stage.send(Command::Select(Some(Item::Function(symbol(&head, "f")))));
+    let mut h = harness(stage);
+    h.run_ok();
+    assert!(says(&h, "Self 40.0 µs → 60.0 µs, +20.0 µs (+50.0 %)"), "{:?}", texts(&h));
 }
 
 #[test]

@@ -64,6 +64,7 @@ use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
+use crate::format;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile, SymbolKey, TrackId};
 use crate::query::{Engine, Pair, Query, Run, Subject};
@@ -99,6 +100,8 @@ pub enum Wish {
     },
     /// Show the window of prices.
     Prices,
+    /// Open a sample that has something for the view with this id.
+    Sample(&'static str),
     /// Open one of the parts that the profile was added up from alone.
     OpenPart(String),
 }
@@ -175,6 +178,15 @@ pub struct OneOfBaselines {
     pub color: u8,
 }
 
+/// Another open run.
+#[derive(Clone, Debug)]
+pub struct OtherRun {
+    /// The run.
+    pub run: Run,
+    /// What the person calls it.
+    pub name: String,
+}
+
 /// What a view works with during one frame.
 pub struct ViewCx<'a> {
     /// Answers queries.
@@ -189,6 +201,8 @@ pub struct ViewCx<'a> {
     pub names: [&'a str; 2],
     /// All baselines that are not hidden, where there are several.
     pub baselines: &'a [OneOfBaselines],
+    /// The latest of the other open runs.
+    pub others: &'a [OtherRun],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -213,6 +227,8 @@ pub struct ViewCx<'a> {
     pub of_base: bool,
     /// What the axis of a chart spans at least, in its units: as much as that of the chart beside it.
     pub extent: f64,
+    /// The other run, where each of two has a view in this pane.
+    pub beside: Option<&'a Run>,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of the run beside it.
     pub lead: i64,
     /// The selection that the pane has seen; its host's.
@@ -237,6 +253,7 @@ impl<'a> ViewCx<'a> {
             base_input: None,
             names: ["baseline", "new run"],
             baselines: &[],
+            others: &[],
             interaction,
             defined: &[],
             sources: &[],
@@ -249,6 +266,7 @@ impl<'a> ViewCx<'a> {
             of_base: false,
             follower: false,
             extent: 0.0,
+            beside: None,
             lead: 0,
             follow: Follow::default(),
             out,
@@ -264,6 +282,7 @@ impl<'a> ViewCx<'a> {
             base_input: None,
             names: self.names,
             baselines: self.baselines,
+            others: self.others,
             interaction: self.interaction,
             defined: self.defined,
             sources: self.sources,
@@ -276,6 +295,7 @@ impl<'a> ViewCx<'a> {
             of_base: base,
             follower: self.follower,
             extent: self.extent,
+            beside: self.subject.pair().map(|pair| pair.run(!base)),
             lead: self.lead,
             follow: Follow::default(),
             out: self.out,
@@ -353,6 +373,12 @@ impl ViewCx<'_> {
     pub fn ask_base<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
         let base = self.subject.pair().map(|pair| &pair.base);
         let answer = base.map(|base| self.engine.ask(base, query, self.slot(place) | OF_BASE));
+        Reply::new(answer, &self.out.asking)
+    }
+
+    /// Asks a question about the run beside the one that this view shows.
+    pub fn ask_beside<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        let answer = self.beside.map(|run| self.engine.ask(run, query, self.slot(place)));
         Reply::new(answer, &self.out.asking)
     }
 
@@ -582,6 +608,12 @@ impl ViewKind {
         let base = subject.pair().map_or(Err(""), |pair| (self.needs)(&pair.base.profile));
         base.or_else(|_| (self.needs)(subject.profile()))
     }
+}
+
+/// What a pane says instead of a view of that title: there is nothing that it shows.
+#[must_use]
+pub fn lacks(title: &str) -> String {
+    format!("No {} in this file", format::within_a_line(title))
 }
 
 /// Every view, in menu order.

@@ -184,9 +184,12 @@ pub fn remark(ui: &mut Ui, text: &str) {
     ui.add(Label::new(RichText::new(escaped(text)).font(small()).color(color)).wrap());
 }
 
-/// A number with its name above it.
+/// A number with its name above it: as wide as it needs, and at least `width` points where there is room.
 pub fn figure(ui: &mut Ui, width: f32, name: &str, value: &str, tone: Option<Tone>) -> Response {
     let palette = Palette::of(ui);
+    let needed =
+        ui.painter().layout_no_wrap(escaped(value).into_owned(), strong(18.0), palette.text).size().x;
+    let width = width.max((needed + space::LARGE).min(ui.max_rect().width()));
     let (rect, response) = ui.allocate_exact_size(vec2(width, 42.0), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, format!("{name}: {value}")));
     let (top, bottom) = rect.split_top_bottom_at_y(rect.top() + 16.0);

@@ -17,6 +17,8 @@ pub enum Statistic {
     P95,
     /// 99th percentile.
     P99,
+    /// Largest.
+    Max,
     /// Number of values.
     N,
 }
@@ -30,6 +32,7 @@ impl Statistic {
             Self::P90 => "p90",
             Self::P95 => "p95",
             Self::P99 => "p99",
+            Self::Max => "max",
             Self::N => "n",
         }
     }
@@ -43,6 +46,7 @@ impl Statistic {
             Self::P90 => d.p90,
             Self::P95 => d.p95,
             Self::P99 => d.p99,
+            Self::Max => d.max,
             Self::N => return format::count(d.n as i64),
         };
         format::duration(ns.round() as i64)

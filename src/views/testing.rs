@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::host::Host;
-use super::{Out, View, ViewCx, ViewKind, Wish, shared, view};
+use super::{OtherRun, Out, View, ViewCx, ViewKind, Wish, shared, view};
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
@@ -33,6 +33,8 @@ pub struct Stage<V: View + ?Sized = dyn View> {
     pub sources: Vec<SourceRule>,
     /// By which requests are priced.
     pub prices: Prices,
+    /// Other open runs.
+    pub others: Vec<OtherRun>,
     /// What the pointer was on in the last frame.
     pub hover: Option<Item>,
     /// Time under the pointer in the last frame.
@@ -110,6 +112,7 @@ impl<V: View + ?Sized> Stage<V> {
             input: None,
             sources: Vec::new(),
             prices: Prices::default(),
+            others: Vec::new(),
             hover: None,
             cursor: None,
             preview: None,
@@ -157,6 +160,7 @@ impl<V: View + ?Sized> Stage<V> {
             input: self.input.as_ref(),
             sources: &self.sources,
             prices: &self.prices,
+            others: &self.others,
             hover: self.hover.as_ref(),
             cursor: self.cursor,
             preview: self.preview,
@@ -232,14 +236,19 @@ fn built<'a, V: View + ?Sized + 'a>(
     )
 }
 
-/// Pictures to look at: `PROFILE=run.prof OUT=folder KINDS='graph stages' cargo test --lib view_pictures -- --ignored`.
+/// Pictures to look at: `PROFILE=run.prof OUT=folder KINDS='graph stages' cargo test --lib view_pictures -- --ignored`;
+/// with `BASE=before.prof` those of both.
 #[test]
 #[ignore = "writes pictures to look at"]
 fn view_pictures() {
     let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
-    let input = Input::Path(set("PROFILE").into());
-    let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
-    let profile = Arc::new(profile);
+    let read = |file: String| {
+        let input = Input::Path(file.into());
+        Arc::new(crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap())
+    };
+    let profile = read(set("PROFILE"));
+    // Another run that it is compared with.
+    let base = std::env::var("BASE").ok().map(read);
     let sizes: Vec<(f32, f32)> = std::env::var("SIZES").map_or_else(
         |_| vec![(1600.0, 1000.0), (1024.0, 640.0), (520.0, 300.0)],
         |text| {
@@ -252,7 +261,13 @@ fn view_pictures() {
     for id in kinds.split(' ') {
         for theme in [Theme::Dark, Theme::Light] {
             for &(w, h) in &sizes {
-                let mut stage = Stage::new(id, profile.clone());
+                let mut stage = match &base {
+                    Some(base) => Stage::pair(id, base.clone(), profile.clone()),
+                    None => Stage::new(id, profile.clone()),
+                };
+                if let Ok(to) = std::env::var("NORMALISE") {
+                    stage.send(Command::SetNormalise(serde_json::from_value(to.into()).unwrap()));
+                }
                 if let Ok(search) = std::env::var("SEARCH") {
                     stage.send(Command::Search(search));
                 }

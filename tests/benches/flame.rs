@@ -1,5 +1,6 @@
 //! Flame charts of millions of spans: building the rows, and whole frames of the view while it is panned. And frames of
-//! every view with 1 M spans of 100 k functions open, alone and compared with another such run.
+//! every view with 1 M spans of 100 k functions open, alone and compared with another such run, and with 10,000 requests whose answers
+//! came in 1 M chunks, which are the steps of one trace.
 //!
 //! CPU time of the thread, so that a busy machine disturbs little. A frame is all that the view does from input to
 //! triangles: controls, layout, meshes, labels, tessellation. Goal, in the 95th percentile: 1 M spans within 8 ms, 5 M
@@ -12,6 +13,7 @@
 //! - a frame of any view with 1 M spans of 100 k functions open
 //! - two such runs compared, with 2 M different call paths: a frame of any view
 //! - the same, all that a view asks until it is complete
+//! - 10,000 requests with 1 M chunks, the steps of one trace: a frame of any view
 #![allow(
     missing_docs,
     clippy::panic,
@@ -27,7 +29,10 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
-use inferscope::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
+use inferscope::model::{
+    ArgsRef, CacheOutcome, FunctionSpec, Money, Profile, ProfileBuilder, Request, TokenCounts, TrackKind,
+    TrackSpec,
+};
 use inferscope::query::{Engine, Mode, Pair, Run, RunId, Subject};
 use inferscope::state::Interaction;
 use inferscope::views::{Out, VIEWS, View, ViewCx, view};
@@ -180,7 +185,8 @@ fn given() -> Option<(Run, Run)> {
     let Some((base, head)) = pair.split_once(',') else { panic!("{PAIR} is BASE,HEAD") };
     let run = |id, path: &str| {
         let profile = import::open_whole(&Input::Path(path.into()), &Job::new());
-        Run { id: RunId(id), ..Run::of(profile.unwrap_or_else(|e| panic!("{path}: {e}"))) }
+        let profile = profile.unwrap_or_else(|e| panic!("{path}: {e}"));
+        Run { id: RunId(id), ..Run::of(profile.into()) }
     };
     Some((run(1, base), run(2, head)))
 }
@@ -195,6 +201,67 @@ fn views(_: &mut Criterion) {
         let mut window = Window::new(&profile, kind.id);
         settled(&mut window);
         pan(&mut window, &format!("1 M spans of 100 k functions, {}", kind.title));
+    }
+}
+
+/// An agent's run: one span with 10,000 calls of a model, whose answers came in 100 chunks each.
+fn requests() -> Arc<Profile> {
+    const CALLS: i64 = 10_000;
+    const CHUNKS: i64 = 100;
+    const MS: i64 = 1_000_000;
+    let mut b = ProfileBuilder::new("bench");
+    let track = b.track(TrackSpec { name: "agent", process: "", kind: TrackKind::Task, sort: 0 });
+    let run = b.function(FunctionSpec::named("invoke_agent"));
+    let calls: Vec<_> = (0..4).map(|i| b.function(FunctionSpec::named(&format!("chat model-{i}")))).collect();
+    b.span(track, 0, CALLS * 150 * MS, run, ArgsRef::NONE);
+    let rules = "You answer questions about the harbour and never guess. ".repeat(8);
+    for i in 0..CALLS {
+        let arrived = i * 150 * MS;
+        let finished = arrived + 120 * MS + (i % 17) * MS;
+        b.span(track, arrived, finished, calls[(i % 4) as usize], ArgsRef::NONE);
+        let [name, model, prompt, completion, session, key] = [
+            format!("call {i}"),
+            format!("model-{}", i % 4),
+            format!("{rules}Question {}: when does ship {i} come?", i % 500),
+            format!("Ship {i} comes at noon."),
+            format!("session {}", i % 100),
+            "session".to_owned(),
+        ]
+        .map(|text| b.string(&text));
+        b.request(Request {
+            name,
+            model,
+            prompt,
+            completion,
+            track: Some(track),
+            arrived,
+            scheduled: Some(arrived + (i % 13) * MS),
+            first_token: Some(arrived + 20 * MS),
+            finished: Some(finished),
+            token_times: (0..CHUNKS).map(|n| arrived + 20 * MS + n * MS).collect(),
+            tokens: TokenCounts { input: Some(120), output: Some(CHUNKS as u64), ..TokenCounts::default() },
+            cost: Money::parse("0.0001"),
+            cache: Some(if i % 3 == 0 { CacheOutcome::Exact } else { CacheOutcome::Miss }),
+            attributes: vec![(key, session)],
+            ..Request::default()
+        });
+    }
+    Arc::new(b.finish())
+}
+
+/// Frames of every view that such a run fills.
+fn views_of_requests(_: &mut Criterion) {
+    if std::env::var_os(PAIR).is_some() {
+        return;
+    }
+    let profile = requests();
+    for kind in VIEWS.iter().filter(|kind| (kind.needs)(&profile).is_ok()) {
+        let mut window = Window::new(&profile, kind.id);
+        let start = cpu_of_all();
+        settled(&mut window);
+        let first = cpu_of_all().saturating_sub(start);
+        println!("first picture of 10,000 requests, {}: CPU {:.2} s", kind.title, first.as_secs_f64());
+        pan(&mut window, &format!("10,000 requests with 1 M chunks, {}", kind.title));
     }
 }
 
@@ -245,5 +312,5 @@ fn flame(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, views, compared, flame);
+criterion_group!(benches, views_of_requests, views, compared, flame);
 criterion_main!(benches);

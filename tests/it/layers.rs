@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("remote", &["model", "jobs", "format", "import", "export", "record"]),
     ("query", &["model", "jobs"]),
     ("analysis", &["model", "jobs", "query", "format", "import"]),
+    ("fleet", &["model", "jobs", "format", "import", "export", "query", "analysis"]),
     ("questions", &["model", "jobs", "format", "query", "analysis", "import"]),
     ("state", &["model", "jobs", "query", "analysis", "import"]),
     ("ui", &["model", "format"]),
@@ -55,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "record",
             "remote",
             "app",
+            "fleet",
         ],
     ),
 ];
@@ -64,6 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("egui", &["ui", "views", "app", "cli"]),
     ("eframe", &["app"]),
     ("rfd", &["app"]),
+    ("parquet", &["fleet"]),
     ("tokio", &["record", "cli"]),
     ("rmcp", &["cli"]),
     ("hyper", &["record"]),

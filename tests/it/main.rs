@@ -9,6 +9,8 @@ mod desktop;
 mod diff;
 mod display;
 mod figures;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod graphs;
 mod guide;
 mod hostile;

@@ -222,3 +222,48 @@ fn a_cell_of_a_notebook_is_profiled_and_reported() {
     assert_eq!(calls(&report(&profile), "slow"), 1);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// A profiler that writes a trace as torch's does, for two ranks of one job and two windows of one of them.
+#[cfg(all(unix, feature = "fleet"))]
+const WINDOWS: &str = r#"
+import gzip, os, sys
+from inferscope_profiler import fleet
+
+class Profiler:
+    def export_chrome_trace(self, path):
+        event = '{"ph": "X", "name": "ProfilerStep#%d", "cat": "user_annotation", "pid": 1, "tid": 1, "ts": %d, "dur": 90}'
+        events = ", ".join(event % (step, 100 * step) for step in range(1, 4))
+        with gzip.open(path, "wt") as file:
+            file.write('{"schemaVersion": 1, "traceEvents": [%s]}' % events)
+
+for rank in "0", "1":
+    os.environ["RANK"] = rank
+    ready = fleet(sys.argv[1], folder=sys.argv[2], labels={"commit": "a1"})
+    ready(Profiler())
+ready(Profiler())
+fleet("/dev/null/nowhere")(Profiler())
+"#;
+
+#[cfg(all(unix, feature = "fleet"))]
+#[test]
+fn torchs_profiler_hands_each_trace_to_a_dataset() {
+    let Some(_) = python3() else { return };
+    let folder = folder("python-fleet");
+    let site = installed(&folder.join("prefix"), "lib/python3.11/site-packages");
+    let (tables, traces) =
+        (folder.join("train").display().to_string(), folder.join("traces").display().to_string());
+    let out = Command::new("python3")
+        .args(["-c", WINDOWS, &tables, &traces])
+        .env("PYTHONPATH", &site)
+        .output()
+        .unwrap();
+    said(&out);
+    let wrong = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(wrong.lines().count(), 1, "what fails is said and training goes on: {wrong}");
+    assert!(wrong.contains("was not added to /dev/null/nowhere"), "{wrong}");
+    let jobs =
+        program(&["fleet", "ask", &tables, "--question", "jobs", "--where", "commit=a1"]).output().unwrap();
+    let jobs = said(&jobs);
+    assert!(jobs.contains("train: 2 ranks") && jobs.contains("train-2: 1 run"), "{jobs}");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -12,12 +12,14 @@
 them as ``FOLDER/spans-PID.json``, a Chrome trace that inferscope and Perfetto open. When the variable is not set,
 nothing records: ``profiled`` gives back the function itself, and ``span`` an object that does nothing.
 
+``torch.profiler.profile(on_trace_ready=fleet("job"))`` adds what each rank recorded to a dataset of many runs.
+
 ``%load_ext inferscope_profiler`` in a notebook adds ``%%inferscope``, which profiles a cell.
 """
 
 import os as _os
 
-__all__ = ["profiled", "span"]
+__all__ = ["fleet", "profiled", "span"]
 
 FOLDER = _os.environ.get("INFERSCOPE_SPANS")
 
@@ -46,6 +48,13 @@ else:
     def profiled(function=None, *, name=None):
         """Makes each call of a function a span, by its name or another one."""
         return (lambda function: function) if function is None else function
+
+
+def fleet(dataset, **options):
+    """A function for ``torch.profiler.profile(on_trace_ready=…)`` that adds each trace to a dataset, see ``inferscope help fleets``."""
+    from ._fleet import fleet
+
+    return fleet(dataset, **options)
 
 
 def load_ipython_extension(ipython):

@@ -5,12 +5,14 @@
 //! MBU = bytes per second ÷ peak (Databricks). What nobody states or measured is unknown, with the reason.
 
 mod devices;
+mod doubt;
 mod given;
 mod measured;
 #[cfg(test)]
 mod tests;
 
 pub use devices::{DEVICES, DataSheet, device_of};
+pub use doubt::Peak;
 pub use given::{Given, Quantity};
 
 use super::asked::Asked;

@@ -127,3 +127,16 @@ fn bytes_tell_formats() {
     let names = [4.0, 2.0, 1.0625, 0.5625, 0.3, 3.0].map(stored_as);
     assert_eq!(names, ["fp32", "fp16 or bf16", "8 bits", "4 bits", "fewer than 4 bits", "several formats"]);
 }
+
+#[test]
+fn a_share_above_one_says_that_it_cannot_be_and_what_to_check() {
+    // The T4's bandwidth taken for a tenth of what it is.
+    let wrong = Given { peak_bytes: Some(32_000_000_000), ..llama() };
+    let found = explain(TABLE, wrong);
+    let all = &found.work[0];
+    assert!(all.mbu(&found.given).unwrap() > 1.0);
+    let why = all.doubt(Peak::Bytes, &found.given).unwrap();
+    assert!(why.starts_with("cannot be above 100 %") && why.contains("32 GB/s"), "{why}");
+    assert_eq!(all.doubt(Peak::Operations, &found.given), None, "1.5 % can be");
+    assert_eq!(explain(TABLE, llama()).work[0].doubt(Peak::Bytes, &llama()), None);
+}

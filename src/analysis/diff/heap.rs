@@ -80,15 +80,28 @@ impl Query<Pair> for DiffHeap {
     }
 }
 
+/// Functions that the name of a path has, at most.
+const MOST_CALLERS: usize = 6;
+
 impl HeapDiff {
-    /// «… › caller › function», as the new run calls them if it has the path.
+    /// «… › caller › function», as the new run calls them if it has the path; with as many callers as tell it from the other
+    /// holders.
     #[must_use]
     pub fn name(&self, node: u32, base: &Profile, head: &Profile) -> String {
-        let (path, of_base) = self.paths.functions(node);
-        let profile = if of_base { base } else { head };
-        let skipped = path.len().saturating_sub(2);
-        let names: Vec<_> = path[skipped..].iter().map(|&f| profile.function_name(f)).collect();
-        format!("{}{}", if skipped > 0 { "… › " } else { "" }, names.join(" › "))
+        let names = |node: u32| {
+            let (path, of_base) = self.paths.functions(node);
+            let profile = if of_base { base } else { head };
+            path.iter().map(|&f| profile.function_name(f)).collect::<Vec<_>>()
+        };
+        let path = names(node);
+        let alike = |other: Vec<&str>| {
+            let same = path.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+            same + 1
+        };
+        let others = self.holders.iter().filter(|&&other| other != node).map(|&other| alike(names(other)));
+        let shown = others.max().unwrap_or(0).clamp(2, MOST_CALLERS).min(path.len());
+        let skipped = path.len() - shown;
+        format!("{}{}", if skipped > 0 { "… › " } else { "" }, path[skipped..].join(" › "))
     }
 
     /// What a path held in either run.

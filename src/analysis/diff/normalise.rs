@@ -34,6 +34,19 @@ impl Normalise {
     pub const ALL: [Self; 6] =
         [Self::Nothing, Self::Total, Self::Second, Self::Call, Self::Request, Self::Token];
 
+    /// What choices call it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Nothing => "As recorded",
+            Self::Total => "Same total",
+            Self::Second => "Per second",
+            Self::Call => "Per call",
+            Self::Request => "Per request",
+            Self::Token => "Per token",
+        }
+    }
+
     /// The word of command lines and JSON.
     #[must_use]
     pub fn key(self) -> &'static str {

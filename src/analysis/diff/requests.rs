@@ -7,7 +7,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Two;
+use super::{State, Two};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
@@ -358,6 +358,8 @@ pub struct RequestRow {
     pub values: Two<f64>,
     /// What that did.
     pub change: Change,
+    /// How the two found each other.
+    pub by: Option<By>,
 }
 
 /// What a figure of the requests did.
@@ -401,7 +403,7 @@ impl Query<Pair> for DiffRequests {
         let in_head = |id: Option<RequestId>| head.requests.get(id.filter(|id| taken[1].contains(id))?);
         let mut out = FigureDiff::default();
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (i, Partners { ids, .. }) in pairs(base, head).into_iter().enumerate() {
+        for (i, Partners { ids, by }) in pairs(base, head).into_iter().enumerate() {
             if i % 4096 == 0 {
                 cx.job().checkpoint(i as u64, 0)?;
             }
@@ -420,7 +422,8 @@ impl Query<Pair> for DiffRequests {
                 side.extend(value.filter(|v| v.is_finite()));
             }
             let ids = Two { base: ids.base.filter(|_| b.is_some()), head: ids.head.filter(|_| h.is_some()) };
-            out.rows.push(RequestRow { ids, values, change });
+            let by = by.filter(|_| ids.state() == Some(State::Both));
+            out.rows.push(RequestRow { ids, values, change, by });
         }
         for side in [&mut before, &mut after] {
             side.sort_by(f64::total_cmp);

@@ -32,6 +32,8 @@ pub struct DiffSource {
     pub beside: [Option<PathBuf>; 2],
     /// Where source files are.
     pub rules: Vec<SourceRule>,
+    /// Counts up when files are to be looked for again.
+    pub attempt: u32,
 }
 
 /// A line of both versions, or of one.
@@ -58,11 +60,25 @@ pub struct SourceDiff {
     pub sum: Two<i64>,
     /// True when some run knows costs per line.
     pub by_line: bool,
+    /// The text that was looked for in vain, that of the new run first.
+    pub missing: Option<MissingText>,
+}
+
+/// A text that was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingText {
+    /// The path that the profile names.
+    pub file: String,
+    /// Why there is none, for what is no file.
+    pub why: Option<&'static str>,
+    /// Where it was looked for, and what was wrong there.
+    pub tried: Vec<(String, String)>,
 }
 
 struct Side {
     lines: Option<FileLines>,
     text: Option<SourceText>,
+    missing: Option<MissingText>,
     file: String,
     first: u32,
     by_line: bool,
@@ -85,13 +101,16 @@ impl DiffSource {
         let file = lines.as_ref().map_or(own, |l| l.file);
         let file = profile.text(file).to_owned();
         let beside = self.beside[usize::from(!base)].clone();
-        let query = SourceFile { file: file.clone(), beside, rules: self.rules.clone(), attempt: 0 };
-        let text = match &*cx.get(&query)? {
-            SourceAnswer::Found(text) => Some(text.clone()),
-            SourceAnswer::Missing { .. } => None,
+        let query =
+            SourceFile { file: file.clone(), beside, rules: self.rules.clone(), attempt: self.attempt };
+        let (text, missing) = match &*cx.get(&query)? {
+            SourceAnswer::Found(text) => (Some(text.clone()), None),
+            SourceAnswer::Missing { why, tried } => {
+                (None, Some(MissingText { file: file.clone(), why: *why, tried: tried.clone() }))
+            }
         };
         let by_line = table.grain == Grain::Lines;
-        Ok(Side { lines, text, file, first: profile.functions.get(function).line, by_line })
+        Ok(Side { lines, text, missing, file, first: profile.functions.get(function).line, by_line })
     }
 }
 
@@ -201,6 +220,7 @@ fn beside(sides: Two<Side>) -> SourceDiff {
         _ => Vec::new(),
     };
     let sum = |rows: &[(u32, i64)]| rows.iter().map(|r| r.1).fold(0, i64::saturating_add);
+    let missing = [&sides.head, &sides.base].into_iter().flatten().find_map(|s| s.missing.clone());
     SourceDiff {
         rows,
         changed,
@@ -213,6 +233,7 @@ fn beside(sides: Two<Side>) -> SourceDiff {
             base: sides.base.as_ref().map(|s| s.file.clone()),
             head: sides.head.as_ref().map(|s| s.file.clone()),
         },
+        missing,
         texts: Two { base: sides.base.and_then(|s| s.text), head: sides.head.and_then(|s| s.text) },
     }
 }
@@ -232,7 +253,7 @@ mod tests {
             own: rows.iter().map(|r| r.1).sum(),
         };
         let text = text.map(|t| SourceText::new(PathBuf::from("a.py"), t.to_owned()));
-        Side { lines: Some(lines), text, file: "a.py".into(), first, by_line: true }
+        Side { lines: Some(lines), text, missing: None, file: "a.py".into(), first, by_line: true }
     }
 
     fn shown(d: &SourceDiff) -> Vec<String> {

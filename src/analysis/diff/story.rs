@@ -38,6 +38,8 @@ pub struct Figure {
     pub better: Better,
     /// Its values; `None` where it is not known.
     pub values: Two<i64>,
+    /// What stands before the values of base and head: ≥, ≈ or nothing.
+    pub signs: [&'static str; 2],
 }
 
 /// Findings of one kind.
@@ -147,8 +149,13 @@ impl Query<Pair> for DiffStory {
         let [_, measure] = metric.measures(profiles.0, profiles.1);
         let requests = RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?));
         let words = headline::words(&functions, metric, &times, (&b, &h), &measure, requests.as_ref());
-        let sum =
-            Figure { name: "Total self", unit: measure.unit, better: Better::Lower, values: functions.sum };
+        let sum = Figure {
+            name: "Total self",
+            unit: measure.unit,
+            better: Better::Lower,
+            values: functions.sum,
+            signs: [""; 2],
+        };
         let mut figures = figures(&in_base, &in_head);
         if metric.why_not.is_none() {
             figures.insert(figures.len().min(1), sum);
@@ -176,13 +183,13 @@ impl Query<Pair> for DiffStory {
 }
 
 /// Of several runs of a side the median of each figure.
-fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
+pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
         let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
         let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
-            figures.push(Figure { name, unit, better, values });
+            figures.push(Figure { name, unit, better, values, signs: [""; 2] });
         }
     };
     let (less, more) = (Better::Lower, Better::Higher);
@@ -204,6 +211,15 @@ fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
     add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost.map(Money::nano));
+    for (i, name) in ["Input tokens", "Output tokens"].into_iter().enumerate() {
+        let of = |runs: &[Arc<Overview>]| {
+            let signs = runs.iter().filter_map(|o| Some(o.requests.as_ref()?.signs[i]));
+            signs.max_by_key(|sign| ["", "≈ ", "≥ "].iter().position(|s| s == sign)).unwrap_or("")
+        };
+        if let Some(figure) = figures.iter_mut().find(|f| f.name == name) {
+            figure.signs = [of(base), of(head)];
+        }
+    }
     figures
 }
 

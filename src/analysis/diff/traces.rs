@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Two;
 use super::requests::{Partners, pairs};
+use super::{State, Two};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
-use crate::analysis::trace::{Kind, NO_STEP, Step, TraceList, TraceOf, Traces, Tree, Which};
+use crate::analysis::trace::{Head, Kind, NO_STEP, Step, TraceList, TraceOf, Traces, Tree, Which};
 use crate::jobs::Cancelled;
 use crate::model::{Profile, RequestId};
 use crate::query::{Context, Pair, Query};
@@ -24,6 +24,8 @@ pub struct StepPair {
     pub steps: Two<u32>,
     /// Steps above it.
     pub depth: u32,
+    /// The same request in another trace of the run that lacks the step here.
+    pub elsewhere: Option<RequestId>,
 }
 
 /// A trace of each run.
@@ -70,16 +72,26 @@ impl Query<Pair> for DiffTrace {
         let traces = Traces { asked: self.asked.clone() };
         let lists = [base.get(&traces)?, head.get(&traces)?];
         let profiles = [&**base.profile(), &**head.profile()];
-        let ids: Vec<_> =
-            pairs(profiles[0], profiles[1]).into_iter().map(|Partners { ids, .. }| ids).collect();
+        let ids = same_requests(profiles[0], profiles[1]);
+        let same = same(&lists, &ids);
+        // What changed most, until somebody chooses.
         let first = || {
-            let of = |list: &TraceList| list.first().map(|h| h.which.clone());
-            of(&lists[1]).map(|which| (false, which)).or_else(|| of(&lists[0]).map(|which| (true, which)))
+            let length = |which: &Option<Which>, list: &TraceList| list.find(which.as_ref()?)?.length();
+            let change = |pair: &&Two<Which>| {
+                let of = (length(&pair.base, &lists[0]), length(&pair.head, &lists[1]));
+                (of.1.unwrap_or(0)).abs_diff(of.0.unwrap_or(0))
+            };
+            let most = same.iter().rev().max_by_key(change)?;
+            let head = most.head.clone().map(|which| (false, which));
+            head.or_else(|| most.base.clone().map(|which| (true, which)))
         };
         let Some((is_base, which)) = self.of.clone().or_else(first) else { return Ok(TwoTraces::default()) };
         let trace = |which: &Which| TraceOf { which: which.clone(), prices: self.asked.prices.clone() };
-        let here = if is_base { base.get(&trace(&which))? } else { head.get(&trace(&which))? };
-        let there = partner(&here, is_base, &which, &lists, &ids);
+        let sides = |pair: &Two<Which>| match is_base {
+            true => (pair.base.clone(), pair.head.clone()),
+            false => (pair.head.clone(), pair.base.clone()),
+        };
+        let there = same.iter().map(sides).find(|(own, _)| own.as_ref() == Some(&which)).and_then(|p| p.1);
         let which = match is_base {
             true => Two { base: Some(which), head: there },
             false => Two { base: there, head: Some(which) },
@@ -104,33 +116,79 @@ impl Query<Pair> for DiffTrace {
     }
 }
 
-/// The trace of the other run that is the same.
-fn partner(
-    tree: &Tree,
-    is_base: bool,
-    which: &Which,
-    lists: &[Arc<TraceList>; 2],
-    ids: &[Two<RequestId>],
-) -> Option<Which> {
-    let (own, other) = if is_base { (&lists[0], &lists[1]) } else { (&lists[1], &lists[0]) };
-    let sides = |pair: &Two<RequestId>| if is_base { (pair.base, pair.head) } else { (pair.head, pair.base) };
-    let of: FxHashMap<RequestId, RequestId> = ids.iter().filter_map(|p| sides(p).0.zip(sides(p).1)).collect();
-    let paired = tree.steps.iter().filter_map(|s| of.get(&s.request?)).next();
-    if let Some(request) = paired {
-        return other.of_request(*request).cloned();
+fn same_requests(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
+    pairs(base, head).into_iter().map(|Partners { ids, .. }| ids).collect()
+}
+
+/// Asks which trace of one run is which of the other: those of the baseline first, in the order of its list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SameTraces {
+    /// Which requests of either run.
+    pub asked: Asked,
+}
+
+impl Query<Pair> for SameTraces {
+    type Output = Vec<Two<Head>>;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<Self::Output, Cancelled> {
+        let (base, head) = (cx.base(), cx.head());
+        let traces = Traces { asked: self.asked.clone() };
+        let lists = [base.get(&traces)?, head.get(&traces)?];
+        let same = same(&lists, &same_requests(base.profile(), head.profile()));
+        let of = |which: &Option<Which>, list: &TraceList| list.find(which.as_ref()?).cloned();
+        let heads = same.iter().map(|w| Two { base: of(&w.base, &lists[0]), head: of(&w.head, &lists[1]) });
+        Ok(heads.filter(|both| both.state().is_some()).collect())
     }
-    let is_session = |w: &Which| matches!(w, Which::Session(_));
-    if is_session(which) || *which == Which::Loose {
-        return other.find(which).map(|h| h.which.clone());
+
+    fn weight(heads: &Self::Output) -> usize {
+        heads.len() * 2 * size_of::<Head>()
     }
-    let at = own.heads.iter().position(|h| h.which == *which)?;
-    let name = &own.heads[at].name;
-    let named = |list: &TraceList| {
-        let heads = list.heads.iter().filter(|h| h.name == *name && !is_session(&h.which));
-        heads.map(|h| h.which.clone()).collect::<Vec<_>>()
-    };
-    let nth = named(own).iter().position(|w| w == which)?;
-    named(other).get(nth).cloned()
+}
+
+/// Which trace is which: by the requests in them, conversations by their names, others by their name and number among what is
+/// left of it.
+fn same(lists: &[Arc<TraceList>; 2], ids: &[Two<RequestId>]) -> Vec<Two<Which>> {
+    let mut partner: FxHashMap<&Which, &Which> = FxHashMap::default();
+    let mut taken: FxHashSet<&Which> = FxHashSet::default();
+    for (base, head) in ids.iter().filter_map(|ids| ids.base.zip(ids.head)) {
+        let Some((base, head)) = lists[0].of_request(base).zip(lists[1].of_request(head)) else { continue };
+        if !partner.contains_key(base) && taken.insert(head) {
+            partner.insert(base, head);
+        }
+    }
+    let is_named = |which: &Which| matches!(which, Which::Span(_));
+    for which in lists[0].heads.iter().map(|h| &h.which).filter(|w| !is_named(w)) {
+        let there = lists[1].find(which).map(|h| &h.which);
+        if let Some(there) = there.filter(|_| !partner.contains_key(which))
+            && taken.insert(there)
+        {
+            partner.insert(which, there);
+        }
+    }
+    let mut left: FxHashMap<&str, Vec<&Which>> = FxHashMap::default();
+    for head in lists[1].heads.iter().rev().filter(|h| is_named(&h.which) && !taken.contains(&h.which)) {
+        left.entry(&head.name).or_default().push(&head.which);
+    }
+    for head in lists[0].heads.iter().filter(|h| is_named(&h.which)) {
+        if !partner.contains_key(&head.which)
+            && let Some(there) = left.get_mut(&*head.name).and_then(Vec::pop)
+        {
+            partner.insert(&head.which, there);
+            taken.insert(there);
+        }
+    }
+    // Traces that are not listed have partners, too.
+    let listed: FxHashSet<&Which> = lists[0].heads.iter().map(|h| &h.which).collect();
+    let mut others: Vec<_> = partner.iter().filter(|(base, _)| !listed.contains(**base)).collect();
+    others.sort_by_key(|(_, head)| lists[1].heads.iter().position(|h| h.which == ***head));
+    let of_base = lists[0].heads.iter().map(|h| Two {
+        base: Some(h.which.clone()),
+        head: partner.get(&h.which).map(|which| (*which).clone()),
+    });
+    let others = others.iter().map(|(base, head)| Two::both((**base).clone(), (**head).clone()));
+    let of_head = lists[1].heads.iter().filter(|h| !taken.contains(&h.which));
+    let of_head = of_head.map(|h| Two { base: None, head: Some(h.which.clone()) });
+    of_base.chain(others).chain(of_head).collect()
 }
 
 /// The callees of each step that is shown, those of ordinary spans between included; the outermost at the end.
@@ -156,10 +214,19 @@ fn align(trees: [&Tree; 2], profiles: [&Profile; 2], ids: &[Two<RequestId>]) -> 
     let mut rows = Vec::new();
     // Steps that are still to come, the next one last; callers without a pair have their callees on one side.
     let mut open: Vec<StepPair> = Vec::new();
-    let both = |base, head| StepPair { steps: Two { base, head }, depth: 0 };
+    let back: FxHashMap<RequestId, RequestId> = partner.iter().map(|(base, head)| (*head, *base)).collect();
+    let row = |steps: Two<u32>, depth| {
+        let request = |side: usize, at: Option<u32>| trees[side].steps[at? as usize].request;
+        let elsewhere = match steps.state() {
+            Some(State::Gone) => request(0, steps.base).and_then(|id| partner.get(&id)),
+            Some(State::New) => request(1, steps.head).and_then(|id| back.get(&id)),
+            _ => None,
+        };
+        StepPair { steps, depth, elsewhere: elsewhere.copied() }
+    };
     let found = |at: [Option<usize>; 2]| {
         let lists = [0, 1].map(|side| at[side].map_or(&[][..], |at| &below[side][at][..]));
-        merge(lists, trees, profiles, &partner)
+        merge(lists, trees, profiles, (&partner, &back))
     };
     let roots = found([Some(nobody[0]), Some(nobody[1])]);
     // Two traces of which each is one step are the same one, whatever they are called.
@@ -167,11 +234,15 @@ fn align(trees: [&Tree; 2], profiles: [&Profile; 2], ids: &[Two<RequestId>]) -> 
         [Two { base: Some(b), head: None }, Two { base: None, head: Some(h) }] => vec![Two::both(b, h)],
         _ => roots,
     };
-    open.extend(roots.into_iter().rev().map(|steps| both(steps.base, steps.head)));
-    while let Some(row) = open.pop() {
-        rows.push(row);
-        let under = found([row.steps.base.map(|i| i as usize), row.steps.head.map(|i| i as usize)]);
-        open.extend(under.into_iter().rev().map(|steps| StepPair { steps, depth: row.depth + 1 }));
+    open.extend(roots.into_iter().rev().map(|steps| row(steps, 0)));
+    while let Some(next) = open.pop() {
+        rows.push(next);
+        // What is below stands in the other trace.
+        if next.elsewhere.is_some() {
+            continue;
+        }
+        let under = found([next.steps.base.map(|i| i as usize), next.steps.head.map(|i| i as usize)]);
+        open.extend(under.into_iter().rev().map(|steps| row(steps, next.depth + 1)));
     }
     rows
 }
@@ -181,7 +252,7 @@ fn merge(
     lists: [&[u32]; 2],
     trees: [&Tree; 2],
     profiles: [&Profile; 2],
-    partner: &FxHashMap<RequestId, RequestId>,
+    (partner, back): (&FxHashMap<RequestId, RequestId>, &FxHashMap<RequestId, RequestId>),
 ) -> Vec<Two<u32>> {
     let step = |side: usize, at: u32| &trees[side].steps[at as usize];
     let mut by_request: FxHashMap<RequestId, usize> = FxHashMap::default();
@@ -190,7 +261,10 @@ fn merge(
         if let Some(id) = step(1, at).request {
             by_request.insert(id, n);
         }
-        by_name.entry((step(1, at).kind, step(1, at).name(profiles[1]))).or_default().push(n);
+        // A request that is another one in the other run is not taken for one of its name here.
+        if step(1, at).request.is_none_or(|id| !back.contains_key(&id)) {
+            by_name.entry((step(1, at).kind, step(1, at).name(profiles[1]))).or_default().push(n);
+        }
     }
     by_name.values_mut().for_each(|of| of.reverse());
     let mut taken = vec![false; lists[1].len()];
@@ -201,7 +275,10 @@ fn merge(
             (found[n], taken[to]) = (Some(to), true);
         }
     }
-    for (n, &at) in lists[0].iter().enumerate().filter(|(n, _)| found[*n].is_none()).collect::<Vec<_>>() {
+    let alone = |(n, at): &(usize, &u32)| {
+        found[*n].is_none() && step(0, **at).request.is_none_or(|id| !partner.contains_key(&id))
+    };
+    for (n, &at) in lists[0].iter().enumerate().filter(alone).collect::<Vec<_>>() {
         let Some(of) = by_name.get_mut(&(step(0, at).kind, step(0, at).name(profiles[0]))) else { continue };
         while let Some(to) = of.pop() {
             if !std::mem::replace(&mut taken[to], true) {
@@ -267,6 +344,46 @@ mod tests {
             }
         });
         Run { id: RunId(id), ..run }
+    }
+
+    /// Two workers that take questions from one queue: which asks which is chance.
+    fn workers(id: u32, of: [&[u64]; 2]) -> Run {
+        let run = built(|b| {
+            for (worker, questions) in of.into_iter().enumerate() {
+                let name = format!("worker {worker}");
+                let t = b.track(TrackSpec { name: &name, process: "", kind: TrackKind::Async, sort: 0 });
+                let client = b.function(FunctionSpec::named("client"));
+                let chat = b.function(FunctionSpec { category: "llm", ..FunctionSpec::named("chat") });
+                b.span(t, 0, 100, client, ArgsRef::NONE);
+                for (n, question) in questions.iter().enumerate() {
+                    let start = 10 * n as i64 + 1;
+                    b.span(t, start, start + 8, chat, ArgsRef::NONE);
+                    let (name, prompt) = (b.string("chat"), b.string(&format!("question {question}")));
+                    b.request(Request {
+                        name,
+                        prompt,
+                        track: Some(t),
+                        arrived: start,
+                        finished: Some(start + 8),
+                        ..Request::default()
+                    });
+                }
+            }
+        });
+        Run { id: RunId(id), ..run }
+    }
+
+    #[test]
+    fn a_request_that_another_worker_made_is_neither_new_nor_gone_nor_paired_by_its_name() {
+        let pair = Pair::of(workers(1, [&[1, 2], &[3, 4]]), workers(2, [&[1, 3], &[2, 4]]));
+        let found = Engine::inline()
+            .now(&pair, &DiffTrace { of: None, asked: Asked::default() }, &Job::new())
+            .unwrap();
+        let rows: Vec<_> = found.rows.iter().map(|r| (r.steps.state(), r.elsewhere.is_some())).collect();
+        let both = (Some(State::Both), false);
+        assert_eq!(rows, [both, both, (Some(State::Gone), true), (Some(State::New), true)]);
+        let same = Engine::inline().now(&pair, &SameTraces { asked: Asked::default() }, &Job::new()).unwrap();
+        assert!(same.len() == 2 && same.iter().all(|both| both.state() == Some(State::Both)));
     }
 
     #[test]

@@ -144,16 +144,8 @@ impl PathDiff {
         let mut path: Vec<u32> = Vec::new();
         loop {
             let above = path.last().copied();
-            let Some(next) = self.children(above).max_by_key(|&n| {
-                let way = above.map_or(1, |a| delta(a).signum());
-                if above.is_none() {
-                    delta(n).unsigned_abs().min(i64::MAX as u64) as i64
-                } else {
-                    delta(n).saturating_mul(way)
-                }
-            }) else {
-                break;
-            };
+            // The larger change, whichever way: what grew under a caller that shrank matters as much.
+            let Some(next) = self.children(above).max_by_key(|&n| delta(n).unsigned_abs()) else { break };
             if delta(next) == 0
                 || above.is_some_and(|a| delta(next).unsigned_abs() * 2 < delta(a).unsigned_abs())
             {

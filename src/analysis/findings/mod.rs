@@ -4,15 +4,19 @@
 //! What is concluded rests on data that is there, says how much it is about and what to try; where something could be otherwise for
 //! a good reason, it is a remark (info) and no warning.
 
+mod model;
+mod overlap;
 mod program;
 mod prompt_cache;
 mod requests;
+mod serving;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 
 use super::event_loop::loops;
+use super::levers::Lever;
 use super::prices::Prices;
 use crate::format;
 use crate::jobs::Cancelled;
@@ -52,6 +56,8 @@ pub struct Noted {
     pub advice: &'static str,
     /// What could be gained.
     pub gain: Gain,
+    /// What it suggests to turn.
+    pub lever: Option<Lever>,
     /// The request that it is about, or the first of several.
     pub request: Option<RequestId>,
     /// The function that it is about.
@@ -73,6 +79,7 @@ impl Noted {
             text,
             advice,
             gain: Gain::default(),
+            lever: None,
             request: None,
             function: None,
             track: None,
@@ -81,13 +88,20 @@ impl Noted {
         }
     }
 
+    /// The same, suggesting a lever.
+    fn on(self, lever: Lever) -> Self {
+        Self { lever: Some(lever), ..self }
+    }
+
     fn stated(profile: &Profile, finding: &Finding) -> Self {
+        let kind = profile.text(finding.kind);
         Self {
-            kind: Cow::Owned(profile.text(finding.kind).to_owned()),
+            kind: Cow::Owned(kind.to_owned()),
             severity: finding.severity,
             text: profile.text(finding.text).to_owned(),
             advice: "",
             gain: Gain { time: held(profile, finding), money: None },
+            lever: Lever::of_finding(kind),
             request: finding.request,
             function: None,
             track: finding.track,
@@ -134,9 +148,15 @@ impl Query for Findings {
         let profile = cx.profile();
         let mut all: Vec<Noted> = profile.findings.iter().map(|f| Noted::stated(profile, f)).collect();
         all.extend(program::find(cx)?);
+        all.extend(model::find(cx, &self.prices)?);
+        all.extend(overlap::find(cx)?);
         if !profile.requests.rows.is_empty() {
             all.extend(requests::find(cx, &self.prices)?);
+            all.extend(serving::find(cx, &self.prices)?);
         }
+        // What a recording states of itself is not said again.
+        let stated: Vec<String> = all.iter().filter(|n| !n.concluded).map(|n| n.kind.to_string()).collect();
+        all.retain(|n| !n.concluded || !stated.contains(&n.kind.to_string()));
         // The worst first; what is stated before what is concluded; then by what can be gained.
         all.sort_by_key(|n| {
             let gain = (n.gain.money, n.gain.time);

@@ -6,6 +6,9 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
+use crate::analysis::kernels::{GpuWorkTable, WorkTable};
+use crate::analysis::launches::{Launches, LaunchesIn};
+use crate::analysis::levers::Lever;
 use crate::analysis::named::is_address;
 use crate::analysis::scope::Slice;
 use crate::analysis::waiting::Waiting;
@@ -33,9 +36,9 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let mut out = Vec::new();
     out.extend(functions(cx)?);
-    out.extend(gpus(profile));
+    out.extend(gpus(profile, &*cx.get(&LaunchesIn(None))?));
     out.extend(tiny_kernels(profile));
-    out.extend(pageable(profile));
+    out.extend(pageable(profile, &*cx.get(&GpuWorkTable(None))?));
     out.extend(heap(cx)?);
     Ok(out)
 }
@@ -110,19 +113,33 @@ fn polls(name: &str) -> bool {
 }
 
 /// GPUs that had nothing to do.
-fn gpus(profile: &Profile) -> Vec<Noted> {
+fn gpus(profile: &Profile, launches: &Launches) -> Vec<Noted> {
     // What comes before the first work and after the last says nothing of the GPU.
     let spans = gpu_spans(profile).map(|s| (s.start, s.end));
     let bounds = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let Some(bounds) = bounds.filter(|_| gpu_spans(profile).count() >= GPU_WORK) else { return Vec::new() };
-    let idle = gpu_busy(profile, Some(bounds)).into_iter().filter(|g| {
-        let whole = g.busy.saturating_add(g.idle);
-        whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
-    });
+    let idle: Vec<_> = gpu_busy(profile, Some(bounds))
+        .into_iter()
+        .filter(|g| {
+            let whole = g.busy.saturating_add(g.idle);
+            whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
+        })
+        .collect();
+    // Gaps are summed over GPUs: of several nobody knows whose they are.
+    let one = gpu_busy(profile, Some(bounds)).len() == 1;
+    let host = match launches.gaps.not_launched {
+        time @ 1.. if one => {
+            format!(
+                " In {} of it the next work had not been launched: it waited for the host.",
+                format::duration(time)
+            )
+        }
+        _ => String::new(),
+    };
     let noted = |g: crate::analysis::gpu::GpuBusy| {
         let whole = g.busy.saturating_add(g.idle);
         let text = format!(
-            "{} had nothing to do for {} of {} ({}) between the first and the last work of GPUs.",
+            "{} had nothing to do for {} of {} ({}) between the first and the last work of GPUs.{host}",
             g.name,
             format::duration(g.idle),
             format::duration(whole),
@@ -130,11 +147,12 @@ fn gpus(profile: &Profile) -> Vec<Noted> {
         );
         let advice =
             "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
-        let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice);
+        let mut noted =
+            Noted::new("A GPU has nothing to do", Severity::Warning, text, advice).on(Lever::Hardware);
         noted.gain.time = Some(g.idle);
         noted
     };
-    idle.map(noted).collect()
+    idle.into_iter().map(noted).collect()
 }
 
 /// Work of GPU streams.
@@ -167,24 +185,32 @@ fn tiny_kernels(profile: &Profile) -> Option<Noted> {
         format::duration(time / n as i64)
     );
     let advice = "CUDA graphs, torch.compile or fused operations; a larger batch";
-    Some(Noted::new("Kernels are tiny", Severity::Info, text, advice))
+    Some(Noted::new("Kernels are tiny", Severity::Info, text, advice).on(Lever::Batching))
 }
 
 /// Copies from memory that may be swapped out.
-fn pageable(profile: &Profile) -> Option<Noted> {
-    let copies: Vec<(FunctionId, i64)> =
-        gpu_work(profile).filter(|(f, _)| profile.function_name(*f).contains("Pageable")).collect();
-    let time = copies.iter().fold(0i64, |sum, c| sum.saturating_add(c.1));
-    let (first, _) = copies.first()?;
+fn pageable(profile: &Profile, table: &WorkTable) -> Option<Noted> {
+    let copies = || table.rows.iter().filter(|r| profile.function_name(r.function).contains("Pageable"));
+    let (count, time) =
+        copies().fold((0u64, 0i64), |(n, time), r| (n + r.count, time.saturating_add(r.total)));
+    let first = copies().next()?;
+    let bytes = copies().filter_map(|r| r.bytes).reduce(i64::saturating_add);
+    let rate = match bytes.filter(|b| *b > 0 && time > 0) {
+        Some(bytes) => {
+            let rate = bytes as f64 * 1e9 / time as f64;
+            format!(", {} at {}", format::bytes(bytes), format::per_second(rate, "B"))
+        }
+        None => String::new(),
+    };
     let text = format!(
-        "{} from or to pageable memory, {} in all: the processor waits for each.",
-        format::counted(copies.len() as i64, "copy", "copies"),
+        "{} from or to pageable memory, {} in all{rate}: the processor waits for each.",
+        format::counted(count as i64, "copy", "copies"),
         format::duration(time)
     );
     let advice = "Pinned memory (pin_memory=True) and non_blocking=True";
-    let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice);
+    let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice).on(Lever::Memory);
     noted.gain.time = Some(time);
-    noted.function = Some(*first);
+    noted.function = Some(first.function);
     Some(noted)
 }
 
@@ -207,7 +233,8 @@ fn heap(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         profile.function_name(last)
     );
     let advice = "Memory shows the whole path and the moment";
-    let mut noted = Noted::new("One place holds most of the memory", Severity::Info, text, advice);
+    let mut noted =
+        Noted::new("One place holds most of the memory", Severity::Info, text, advice).on(Lever::Memory);
     (noted.function, noted.time) = (Some(last), Some(heap.time));
     Ok(Some(noted))
 }

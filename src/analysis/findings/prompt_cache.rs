@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::Noted;
+use crate::analysis::levers::Lever;
 use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{Outcome, Profile, Request, RequestId, Severity, StringId};
@@ -73,7 +74,8 @@ fn stopped(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
         format::percent(mean),
         format::counted(after.len() as i64, "request", "requests"),
     );
-    let mut noted = Noted::new("The prompt cache is no longer hit", Severity::Warning, text, ADVICE);
+    let mut noted =
+        Noted::new("The prompt cache is no longer hit", Severity::Warning, text, ADVICE).on(Lever::Caching);
     noted.request = Some(first.0);
     Some(noted)
 }
@@ -113,7 +115,8 @@ fn broken(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
         beginning(profile, r)
     );
     let mut noted =
-        Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE);
+        Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE)
+            .on(Lever::Caching);
     noted.request = Some(*last);
     Some(noted)
 }

@@ -2,9 +2,10 @@
 
 use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
-use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::billing::{Bill, Billing, NOT_CONVERTED};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::levers::Lever;
 use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Prices;
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
@@ -25,7 +26,7 @@ const CACHEABLE: f64 = 1024.0;
 pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let asked = Asked::all(prices);
-    let latency = cx.get(&RequestLatency { of_run: false, asked: asked.clone() })?;
+    let latency = cx.get(&RequestLatency { asked: asked.clone() })?;
     let bill = cx.get(&Bill { prices: prices.clone() })?;
     let spent = cx.get(&Spending { asked: asked.clone(), ..Spending::default() })?;
     let repeats = cx.get(&RepeatedPrompts { asked: asked.clone() })?;
@@ -101,7 +102,8 @@ fn queue(latency: &Latency) -> Option<Noted> {
         mean(first.total)
     );
     let advice = "More workers, a larger batch, or fewer requests at once";
-    let mut noted = Noted::new("Requests wait in the queue", Severity::Warning, text, advice);
+    let mut noted =
+        Noted::new("Requests wait in the queue", Severity::Warning, text, advice).on(Lever::Batching);
     noted.gain.time = Some(first.queue);
     Some(noted)
 }
@@ -122,7 +124,8 @@ fn retries(profile: &Profile) -> Option<Noted> {
         reasons(profile, example)
     );
     let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
-    let mut noted = Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice);
+    let mut noted =
+        Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
     noted.gain.time = Some(lost);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
@@ -147,7 +150,7 @@ fn throttled(profile: &Profile) -> Option<Noted> {
         format::short(profile.text(rows[first].error), 160)
     );
     let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
-    let mut noted = Noted::new("The provider throttles", Severity::Warning, text, advice);
+    let mut noted = Noted::new("The provider throttles", Severity::Warning, text, advice).on(Lever::Requests);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -200,7 +203,7 @@ fn again(profile: &Profile, r: &Repeats) -> Option<Noted> {
     } else {
         "A cache of answers, where the same question may get the same answer"
     };
-    let mut noted = Noted::new("The same is asked again", Severity::Info, text, advice);
+    let mut noted = Noted::new("The same is asked again", Severity::Info, text, advice).on(Lever::Caching);
     (noted.gain.time, noted.gain.money) = (Some(r.again_time), r.again_cost);
     Some(noted)
 }
@@ -219,7 +222,7 @@ fn common_beginning(r: &Repeats, facts: &Facts) -> Option<Noted> {
         format::count(mean.round() as i64)
     );
     let advice = "Keep what stays the same first and unchanged (no date, no id in it), and ask the provider to cache it";
-    Some(Noted::new("A common beginning is not cached", Severity::Warning, text, advice))
+    Some(Noted::new("A common beginning is not cached", Severity::Warning, text, advice).on(Lever::Caching))
 }
 
 /// Writing to the prompt cache costs more than reading saves.
@@ -233,7 +236,8 @@ fn writes_for_nothing(saved: Option<Money>, spent: &Spent) -> Option<Noted> {
         format::money(lost)
     );
     let advice = "What changes before the cached part breaks it; entries live for minutes; cache only what is asked again soon";
-    let mut noted = Noted::new("The prompt cache costs more than it saves", Severity::Warning, text, advice);
+    let mut noted = Noted::new("The prompt cache costs more than it saves", Severity::Warning, text, advice)
+        .on(Lever::Caching);
     noted.gain.money = Some(lost);
     Some(noted)
 }
@@ -260,7 +264,7 @@ fn reasoning(spent: &Spent) -> Option<Noted> {
         cost.unwrap_or_default()
     );
     let advice = "Try a lower effort of reasoning where answers stay good enough";
-    Some(Noted::new("Most output is reasoning", Severity::Info, text, advice))
+    Some(Noted::new("Most output is reasoning", Severity::Info, text, advice).on(Lever::Requests))
 }
 
 /// Prompts for which a higher price holds.
@@ -276,7 +280,8 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
         format::money(cost)
     );
     let advice = "Shorter prompts, or two requests below the step";
-    let mut noted = Noted::new("Prompts above a step of the price", Severity::Info, text, advice);
+    let mut noted =
+        Noted::new("Prompts above a step of the price", Severity::Info, text, advice).on(Lever::Requests);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -290,9 +295,12 @@ fn unpriced(spent: &Spent) -> Option<Noted> {
         format::count(first.requests as i64),
         first.why
     );
-    let advice = match first.why.contains("usage") {
-        true => "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`",
-        false => "Give their prices: «Prices…» in the window, --prices on the command line",
+    let advice = match &first.why {
+        why if why.starts_with(NOT_CONVERTED) => "Cost has them by currency",
+        why if why.contains("usage") => {
+            "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`"
+        }
+        _ => "Give their prices: «Prices…» in the window, --prices on the command line",
     };
     let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
     noted.request = Some(first.first);
@@ -351,7 +359,8 @@ fn one_after_the_other(profile: &Profile) -> Option<Noted> {
         format::duration(busy)
     );
     let advice = "Where none needs another: asyncio.gather, threads, or a batch API";
-    let mut noted = Noted::new("Requests could run at the same time", Severity::Info, text, advice);
+    let mut noted =
+        Noted::new("Requests could run at the same time", Severity::Info, text, advice).on(Lever::Requests);
     noted.gain.time = Some(busy - longest);
     noted.request = Some(RequestId::from_index(0));
     Some(noted)

@@ -111,3 +111,120 @@ fn a_profile_that_only_sees_the_poll_says_so_and_one_function_stands_out() {
     assert_eq!(kinds(&found), ["One function stands out"]);
     assert!(found[0].text.contains("hot itself, nearly all of it called from a"), "{}", found[0].text);
 }
+
+/// A request with what its program says of it.
+fn labelled(b: &mut ProfileBuilder, prompt: &str, labels: &[(&str, &str)], request: Request) {
+    let prompt = b.string(prompt);
+    let attributes = labels.iter().map(|(name, value)| (b.string(name), b.string(value))).collect();
+    b.request(Request { prompt, attributes, ..request });
+}
+
+#[test]
+fn keys_that_change_and_keys_of_several_questions_are_found() {
+    let of = |rows: &[(&str, &str)]| {
+        let run = crate::analysis::testing::built(|b| {
+            for (i, (prompt, key)) in (0i64..).zip(rows) {
+                let request = Request { arrived: i, finished: Some(i + 100), ..Request::default() };
+                labelled(b, prompt, &[("cache.key", key)], request);
+            }
+        });
+        (*ask(&run, &Findings::default())).clone()
+    };
+    let salted = of(&[("What is a span?", "1"), ("What is a span?", "2")]);
+    let noted = salted.iter().find(|n| n.kind == "Equal requests have different keys").expect("found");
+    assert!(noted.text.contains("«What is a span?» has 2 keys"), "{}", noted.text);
+    assert_eq!((noted.lever, noted.request), (Some(Lever::Caching), Some(RequestId(1))));
+    let shared = of(&[("What is a span?", "1"), ("What is a track?", "1")]);
+    let noted = shared.iter().find(|n| n.kind == "Different requests have the same key").expect("found");
+    assert_eq!(noted.severity, Severity::Error);
+    assert!(of(&[("What is a span?", "1"), ("What is a span?", "1")]).is_empty());
+}
+
+#[test]
+fn empty_batches_whole_answers_and_large_chunks_are_found() {
+    let batched = |each: u64| {
+        let run = crate::analysis::testing::built(|b| {
+            b.meta.setting("Batch size", "8");
+            for i in 0..24u64 {
+                let batch = Some(i / each);
+                b.request(Request {
+                    batch,
+                    arrived: i as i64,
+                    finished: Some(i as i64 + 100),
+                    ..Request::default()
+                });
+            }
+        });
+        (*ask(&run, &Findings::default())).clone()
+    };
+    let empty = batched(2);
+    let noted = empty.iter().find(|n| n.kind == "Batches are mostly empty").expect("found");
+    assert!(noted.text.starts_with("12 batches hold 2 of at most 8 requests"), "{}", noted.text);
+    assert!(!kinds(&batched(4)).contains(&"Batches are mostly empty"), "half of each is used");
+    const S: i64 = 1_000_000_000;
+    let whole = |first_byte: Option<i64>| {
+        let row = |i: i64| Request {
+            arrived: i * 10 * S,
+            first_byte: first_byte.map(|t| i * 10 * S + t),
+            finished: Some(i * 10 * S + 4 * S),
+            ..Request::default()
+        };
+        of((0..6).map(|i| ("", "", row(i))).collect())
+    };
+    let found = whole(Some(4 * S));
+    let noted = found.iter().find(|n| n.kind == "Long answers come in one piece").expect("found");
+    assert!(noted.text.contains("nothing for 4.00 s"), "{}", noted.text);
+    assert!(!kinds(&whole(None)).contains(&"Long answers come in one piece"), "nobody watched");
+    let chunks = |tokens: u64| {
+        let row = |i: i64| Request {
+            arrived: i * 100,
+            first_token: Some(i * 100 + 1),
+            finished: Some(i * 100 + 50),
+            token_times: (1..11).map(|n| i * 100 + n).collect(),
+            tokens: TokenCounts { input: Some(1), output: Some(tokens), ..TokenCounts::default() },
+            ..Request::default()
+        };
+        of((0..6).map(|i| ("", "", row(i))).collect())
+    };
+    assert!(kinds(&chunks(30)).contains(&"Chunks hold several tokens"));
+    assert!(!kinds(&chunks(10)).contains(&"Chunks hold several tokens"));
+}
+
+#[test]
+fn waits_for_the_device_loading_and_a_slow_gpu_are_found() {
+    let table = "\
+--------  ------------  ------------  ------------  ------------  ------------
+    Name    Self CPU %      Self CPU   CPU total %     CPU total    # of Calls
+--------  ------------  ------------  ------------  ------------  ------------
+aten::mm        70.00%     700.000ms        70.00%     700.000ms            20
+cudaStreamSynchronize  30.00%  300.000ms  30.00%  300.000ms  200
+--------  ------------  ------------  ------------  ------------  ------------
+Self CPU time total: 1.000s
+";
+    let run = Run::of(crate::import::testing::open_bytes(table.as_bytes()).unwrap().into());
+    let found = ask(&run, &Findings::default());
+    let noted = found.iter().find(|n| n.kind == "The program waits for the device");
+    let noted = noted.unwrap_or_else(|| panic!("{:?}", kinds(&found)));
+    assert_eq!(noted.gain.time, Some(300_000_000));
+    let loaded = of(vec![(
+        "",
+        "",
+        Request {
+            finished: Some(900),
+            phases: crate::model::ServerTimes {
+                load: Some(600),
+                prefill: Some(100),
+                decode: Some(200),
+                ..crate::model::ServerTimes::default()
+            },
+            ..Request::default()
+        },
+    )]);
+    assert!(kinds(&loaded).contains(&"Loading takes longest"));
+    let slow = crate::analysis::testing::built(|b| {
+        b.meta.result("GPU 0 slowed down", "temperature 30 % of the time");
+        b.meta.result("GPU 1 slowed down", "by nothing");
+    });
+    let found = ask(&slow, &Findings::default());
+    assert_eq!(kinds(&found), ["The GPU was slowed down"]);
+}

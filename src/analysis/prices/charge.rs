@@ -79,6 +79,8 @@ pub struct Charge {
     pub cost: Option<Money>,
     /// The source states it.
     pub stated: bool,
+    /// The source states a cost in another currency: its name, and how much. It is in no sum of dollars.
+    pub elsewhere: Option<(String, Money)>,
     /// Answered from a cache of answers: nothing was paid.
     pub answered_locally: bool,
     /// Why there is no cost; empty otherwise.

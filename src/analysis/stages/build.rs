@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::forest::Forest;
 use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
+use crate::analysis::phases::phases;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Profile, TrackId, TrackKind};
 
@@ -35,7 +36,9 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         !profile.track(*id).spans.rows.is_empty() && profile.track(*id).kind != TrackKind::Untimed
     };
     let tracks: Vec<TrackId> = query.scope.work_tracks(profile).filter(has_spans).collect();
-    let forest = Forest::new(profile, &tracks, query.range);
+    let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
+    let least = (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1);
+    let forest = Forest::new(profile, &tracks, query.range, least);
     let budget = (ALL_OVERLOOKED / tracks.len().max(1)).clamp(8, OVERLOOKED);
     let mut levels: FxHashMap<TrackId, u32> = FxHashMap::default();
     let mut deepest = 0;
@@ -45,11 +48,10 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         deepest = deepest.max(deep);
     }
     let level = levels.values().copied().max().unwrap_or(0);
-    let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
     let mut builder = Builder {
         forest: &forest,
         level: 0,
-        least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
+        least,
         stages: Vec::new(),
         net: Net::default(),
         firsts: FxHashMap::default(),
@@ -66,7 +68,10 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
     links(profile, &stages, (&mut net, &firsts, &entries), job)?;
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
-    Ok(finish(graph, &tracks))
+    let phases = phases(profile, query.range);
+    let borders: Vec<i64> =
+        if phases.overlap { Vec::new() } else { phases.spans.iter().map(|s| s.end).collect() };
+    Ok(finish(graph, &tracks, &borders))
 }
 
 /// A caller, or the outermost spans of a track, and what is to be put into order there.
@@ -436,7 +441,9 @@ fn effect(stages: &[Stage], on: &[u32], time: i64) -> Option<u32> {
     on[..next].iter().rev().take(LOOK_BACK).copied().find(holds).or(starts)
 }
 
-fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
+/// Walks back from the end. Phases come one after another: none can begin before the one before it is over, so no stage has
+/// slack beyond the end of its phase.
+fn finish(mut graph: StageGraph, tracks: &[TrackId], borders: &[i64]) -> StageGraph {
     let times: Vec<i64> = graph.net.events.iter().map(|e| e.time).collect();
     let (Some(&start), Some(&end)) = (times.iter().min(), times.iter().max()) else { return graph };
     (graph.start, graph.end) = (start, end);
@@ -451,6 +458,11 @@ fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
         let slack = latest[to].saturating_sub(graph.net.events[to].gap).saturating_sub(reached).max(0);
         let stage = &mut graph.stages[arrow.of as usize];
         stage.slack = stage.slack.min(slack);
+    }
+    for stage in graph.stages.iter_mut().filter(|s| s.slack > 0) {
+        if let Some(border) = borders.get(borders.partition_point(|&border| border < stage.end)) {
+            stage.slack = stage.slack.min(border.saturating_sub(stage.end));
+        }
     }
     graph.path = path(&graph.net, &times, start, &Measured);
     graph.path_names = graph.sum_path_by_name();

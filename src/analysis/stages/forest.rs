@@ -13,6 +13,8 @@ use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId};
 pub(super) struct Forest<'a> {
     pub(super) profile: &'a Profile,
     range: TimeRange,
+    /// Shortest own time that is a stage, ns.
+    least: i64,
     /// First row after each subtree, per track.
     ends: FxHashMap<TrackId, Vec<u32>>,
     callees: FxHashMap<Place, Vec<Place>>,
@@ -25,6 +27,9 @@ pub(super) struct Forest<'a> {
     effects: FxHashMap<TrackId, Vec<i64>>,
 }
 
+/// Own time of this part of a span before or after its only callee is work.
+const OWN_PART: i64 = 20;
+
 /// True for marks that PyTorch's profiler puts around all that happens in a round of its schedule.
 fn only_frames(name: &str) -> bool {
     name.strip_prefix("ProfilerStep#").is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
@@ -32,7 +37,7 @@ fn only_frames(name: &str) -> bool {
 }
 
 impl<'a> Forest<'a> {
-    pub(super) fn new(profile: &'a Profile, tracks: &[TrackId], range: TimeRange) -> Self {
+    pub(super) fn new(profile: &'a Profile, tracks: &[TrackId], range: TimeRange, least: i64) -> Self {
         let mut callees: FxHashMap<Place, Vec<Place>> = FxHashMap::default();
         let mut called = FxHashSet::default();
         for run in runs(profile, tracks) {
@@ -47,7 +52,7 @@ impl<'a> Forest<'a> {
         let mut effects: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
         profile.links.iter().for_each(|l| effects.entry(l.to.0).or_default().push(l.to.1));
         effects.values_mut().for_each(|times| times.sort_unstable());
-        Self { profile, range, ends, callees, called, waits, frames, effects }
+        Self { profile, range, least, ends, callees, called, waits, frames, effects }
     }
 
     pub(super) fn spans(&self, track: TrackId) -> &SpanTable {
@@ -101,16 +106,36 @@ impl<'a> Forest<'a> {
         self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside).collect()
     }
 
+    /// True for a span that only frames what it called: a mark of a profiler, or a caller of one thing that takes all of its
+    /// time.
+    fn only_frames(&self, place: Place) -> bool {
+        let span = self.span(place);
+        let least = self.least.min(span.end.saturating_sub(span.start) / OWN_PART);
+        let is_all = |callee: &Span| {
+            callee.start.saturating_sub(span.start).abs() <= least
+                && span.end.saturating_sub(callee.end).abs() <= least
+        };
+        self.frames[span.function.index()]
+            || self.only_callee(place).is_some_and(|callee| is_all(self.span(callee)))
+    }
+
+    /// What a span called, if that is one thing.
+    fn only_callee(&self, place: Place) -> Option<Place> {
+        let beside = self.callees.get(&place).into_iter().flatten().copied();
+        let mut all = self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside);
+        let only = all.next()?;
+        all.next().is_none().then_some(only)
+    }
+
     /// What was called in place of what only frames it.
     fn unframed(&self, places: Vec<Place>) -> Vec<Place> {
-        if !places.iter().any(|&place| self.frames[self.span(place).function.index()]) {
+        if !places.iter().any(|&place| self.only_frames(place)) {
             return places;
         }
         let (mut found, mut open) = (Vec::new(), places);
         open.reverse();
         while let Some(place) = open.pop() {
-            let within =
-                if self.frames[self.span(place).function.index()] { self.direct(place) } else { Vec::new() };
+            let within = if self.only_frames(place) { self.direct(place) } else { Vec::new() };
             if within.is_empty() {
                 found.push(place);
             } else {

@@ -1,7 +1,8 @@
 //! The stage graph: what waited for what, which chain of stages decided the end, and what a change would bring.
 //!
 //! A stage is a span without callees, a span at the chosen level, or a stretch of a caller's own time between
-//! its callees. Marks of a profiler around other work (`ProfilerStep#5`) are none: what they called stands in their place. Stages wait for those that ended before them in the same caller or track, for their
+//! its callees. Marks of a profiler around other work (`ProfilerStep#5`) are none, nor are callers of one thing that takes all
+//! of their time: what they called stands in their place. Stages wait for those that ended before them in the same caller or track, for their
 //! spawner, and for the causes of links. What lies between two of them and has no stage of its own is a gap.
 //!
 //! All dependencies are between events (start and end of a stage or a caller): an event is at the latest of

@@ -99,6 +99,42 @@ fn a_wait_is_its_callers_time_and_one_that_a_link_ended_is_nobodys() {
     );
 }
 
+#[test]
+fn a_caller_of_one_thing_that_takes_all_of_its_time_is_no_stage() {
+    let mut t = Trace::new();
+    let a = t.track("service", TrackKind::Task);
+    let handle = t.span(a, "handle", 0, 1000, None);
+    let traced = t.span(a, "traced", 1, 999, Some(handle));
+    let answer = t.span(a, "answer", 1, 998, Some(traced));
+    t.span(a, "decode", 100, 990, Some(answer));
+    let other = t.span(a, "other", 1000, 1200, None);
+    t.span(a, "work", 1020, 1200, Some(other));
+    let s = t.done();
+    let at = |level| {
+        let graph = ask(&s, &Stages { level: Some(level), ..Stages::default() });
+        graph.stages.iter().map(|x| name(&s, x)).collect::<Vec<_>>()
+    };
+    assert_eq!(at(0), ["answer", "other"], "wrappers give way to what they call; who works itself stays");
+    assert_eq!(at(1), ["answer", "decode", "answer", "other", "work"]);
+}
+
+#[test]
+fn slack_ends_with_the_phase() {
+    let build = |phases: &[(&str, i64, i64)]| {
+        let mut t = Trace::new();
+        let (a, b) = (t.track("one", TrackKind::Task), t.track("other", TrackKind::Task));
+        t.span(a, "short", 0, 20, None);
+        t.span(b, "long", 0, 100, None);
+        let phase = t.track("phases", TrackKind::Phase);
+        phases.iter().for_each(|&(name, start, end)| _ = t.span(phase, name, start, end, None));
+        let s = t.done();
+        stage(&s, &graph(&s), "short").slack
+    };
+    assert_eq!(build(&[]), 80);
+    assert_eq!(build(&[("load", 0, 30), ("run", 30, 100)]), 10);
+    assert_eq!(build(&[("load", 0, 60), ("run", 30, 100)]), 80, "phases that overlap are no order");
+}
+
 fn graph(s: &Run) -> Arc<StageGraph> {
     ask(s, &Stages::default())
 }
@@ -241,9 +277,9 @@ fn all_stages_of_a_name_are_one_idea() {
 fn levels_fold_what_is_below() {
     let s = pipeline();
     let at = |level| ask(&s, &Stages { level: Some(level), ..Stages::default() });
-    assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 1, 6, 3));
+    assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 6, 8, 2));
     assert_eq!(at(2).total(), 12 * S);
-    assert_eq!(graph(&s).deepest, 3);
+    assert_eq!(graph(&s).deepest, 2);
 }
 
 #[test]

@@ -33,6 +33,14 @@ pub struct Head {
     pub steps: usize,
 }
 
+impl Head {
+    /// From its first to its last moment, ns.
+    #[must_use]
+    pub fn length(&self) -> Option<i64> {
+        self.time.map(|(from, to)| to.saturating_sub(from))
+    }
+}
+
 /// Traces and sessions.
 #[derive(Clone, Debug, Default)]
 pub struct TraceList {
@@ -70,8 +78,7 @@ impl TraceList {
     /// What is shown before somebody chooses: the one with the most calls and steps, of these the longest.
     #[must_use]
     pub fn first(&self) -> Option<&Head> {
-        let length = |h: &Head| h.time.map_or(0, |(from, to)| to.saturating_sub(from));
-        self.heads.iter().max_by_key(|h| (h.calls, h.steps, length(h)))
+        self.heads.iter().max_by_key(|h| (h.calls, h.steps, h.length().unwrap_or(0)))
     }
 
     /// The one that is shown as `which`.

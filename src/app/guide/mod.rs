@@ -21,7 +21,7 @@ macro_rules! topics {
 
 /// All pages, in the order in which one reads them.
 pub const TOPICS: &[Topic] = topics! {
-    "installing" "opening" "viewing" "recording" "listening" "remote" "python" "llm" "comparing" "terminal" "numbers" "speed" "privacy" "limits"
+    "installing" "opening" "viewing" "recording" "listening" "remote" "python" "llm" "comparing" "fleets" "terminal" "numbers" "speed" "privacy" "limits"
     "problems"
 };
 

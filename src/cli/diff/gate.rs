@@ -1,6 +1,7 @@
 //! Conditions under which a comparison counts as a regression.
 
-use super::{CANNOT_TELL, Comparison, REGRESSION};
+use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
+use super::Comparison;
 use crate::analysis::diff::evidence::{Evidence, Verdict};
 use crate::analysis::diff::functions::{Row, median_of};
 use crate::analysis::diff::headline::of_elapsed;
@@ -75,33 +76,6 @@ enum Figure {
     Calls,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Limit {
-    /// More than this share of the base is added.
-    Share(f64),
-    /// More than this is added, in the unit's own measure (ns, bytes, …).
-    Amount(f64, Kind),
-}
-
-/// What kind of unit an amount has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Time,
-    Bytes,
-    Plain,
-}
-
-const UNITS: &[(&str, f64, Kind)] = &[
-    ("B", 1.0, Kind::Bytes),
-    ("kB", 1e3, Kind::Bytes),
-    ("KiB", 1024.0, Kind::Bytes),
-    ("MB", 1e6, Kind::Bytes),
-    ("MiB", 1_048_576.0, Kind::Bytes),
-    ("GB", 1e9, Kind::Bytes),
-    ("GiB", 1_073_741_824.0, Kind::Bytes),
-    ("", 1.0, Kind::Plain),
-];
-
 impl Condition {
     /// Reads a condition.
     ///
@@ -115,25 +89,7 @@ impl Condition {
                 figures.join(", ")
             )
         };
-        let (what, limit) = text.rsplit_once('>').ok_or_else(|| wrong("there is no «>»"))?;
-        let (what, limit) = (what.trim(), limit.trim());
-        let limit = limit.strip_prefix('+').unwrap_or(limit);
-        let limit = match limit.strip_suffix('%') {
-            Some(share) => {
-                Limit::Share(number(share).ok_or_else(|| wrong("the percentage is no number"))? / 100.0)
-            }
-            None => {
-                let digits = limit.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(limit.len());
-                let (value, unit) = limit.split_at(digits);
-                let value = number(value).ok_or_else(|| wrong("the amount is no number"))?;
-                let unit = unit.trim();
-                let other =
-                    || UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, size, kind)| (*size, *kind));
-                let known = format::time_unit(unit).map(|size| (size, Kind::Time)).or_else(other);
-                let (factor, kind) = known.ok_or_else(|| wrong(&format!("«{unit}» is no unit")))?;
-                Limit::Amount(value * factor, kind)
-            }
-        };
+        let (what, limit) = condition(text).map_err(|why| wrong(&why))?;
         let what = if let Some(metric) = what.strip_prefix("total.") {
             What::Total(metric.into())
         } else if what == "total" {
@@ -154,66 +110,6 @@ impl Condition {
             return Err(wrong(&format!("«{what}» is nothing that can be compared")));
         };
         Ok(Self { text: text.into(), what, limit })
-    }
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)
-}
-
-/// What became of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It does not hold.
-    Passed,
-    /// It holds: a regression.
-    Regression,
-    /// It cannot be told.
-    CannotTell,
-}
-
-impl Outcome {
-    pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Regression => "regression",
-            Self::CannotTell => "cannot tell",
-        }
-    }
-}
-
-/// A condition, judged.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Judged {
-    /// As it was written.
-    pub(super) condition: String,
-    pub(super) outcome: Outcome,
-    /// The figures, or why it cannot be told.
-    pub(super) why: String,
-}
-
-/// All conditions, judged.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Gate(pub(super) Vec<Judged>);
-
-impl Gate {
-    /// The exit code: a regression counts before what cannot be told.
-    pub(super) fn code(&self) -> u8 {
-        let any = |outcome| self.0.iter().any(|j| j.outcome == outcome);
-        match () {
-            () if any(Outcome::Regression) => REGRESSION,
-            () if any(Outcome::CannotTell) => CANNOT_TELL,
-            () => 0,
-        }
-    }
-
-    /// What did not pass, in one line.
-    pub(super) fn summary(&self) -> String {
-        let failed = self.0.iter().filter(|j| j.outcome != Outcome::Passed);
-        failed
-            .map(|j| format!("{}: {} ({})", j.condition, j.outcome.key(), j.why))
-            .collect::<Vec<_>>()
-            .join("; ")
     }
 }
 

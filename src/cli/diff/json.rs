@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
+use super::super::gate::Gate;
 use super::super::out::List;
 use super::Comparison;
-use super::gate::Gate;
 use crate::analysis::TreeCosts;
 use crate::analysis::diff::evidence::Evidence;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
@@ -95,6 +95,13 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
             "rows": t.rows.iter().map(|(name, cells)| json!({
                 "name": name,
                 "cells": cells.iter().map(|c| json!({ "base": c.base, "head": c.head })).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "optimisations": c.optimisations.steps.iter().map(|s| json!({
+            "optimisation": s.lever.key(), "changed": s.changed, "also_changed": s.besides,
+            "figures": c.optimisations.figures.iter().map(|f| json!({
+                "name": f.name, "unit": f.unit.key(), "base": f.values.base, "head": f.values.head,
+                "relative": f.values.relative(),
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "heap_at_peak": c.heap.as_ref().as_ref().map(|heap| json!({
@@ -337,6 +344,7 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
             "ttft_ns": of(&Request::ttft),
             "latency_ns": of(&Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
+            "output_tokens_are": { "base": b.map(|r| r.accounting.output), "head": h.map(|r| r.accounting.output) },
             "cost_usd": cost,
         })
     })

@@ -30,6 +30,7 @@ use crate::analysis::diff::settings::{self, Setting};
 use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
+use crate::analysis::optimisations::{Between, Tried};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::{Costs, Functions, Scope, Slice, TreeCosts};
 use crate::format::Page;
@@ -38,11 +39,6 @@ use crate::model::{FunctionId, MetricKey, Profile, Warning};
 use crate::query::{Engine, MatchRule, Pair, Run, RunId};
 use crate::questions::{Values, question};
 use crate::state::Decision;
-
-/// Exit code of a comparison in which a gate found a regression.
-const REGRESSION: u8 = 1;
-/// Exit code of a gate that cannot tell: the runs do not compare, or there is no evidence.
-const CANNOT_TELL: u8 = 4;
 
 /// In relation to what costs are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -201,6 +197,8 @@ pub(super) struct Comparison {
     /// Who held the heap at its peak.
     heap: Arc<Option<HeapDiff>>,
     requests: Option<RequestDiff>,
+    /// The usual optimisations in which they differ.
+    optimisations: Arc<Between>,
     /// What the requests of the first run of each side cost.
     bills: [Arc<Billing>; 2],
     related: Related,
@@ -273,7 +271,7 @@ fn compare(
     if base.iter().chain(head).filter(|f| *f == Path::new("-")).count() > 1 {
         return Err(Failure::new("-: standard input holds one file; name the others"));
     }
-    [base, head].into_iter().try_for_each(|side| each_once(side))?;
+    [base, head].into_iter().try_for_each(each_once)?;
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
     let (Some(first), Some(last)) = (base.first(), head.first()) else {
@@ -300,7 +298,9 @@ fn compare(
             others.push((Chosen::common(key), FunctionDiff::of(&sides[0], &sides[1], &matches)));
         }
     }
-    let bill = Bill { prices: prices_of(args.prices.as_deref())? };
+    let prices = prices_of(args.prices.as_deref())?;
+    let optimisations = engine.now(&pair, &Tried { prices: prices.clone() }, &job).map_err(cancelled)?;
+    let bill = Bill { prices };
     let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
     let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
@@ -346,6 +346,7 @@ fn compare(
         results: tables::results(profiles.0, profiles.1),
         heap: engine.now(&pair, &DiffHeap, &job).map_err(cancelled)?,
         requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
+        optimisations,
         bills: [first_bill, last_bill],
         base,
         head,

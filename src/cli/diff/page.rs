@@ -1,7 +1,7 @@
 //! The comparison as one HTML page that needs no server and loads nothing.
 
+use super::super::gate::{Gate, Outcome};
 use super::super::render;
-use super::gate::{Gate, Outcome};
 use super::text::{HEADINGS, line, lists, more, sentences, written};
 use super::{Comparison, Opened, names, requests};
 use crate::format::{self, markup};

@@ -1,6 +1,6 @@
 //! The comparison as text for a terminal, and as Markdown for a pull request.
 
-use super::gate::Gate;
+use super::super::gate::Gate;
 use super::{Comparison, Written, names, requests};
 use crate::analysis::align::AlignAt;
 use crate::analysis::diff::evidence::Verdict;
@@ -275,6 +275,12 @@ pub(super) fn more(c: &Comparison) -> Vec<(String, Vec<String>)> {
             format!("{name}: {}", cells.join(", "))
         };
         found.push((table.title.clone(), table.rows.iter().map(line).collect()));
+    }
+    let tried = &c.optimisations;
+    if !tried.steps.is_empty() {
+        let lines = tried.steps.iter().map(|s| format!("{}: {}", s.lever.name(), s.words()));
+        let came = Some(tried.came_of_it()).filter(|text| !text.is_empty());
+        found.push(("Optimisations".to_owned(), lines.chain(came).collect()));
     }
     if let Some(heap) = &*c.heap {
         let side = |bytes: Option<i64>, time: Option<i64>| {

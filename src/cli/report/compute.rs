@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::Report;
-use crate::analysis::compute::{Explained, Given, Known, Work};
+use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
+use crate::analysis::launches::{Launched, Launches};
 use crate::analysis::ops::{Op, OpTable};
+use crate::analysis::overview::Distribution;
 use crate::format::{self, Page};
 use crate::model::Profile;
 
@@ -34,6 +36,14 @@ fn op(p: &Profile, op: &Op) -> Value {
     })
 }
 
+/// A share of a peak; one that cannot be is no number alone.
+fn share(share: Known<f64>, doubt: Option<String>) -> Value {
+    match (share, doubt) {
+        (Ok(share), Some(why)) => json!({ "computed": share, "doubt": why }),
+        (share, _) => known(share),
+    }
+}
+
 fn work(work: &Work, given: &Given) -> Value {
     json!({
         "of": work.of,
@@ -44,8 +54,8 @@ fn work(work: &Work, given: &Given) -> Value {
         "flops_per_s": known(work.flops_rate()),
         "bytes_per_s": known(work.bytes_rate()),
         "flops_per_byte": known(work.intensity()),
-        "mfu": known(work.mfu(given)),
-        "mbu": known(work.mbu(given)),
+        "mfu": share(work.mfu(given), work.doubt(Peak::Operations, given)),
+        "mbu": share(work.mbu(given), work.doubt(Peak::Bytes, given)),
         "memory_bound": known(work.is_memory_bound(given)),
         "least_time_ns": known(work.floor(given)),
     })
@@ -79,6 +89,46 @@ pub(super) fn object(report: &Report) -> Value {
     })
 }
 
+/// The same in a line; empty where none is known.
+pub(super) fn launches_in_words(found: &Launches) -> String {
+    let Some(d) = &found.latency else { return String::new() };
+    let time = |ns: f64| format::duration(ns.round() as i64);
+    format!(
+        "start {} after their call (median; p95 {}, longest {}); {} idle before the next call, {} while starting",
+        time(d.p50),
+        time(d.p95),
+        time(d.max),
+        format::duration(found.gaps.not_launched),
+        format::duration(found.gaps.starting)
+    )
+}
+
+/// From launches of work of GPUs to its start; null where none is known.
+pub(super) fn launches(p: &Profile, found: &Launches) -> Value {
+    if found.latency.is_none() {
+        return Value::Null;
+    }
+    let spread = |d: Option<&Distribution>| super::json::distribution(d);
+    let row = |row: &Launched| {
+        json!({
+            "name": p.function_name(row.function), "launch_to_start_ns": spread(Some(&row.latency)),
+            "idle_before_ns": row.idle,
+        })
+    };
+    json!({
+        "launch_to_start_ns": spread(found.latency.as_ref()),
+        "on_a_free_stream_ns": spread(found.free.as_ref()),
+        "idle_ns": {
+            "nothing_launched": found.gaps.not_launched, "launched_not_started": found.gaps.starting,
+            "launched_before": found.gaps.queued, "launch_unknown": found.gaps.unknown,
+        },
+        "idle_is": "between the first and the last work of each GPU",
+        "without_a_launch": found.unlinked,
+        "before_their_launch": found.early,
+        "by_name": found.by_name.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
 /// A line for people: what takes the time is in the functions.
 pub(super) fn text(out: &mut Page, (_, found): &(std::sync::Arc<OpTable>, std::sync::Arc<Explained>)) {
     let mut parts = Vec::new();
@@ -86,11 +136,13 @@ pub(super) fn text(out: &mut Page, (_, found): &(std::sync::Arc<OpTable>, std::s
         parts.push(format!("stored as {name} ({} bytes per parameter)", format::number(bytes)));
     }
     for work in &found.work {
-        let shares = [("MBU", work.mbu(&found.given)), ("MFU", work.mfu(&found.given))];
-        let shares: Vec<String> = shares
-            .iter()
-            .filter_map(|(name, s)| Some(format!("{name} {}", format::percent((*s).ok()?))))
-            .collect();
+        let given = &found.given;
+        let shares = [("MBU", work.mbu(given), Peak::Bytes), ("MFU", work.mfu(given), Peak::Operations)];
+        let told = |(name, share, peak): (&str, Known<f64>, Peak)| {
+            let doubt = work.doubt(peak, given).map(|why| format!(" ({why})")).unwrap_or_default();
+            Some(format!("{name} {}{doubt}", format::percent(share.ok()?)))
+        };
+        let shares: Vec<String> = shares.into_iter().filter_map(told).collect();
         if !shares.is_empty() {
             parts.push(format!("{} {}", work.name, shares.join(", ")));
         }

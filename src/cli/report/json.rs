@@ -14,6 +14,8 @@ use crate::analysis::every_metric::MetricRow;
 use crate::analysis::findings::Noted;
 use crate::analysis::formula::Measure;
 use crate::analysis::heap_peak::HeapPeak;
+use crate::analysis::levers::Lever;
+use crate::analysis::optimisations::Entry;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::format;
 use crate::model::{Basis, Counter, Fact, FunctionId, Profile, TrackId};
@@ -42,6 +44,7 @@ impl Serialize for Document<'_> {
             map.serialize_entry(key, value)?;
         }
         map.serialize_entry("findings", &List(|| report.findings.iter().map(|f| finding(p, f))))?;
+        map.serialize_entry("optimisations", &List(|| report.optimisations.iter().map(optimisation)))?;
         map.serialize_entry(
             "warnings",
             &List(|| {
@@ -76,6 +79,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
         map.serialize_entry("compute", &compute::object(report))?;
+        map.serialize_entry("gpu_launches", &compute::launches(p, &report.launches))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry(
@@ -247,6 +251,13 @@ fn heap_peak(p: &Profile, heap: &HeapPeak) -> Value {
     })
 }
 
+fn optimisation(e: &Entry) -> Value {
+    json!({
+        "group": e.lever.group().name(), "optimisation": e.lever.key(), "status": e.status.name(), "why": e.why,
+        "findings": e.findings.iter().map(|f| &f.kind).collect::<Vec<_>>(),
+    })
+}
+
 fn finding(p: &Profile, f: &Noted) -> Value {
     let span = f.span(p).map(|(track, row)| {
         let span = p.track(track).spans.rows[row as usize];
@@ -258,6 +269,7 @@ fn finding(p: &Profile, f: &Noted) -> Value {
         "text": f.text,
         "concluded": f.concluded,
         "advice": (!f.advice.is_empty()).then_some(f.advice),
+        "optimisation": f.lever.map(Lever::key),
         "gain_ns": f.gain.time,
         "gain_usd": f.gain.money.map(|m| m.to_string()),
         "function": f.function.map(|f| p.function_name(f)),

@@ -29,7 +29,9 @@ use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
+use crate::analysis::optimisations::{Entry, Optimisations};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::analysis::request_facets::{Facet, Facets};
@@ -142,6 +144,8 @@ pub(super) struct Report {
     /// Where their time goes.
     latency: Arc<Latency>,
     findings: Arc<Vec<Noted>>,
+    /// How the usual optimisations stand.
+    optimisations: Arc<Vec<Entry>>,
     /// What caches did for them.
     caches: Arc<Vec<CacheFigures>>,
     /// Requests that took much longer than the others.
@@ -154,6 +158,8 @@ pub(super) struct Report {
     components: Arc<Components>,
     /// Operations, and what limits the model, where anything tells of them.
     compute: Option<(Arc<OpTable>, Arc<Explained>)>,
+    /// From launches of work of GPUs to its start.
+    launches: Arc<Launches>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -258,8 +264,9 @@ impl Report {
         };
         let asked = Asked::all(prices);
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
-        let latency = engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
+        let latency = engine.now(&subject, &RequestLatency { asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
+        let optimisations = engine.now(&subject, &Optimisations { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;
         let slowest = engine.now(&subject, &SlowRequests { asked: asked.clone() }, &job)?;
         let mut groups = Vec::new();
@@ -279,6 +286,7 @@ impl Report {
             )),
             false => None,
         };
+        let launches = engine.now(&subject, &LaunchesIn(None), &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -303,12 +311,14 @@ impl Report {
             billing,
             latency,
             findings,
+            optimisations,
             caches,
             slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
             groups,
             keys,
             components,
             compute,
+            launches,
             relative,
             tree,
         })

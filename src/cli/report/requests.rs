@@ -7,7 +7,7 @@ use crate::analysis::billing::{Sums, model_name};
 use crate::analysis::cache_keys::{KeyFacts, Oddity};
 use crate::analysis::caches::{CacheFigures, CacheKind};
 use crate::analysis::components::Components;
-use crate::analysis::latency::Latency;
+use crate::analysis::latency::{Latency, PhaseSums};
 use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Charge;
 use crate::analysis::spending::Group;
@@ -185,6 +185,7 @@ fn cost(report: &Report, charge: &Charge) -> Value {
     json!({
         "cost_usd": usd(charge.cost),
         "cost_stated_by_source": charge.stated,
+        "cost_in_another_currency": charge.elsewhere.as_ref().map(|(name, m)| json!({ "currency": name, "cost": m.to_string() })),
         "cost_is_about": priced.is_some_and(|p| !charge.stated && !p.about.is_empty()),
         "cost_about_because": priced.map(|p| &p.about),
         "cost_at_least_usd": usd(charge.at_least),
@@ -261,6 +262,7 @@ pub(super) fn cost_sums(report: &Report) -> Value {
     });
     json!({
         "total_usd": usd(all.cost),
+        "other_currencies": all.elsewhere.iter().map(|(name, m)| (name.clone(), m.to_string().into())).collect::<Map<_, Value>>(),
         "is_about": all.about,
         "priced": all.requests - all.unpriced,
         "unpriced": all.unpriced,
@@ -279,9 +281,16 @@ pub(super) fn cost_sums(report: &Report) -> Value {
 /// Where the time goes. Lengths are seconds, percentiles ns.
 pub(super) fn latency(l: &Latency) -> Value {
     let s = |ns: i64| ns as f64 / 1e9;
-    let mut phases: Map<String, Value> =
-        l.phases.iter().map(|p| (p.name.clone(), s(p.time).into())).collect();
-    phases.insert("total".into(), s(l.total).into());
+    let phases = |sums: &PhaseSums| {
+        let mut phases: Map<String, Value> =
+            sums.phases.iter().map(|p| (p.name.clone(), s(p.time).into())).collect();
+        phases.insert("total".into(), s(sums.total).into());
+        phases
+    };
+    let bottleneck = |sums: &PhaseSums| {
+        let found = sums.bottleneck();
+        found.map(|(phase, share)| json!({ "phase": phase.name, "seconds": s(phase.time), "share": share }))
+    };
     let first = &l.first_token;
     let spreads: Map<String, Value> = l
         .spreads
@@ -289,11 +298,12 @@ pub(super) fn latency(l: &Latency) -> Value {
         .map(|spread| (format!("{}_ns", spread.name), super::json::distribution(spread.values.as_ref())))
         .collect();
     json!({
-        "phases_s": phases,
-        "phases_are_of": if l.recorded { "the recording" } else { "the requests that ended well" },
-        "phases_overlap": l.overlap,
-        "bottleneck": l.bottleneck().map(|(phase, share)| json!({
-            "phase": phase.name, "seconds": s(phase.time), "share": share,
+        "phases_s": phases(&l.of_requests),
+        "phases_are_of": "the requests that ended well",
+        "bottleneck": bottleneck(&l.of_requests),
+        "run": l.of_run.as_ref().map(|sums| json!({
+            "phases_s": phases(sums), "phases_overlap": sums.overlap, "bottleneck": bottleneck(sums),
+            "phases_are_of": "the time of the run, as the recording names them",
         })),
         "ttft_s": (first.requests > 0).then(|| json!({
             "requests": first.requests, "total": s(first.total), "queue": s(first.queue), "load": s(first.load),
@@ -338,14 +348,17 @@ pub(super) fn caches(all: &[CacheFigures], keys: &KeyFacts) -> Value {
 
 /// Lines on tokens and money, below the figures of requests.
 pub(super) fn text(out: &mut Page, report: &Report) {
-    if let Some((phase, share)) = report.latency.bottleneck() {
-        out.line(format_args!(
-            "  bottleneck: {} {}, {} of {}",
-            phase.name,
-            format::duration(phase.time),
-            format::percent(share),
-            format::duration(report.latency.total)
-        ));
+    let l = &report.latency;
+    for (of, sums) in [("bottleneck", Some(&l.of_requests)), ("bottleneck of the run", l.of_run.as_ref())] {
+        if let Some((sums, (phase, share))) = sums.and_then(|sums| Some((sums, sums.bottleneck()?))) {
+            out.line(format_args!(
+                "  {of}: {} {}, {} of {}",
+                phase.name,
+                format::duration(phase.time),
+                format::percent(share),
+                format::duration(sums.total)
+            ));
+        }
     }
     for c in report.caches.iter() {
         let rate = c.hit_rate.map_or_else(|| format::UNKNOWN.to_owned(), format::percent);
@@ -385,6 +398,9 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         out.line(format_args!(
             "  source totals of {n} are not the sum of their parts (`report --json`: totals_agree)"
         ));
+    }
+    for (currency, money) in &all.elsewhere {
+        out.line(format_args!("  cost {money} {currency}, as the file states it"));
     }
     let Some(cost) = all.cost else { return };
     let about = if all.about { "≈" } else { "" };

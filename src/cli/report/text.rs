@@ -110,6 +110,7 @@ fn header(out: &mut Page, report: &Report) {
         let (busy, of) = (format::duration(gpu.busy), format::duration(whole));
         line(out, "GPU busy", &format!("{busy} of {of}, {share} ({})", gpu.name));
     }
+    line(out, "Launches", &super::compute::launches_in_words(&report.launches));
     for fact in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, &fact.name, &format::fact(&fact.value));
     }
@@ -213,10 +214,12 @@ fn requests(out: &mut Page, f: &RequestFigures) {
     let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
     let about = if f.estimated { "≈" } else { "" };
     out.line(format_args!(
-        "  {} ({} failed), {} input and {about}{} output tokens, at most {} at once",
+        "  {} ({} failed), {}{} input and {}{} output tokens, at most {} at once",
         format::counted(f.count as i64, "request", "requests"),
         f.failed,
+        f.signs[0].trim(),
         tokens(f.prompt_tokens),
+        f.signs[1].trim(),
         tokens(f.output_tokens),
         f.peak_concurrency
     ));
@@ -262,6 +265,9 @@ fn memory(out: &mut Page, report: &Report) {
             format::bytes(peak.bytes as i64),
             format::duration(peak.time)
         ));
+    }
+    if let Some(why) = report.overview.heap_above_rss() {
+        out.line(format_args!("  {why}"));
     }
     if let Some(heap) = &*report.heap {
         heap_peak(out, &report.profile, heap);

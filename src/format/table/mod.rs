@@ -117,6 +117,7 @@ pub struct Column<'a, R, S> {
     /// Its part of what is left; 0 for a column whose width a person sets.
     pub grow: f32,
     value: Box<dyn Fn(R) -> Value<'a> + 'a>,
+    quiet: Option<Box<dyn Fn(R) -> bool + 'a>>,
 }
 
 impl<'a, R, S> Column<'a, R, S> {
@@ -147,6 +148,7 @@ impl<'a, R, S> Column<'a, R, S> {
             room,
             grow: 0.0,
             value: Box::new(value),
+            quiet: None,
         }
     }
 
@@ -240,6 +242,18 @@ impl<'a, R, S> Column<'a, R, S> {
     #[must_use]
     pub fn look(self, look: Look) -> Self {
         Self { look, ..self }
+    }
+
+    /// For which rows a change is too small to be coloured, however large it is beside others.
+    #[must_use]
+    pub fn quiet(self, quiet: impl Fn(R) -> bool + 'a) -> Self {
+        Self { quiet: Some(Box::new(quiet)), ..self }
+    }
+
+    /// True when the change of a row is not coloured.
+    #[must_use]
+    pub fn is_quiet(&self, row: R) -> bool {
+        self.quiet.as_ref().is_some_and(|quiet| quiet(row))
     }
 
     /// True for numbers, which stand at the right.

@@ -113,6 +113,7 @@ impl Answer {
         // Nothing follows an answer but what its server adds to it: an error, usage in a chunk of its own.
         for more in calls {
             call.usage.update(&more.usage);
+            call.usage_of_provider |= more.usage_of_provider;
             if !more.error.is_empty() {
                 (call.outcome, call.error) = (more.outcome, more.error);
             }

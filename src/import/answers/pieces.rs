@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::super::llm::{Clock, Usage};
+use super::super::llm::{Clock, Stated, Usage};
 use super::super::read::time::unix_time;
 use super::super::read::value::{self, at, count, items, milliseconds, text};
 use super::fold::Open;
 use super::usage;
-use crate::model::{Money, Outcome, ServerTimes};
+use crate::model::{Outcome, ServerTimes};
 
 /// Longest text of an answer that is kept, bytes.
 const LONGEST: usize = 4 << 20;
@@ -29,12 +29,14 @@ impl Open {
     fn usage(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage.filter(|u| u.is_object()) else { return };
         self.call.usage.update(&usage::of(usage));
+        self.call.usage_of_provider = true;
         self.tier(usage);
         let searches = at(usage, &["server_tool_use", "web_search_requests"]).and_then(count);
         self.call.searches = searches.or(self.call.searches);
         // OpenRouter states what it bills.
-        let cost = at(usage, &["cost"]).filter(|c| c.is_number()).and_then(|c| Money::parse(&c.to_string()));
-        self.call.cost = cost.or(self.call.cost);
+        let currency = text(usage, &["cost_currency"]);
+        let stated = at(usage, &["cost"]).filter(|c| c.is_number()).and_then(|c| Stated::read(c, currency));
+        stated.into_iter().for_each(|stated| self.call.billed(stated));
     }
 
     /// Output of this piece: text of the answer (or calls of tools), and whether there is reasoning.

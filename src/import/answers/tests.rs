@@ -215,3 +215,35 @@ fn damage_never_panics() {
     damage(sample!("answers/openai-responses.jsonl"), drop);
     damage(sample!("answers/ollama.json"), drop);
 }
+
+#[test]
+fn a_provider_that_counts_nothing_is_shown_as_it_says_unless_there_is_an_answer() {
+    let answer = |content: &str| {
+        json!({"id": "c", "object": "chat.completion", "model": "m",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}})
+    };
+    let r = one(&answer(""));
+    assert_eq!((r.tokens.input, r.tokens.output, r.tokens.total()), (Some(0), Some(0), Some(0)));
+    assert_eq!((r.accounting.origin(), r.accounting.agrees(&r.tokens)), (Origin::Reported, Some(true)));
+    let p = open(&answer("An answer").to_string());
+    let r = &p.requests.rows[0];
+    assert!(r.tokens.is_unknown(), "an answer has tokens");
+    assert!(p.text(r.tokens_why).contains("reports 0 tokens"), "{}", p.text(r.tokens_why));
+}
+
+#[test]
+fn a_cost_in_another_currency_is_no_cost_in_dollars() {
+    let with = |usage: Value| {
+        let mut answer = json!({"id": "c", "object": "chat.completion", "model": "m", "choices": []});
+        answer["usage"] = usage;
+        open(&answer.to_string())
+    };
+    let dollars = with(json!({"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25}));
+    assert_eq!(dollars.requests.rows[0].cost, crate::model::Money::parse("0.25"));
+    let euros =
+        with(json!({"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25, "cost_currency": "EUR"}));
+    let r = &euros.requests.rows[0];
+    let label = euros.strings.find("cost in EUR").and_then(|name| r.attribute(name));
+    assert_eq!((r.cost, label.map(|v| euros.text(v))), (None, Some("0.25")));
+}

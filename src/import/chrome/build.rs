@@ -15,8 +15,8 @@ use super::scan::{Kind, Members, Raw};
 use super::streams;
 use super::tracks::{Id, Side, Tracks};
 use crate::model::{
-    ArgsPlace, ArgsRef, Basis, FunctionId, Instant, ProfileBuilder, Severity, SpanStatus, TrackId, TrackKind,
-    TrackSpec,
+    ArgsPlace, ArgsRef, Basis, FunctionId, Instant, Metric, ProfileBuilder, Severity, SpanStatus, TrackId,
+    TrackKind, TrackSpec,
 };
 
 /// Everything that is known while events come in, besides the profile itself.
@@ -217,6 +217,12 @@ impl Build {
                 self.tracks.set_kind(lane, TrackKind::GpuStream);
                 b.queue_span(track, handle);
                 let (id, operation) = self.correlation(e);
+                let copies = [&b"gpu_mem"[..], b"Mem"].iter().any(|cat| e.cat.bytes.starts_with(cat));
+                let bytes = copies.then(|| member(e.args, b"bytes")).flatten().and_then(number::integer);
+                if let Some(bytes) = bytes.filter(|n| *n >= 0) {
+                    let metric = b.metric(Metric::copied());
+                    b.span_cost(track, handle, metric, bytes);
+                }
                 self.flows.gpu_work(id, operation, (track, start, self.place()));
             }
             Role::Launch => {

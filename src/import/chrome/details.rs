@@ -1,7 +1,7 @@
 //! All fields of one event, read again from the file when somebody wants to see them, with the arguments of the
 //! event that ends what it began.
 
-use super::super::{ImportError, Source};
+use super::super::{Details, ImportError, Source};
 use super::event::Event;
 use super::loose;
 use super::scan::{Kind, Members, Raw, Scanner, Stop};
@@ -11,10 +11,23 @@ use super::{decode, number};
 /// How far the end of a span is looked for. Reading this takes about half a second.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Fields and arguments of the event at `offset`; nested values as compact JSON.
-pub(super) fn details(source: &mut Source, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
-    let changed = || ImportError::at_byte("has no event here any more", offset).remedy("open the file again");
+/// Fields and arguments of the events at `offsets`; nested values as compact JSON. What is in memory does not grow with their
+/// number: reading goes forward, so what ends an event is looked for behind the last one only.
+pub(super) fn details(
+    source: &mut Source,
+    offsets: &[u64],
+    each: &mut dyn FnMut(u64, Details),
+) -> Result<(), ImportError> {
     let mut window = Window::new(source, 64 << 10);
+    for (i, &offset) in offsets.iter().enumerate() {
+        each(offset, event(&mut window, offset, i + 1 == offsets.len())?);
+    }
+    Ok(())
+}
+
+/// What stands at an offset; `with_end` adds the arguments of the event that ends it.
+fn event(window: &mut Window<'_>, offset: u64, with_end: bool) -> Result<Details, ImportError> {
+    let changed = || ImportError::at_byte("has no event here any more", offset).remedy("open the file again");
     if !window.seek(offset)? {
         return Err(changed());
     }
@@ -23,9 +36,9 @@ pub(super) fn details(source: &mut Source, offset: u64) -> Result<Vec<(String, S
             Ok((members, used)) => {
                 let begin = Event::of(&members);
                 let mut rows = fields(&members);
-                if let Some(mut search) = Search::of(&begin) {
+                if let Some(mut search) = Search::of(&begin).filter(|_| with_end) {
                     window.consume(used);
-                    search.run(&mut window, &mut rows)?;
+                    search.run(window, &mut rows)?;
                 }
                 return Ok(rows);
             }
@@ -69,7 +82,7 @@ fn shown((key, value): (Raw<'_>, Raw<'_>)) -> (String, String) {
     (decode::text(key).0.into_owned(), decode::compact(value))
 }
 
-fn fields(event: &[(Raw<'_>, Raw<'_>)]) -> Vec<(String, String)> {
+fn fields(event: &[(Raw<'_>, Raw<'_>)]) -> Details {
     let mut rows = Vec::new();
     let mut args = Vec::new();
     for &(key, value) in event {

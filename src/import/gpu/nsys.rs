@@ -228,11 +228,14 @@ impl Reader<'_> {
         (start, end): (Option<i64>, Option<i64>),
         function: crate::model::FunctionId,
         args: ArgsRef,
-    ) {
+    ) -> Option<u32> {
         match (start, end) {
-            (Some(start), Some(end)) if end >= start => _ = self.b.span(track, start, end, function, args),
-            (Some(start), None) => _ = self.b.open_span(track, start, function, args),
-            _ => self.odd.add(NO_SPAN, String::new),
+            (Some(start), Some(end)) if end >= start => Some(self.b.span(track, start, end, function, args)),
+            (Some(start), None) => Some(self.b.open_span(track, start, function, args)),
+            _ => {
+                self.odd.add(NO_SPAN, String::new);
+                None
+            }
         }
     }
 
@@ -333,6 +336,7 @@ impl Reader<'_> {
             self.rows(&table, |r, row| {
                 let track = r.stream(row.int(device).unwrap_or(0), row.int(stream).unwrap_or(0));
                 let mut pairs = Vec::new();
+                let mut copied = None;
                 let function = match category {
                     "kernel" => {
                         for (name, of) in [("grid", grid), ("block", block)] {
@@ -352,7 +356,8 @@ impl Reader<'_> {
                         r.function(name.unwrap_or(-1), category)
                     }
                     _ => {
-                        if let Some(n) = row.int(bytes) {
+                        copied = row.int(bytes);
+                        if let Some(n) = copied {
                             pairs.push((r.b.string("bytes"), Value::Int(n)));
                         }
                         let name = match (category, row.int(copy)) {
@@ -369,7 +374,11 @@ impl Reader<'_> {
                 };
                 let args = r.b.args(pairs);
                 let times = (row.int(start), row.int(end));
-                r.span(track, times, function, args);
+                let span = r.span(track, times, function, args);
+                if let Some((span, bytes)) = span.zip(copied) {
+                    let metric = r.b.metric(Metric::copied());
+                    r.b.span_cost(track, span, metric, bytes);
+                }
                 let key = row.int(process).map(process_of).zip(row.int(correlation));
                 if let (Some(&from), Some(start)) = (key.and_then(|k| r.calls.get(&k)), times.0) {
                     r.b.link(Link { from, to: (track, start), name: launched });

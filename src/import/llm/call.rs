@@ -1,10 +1,12 @@
 //! A call of a model as readers find it, before it is a request of a profile.
 
-use super::{Said, Usage};
-use crate::model::{Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId};
+use super::{Said, Stated, Usage};
+use crate::model::{COST_IN, Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId};
 
 /// Why tokens are unknown where a source counts none.
 const NO_USAGE: &str = "no usage was received: unknown, not 0";
+/// The same where it counts none although there is an answer, or none was made.
+const ZERO_USAGE: &str = "the source reports 0 tokens, which are not those of this answer: unknown, not 0";
 
 /// What stamps of a call count from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,9 @@ pub(in crate::import) struct Call {
     pub tier: String,
     pub requested_tier: String,
     pub usage: Usage,
+    /// The usage stands in the provider's own answer: what it counts as 0 is 0, unless there is output. Programs that pass usage on write 0
+    /// where they got none.
+    pub usage_of_provider: bool,
     /// It ended before its usage was complete: its output is at least what had come.
     pub broken_off: bool,
     /// Why its tokens are not known, where the reader knows.
@@ -53,9 +58,35 @@ pub(in crate::import) struct Call {
 }
 
 impl Call {
+    /// Takes over what its source says it cost.
+    pub fn billed(&mut self, stated: Stated) {
+        match stated {
+            Stated::Dollars(money) => self.cost = Some(money),
+            Stated::Other(currency, money) => {
+                self.said.add(&format!("{COST_IN}{currency}"), &money.to_string());
+            }
+        }
+    }
+
+    /// Its source counts nothing, and nothing speaks against that.
+    fn is_of_none(&self) -> bool {
+        self.usage_of_provider
+            && self.outcome == Outcome::Ok
+            && !self.broken_off
+            && self.completion.is_empty()
+            && self.why.is_empty()
+    }
+
     /// The request of a profile whose time 0 is `origin`, unix ns.
     pub fn request(mut self, b: &mut ProfileBuilder, origin: i64, track: Option<TrackId>) -> Request {
-        let (tokens, mut accounting) = self.usage.settle();
+        let (mut tokens, mut accounting) = self.usage.settle();
+        if tokens.is_unknown() && self.usage.states_zero() {
+            if self.is_of_none() {
+                (tokens, accounting) = self.usage.of_none();
+            } else if self.why.is_empty() && self.outcome != Outcome::Running {
+                ZERO_USAGE.clone_into(&mut self.why);
+            }
+        }
         if self.broken_off && accounting.output != Origin::Unknown {
             accounting.output = Origin::LowerBound;
         }

@@ -2,9 +2,11 @@
 //! becomes a request in one place ([`Call::request`]).
 
 mod call;
+mod cost;
 mod said;
 mod usage;
 
 pub(in crate::import) use call::{Call, Clock};
+pub(in crate::import) use cost::Stated;
 pub(in crate::import) use said::Said;
 pub(crate) use usage::{Habit, Usage};

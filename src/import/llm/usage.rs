@@ -75,6 +75,17 @@ impl Usage {
         counts.into_iter().flatten().all(|n| n == 0)
     }
 
+    /// True when it states 0 as the count of input and of output.
+    pub fn states_zero(&self) -> bool {
+        self.says_nothing() && self.total.unwrap_or(0) == 0 && self.input == Some(0) && self.output == Some(0)
+    }
+
+    /// The same as counts: 0, reported.
+    pub fn of_none(&self) -> (TokenCounts, Accounting) {
+        let tokens = TokenCounts { input: Some(0), output: Some(0), ..TokenCounts::default() };
+        (tokens, Accounting { stated_total: self.total, ..Accounting::default() })
+    }
+
     /// 5 minutes and an hour, and whether the source tells them apart. The sum counts where parts disagree with it: parts may
     /// be stale ones of a stream's beginning.
     fn writes(&self) -> (Option<u64>, Option<u64>, bool) {

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::llm::{Habit, Said, Usage};
+use super::super::llm::{Habit, Said, Stated, Usage};
 use super::super::read::value::{at, count, milliseconds, real, seconds, text};
 use super::row::Row;
-use crate::model::{Money, ServerTimes, messages};
+use crate::model::{ServerTimes, messages};
 
 /// The attributes of a span by name.
 pub(super) struct Attributes<'a> {
@@ -215,14 +215,17 @@ impl<'a> Attributes<'a> {
     }
 
     /// What the source says it cost.
-    pub fn cost(&self) -> Option<Money> {
+    pub fn cost(&self) -> Option<Stated> {
         let value =
             self.get(&["llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total", "operation.cost"])?;
-        match value {
-            Value::Number(n) => Money::parse(&n.to_string()),
-            Value::String(text) => Money::parse(text),
-            _ => None,
-        }
+        let currency = self.text(&[
+            "llm.cost.currency",
+            "gen_ai.usage.cost.currency",
+            "gen_ai.usage.cost_currency",
+            "gen_ai.cost.currency",
+            "operation.cost.currency",
+        ]);
+        Stated::read(value, currency)
     }
 
     /// Token counts as the source states them.

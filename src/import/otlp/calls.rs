@@ -176,7 +176,7 @@ pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind
         String::new()
     };
     let outcome = outcome(row, &a);
-    Call {
+    let mut call = Call {
         clock: Clock::Unix,
         name: if example.is_empty() { row.name.clone() } else { example },
         model: a.model().to_owned(),
@@ -193,14 +193,15 @@ pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind
         end: row.end,
         times,
         token_times: chunk_times(row),
-        cost: a.cost(),
         error: if outcome == Outcome::Error { error(row, &a) } else { String::new() },
         said: said(rows, parents, at),
         outcome,
         prompt,
         completion,
         ..Call::default()
-    }
+    };
+    a.cost().into_iter().for_each(|stated| call.billed(stated));
+    call
 }
 
 fn outcome(row: &Row, a: &Attributes<'_>) -> Outcome {

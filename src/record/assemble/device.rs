@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Assembler;
-use crate::model::{ArgsRef, FunctionSpec, Link, ProfileBuilder, TrackId, TrackKind, TrackSpec, Value};
+use crate::model::{
+    ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, TrackId, TrackKind, TrackSpec, Value,
+};
 use crate::record::device::{Details, DeviceWork};
 
 /// Sets of details that are remembered. A model's kernels have some hundreds.
@@ -31,7 +33,11 @@ impl Assembler {
         let now = self.scale.ns(work.ticks);
         let start = now.saturating_sub(work.ago.0).max(0);
         let end = now.saturating_sub(work.ago.1).max(start);
-        self.builder.span(track, start, end, function, details);
+        let span = self.builder.span(track, start, end, function, details);
+        if let Some(bytes) = work.details.bytes {
+            let metric = self.builder.metric(Metric::copied());
+            self.builder.span_cost(track, span, metric, i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
         if let Some((thread, ticks)) = work.launch {
             let from = (self.thread(thread).track, self.scale.ns(ticks));
             let name = self.builder.string("launch");

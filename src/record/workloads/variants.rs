@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::generate::{ModelSettings, Settings};
 use super::{Context, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
-use crate::model::{FactKind, ResultTable};
+use crate::model::{FactKind, ResultTable, WEIGHT_FORMATS};
 use crate::phase;
 use crate::record::context::PeakCell;
 use crate::record::llm::matmul_threads;
@@ -29,7 +29,6 @@ struct Row {
     difference: Option<Difference>,
 }
 
-const TITLE: &str = "Weight formats";
 const PEAK: &str = "Peak heap";
 const COLUMNS: [&str; 11] = [
     "Format",
@@ -116,7 +115,7 @@ fn report(rows: &[Row], cx: &Context) {
             if rows.iter().all(|r| r.kernel == first.kernel) { "" } else { DIFFERENT }
         );
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        cx.table(ResultTable { title: TITLE.into(), columns, rows: cells, note, minor: false });
+        cx.table(ResultTable { title: WEIGHT_FORMATS.into(), columns, rows: cells, note, minor: false });
     }
 }
 
@@ -162,7 +161,7 @@ impl Steps<'_> {
             let _phase = phase!("read answers", variant = name);
             model.read_answers(&go_on)?
         };
-        let place = (TITLE.to_owned(), name.to_owned(), PEAK.to_owned());
+        let place = (WEIGHT_FORMATS.to_owned(), name.to_owned(), PEAK.to_owned());
         cx.peak_cell(PeakCell { place, between: (from, clock::ticks()) });
         let kernel = model.kernel();
         let (file, weights) = (file.bytes, model.weight_bytes());

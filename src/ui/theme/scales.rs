@@ -8,9 +8,60 @@ use super::palette::{Palette, Tone};
 use crate::model::Better;
 use egui::Color32;
 
-/// Hues of spans: clay and amber, then teal over blue to mauve.
-const SPAN_HUES: [f32; 12] =
-    [52.0, 78.0, 186.0, 204.0, 221.0, 238.0, 254.0, 270.0, 287.0, 304.0, 322.0, 340.0];
+/// Lightness, chroma and hue of spans: clay and amber, then teal over blue to mauve, twice. Chosen by a search for the largest
+/// distance of any two, so that those of different colours look different beside each other.
+const SPANS_DARK: [(f32, f32, f32); 24] = [
+    (0.469, 0.10, 45.0),
+    (0.521, 0.10, 85.0),
+    (0.448, 0.083, 179.0),
+    (0.558, 0.045, 198.0),
+    (0.551, 0.10, 222.0),
+    (0.502, 0.10, 245.0),
+    (0.563, 0.10, 258.0),
+    (0.42, 0.10, 277.0),
+    (0.559, 0.10, 294.0),
+    (0.454, 0.10, 310.0),
+    (0.511, 0.098, 328.0),
+    (0.477, 0.047, 347.0),
+    (0.572, 0.10, 45.0),
+    (0.42, 0.048, 84.0),
+    (0.537, 0.099, 179.0),
+    (0.496, 0.083, 207.0),
+    (0.42, 0.046, 219.0),
+    (0.439, 0.10, 242.0),
+    (0.473, 0.048, 260.0),
+    (0.534, 0.046, 277.0),
+    (0.498, 0.10, 282.0),
+    (0.42, 0.045, 310.0),
+    (0.575, 0.10, 329.0),
+    (0.42, 0.10, 347.0),
+];
+const SPANS_LIGHT: [(f32, f32, f32); 24] = [
+    (0.746, 0.10, 55.0),
+    (0.801, 0.10, 94.0),
+    (0.745, 0.047, 170.0),
+    (0.764, 0.10, 195.0),
+    (0.905, 0.049, 213.0),
+    (0.847, 0.10, 227.0),
+    (0.745, 0.098, 270.0),
+    (0.852, 0.059, 267.0),
+    (0.808, 0.099, 297.0),
+    (0.865, 0.099, 316.0),
+    (0.785, 0.10, 338.0),
+    (0.745, 0.045, 356.0),
+    (0.834, 0.099, 46.0),
+    (0.905, 0.069, 94.0),
+    (0.811, 0.10, 170.0),
+    (0.865, 0.099, 190.0),
+    (0.822, 0.048, 205.0),
+    (0.746, 0.10, 231.0),
+    (0.77, 0.045, 249.0),
+    (0.805, 0.099, 259.0),
+    (0.905, 0.051, 303.0),
+    (0.746, 0.097, 308.0),
+    (0.817, 0.046, 328.0),
+    (0.876, 0.072, 356.0),
+];
 
 /// A fill and the text that reads on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +89,7 @@ impl Scales {
         let neutral = oklch(0.40, 0.008, 262.0);
         let end = |c, h| [mix(neutral, oklch(0.62, c, h), 0.5), oklch(0.66, c, h)];
         Self {
-            spans: spans([(0.47, 0.078), (0.55, 0.082)], Color32::WHITE),
+            spans: spans(SPANS_DARK, Color32::WHITE),
             idle: SpanColor { fill: oklch(0.31, 0.008, 262.0), text: oklch(0.80, 0.008, 262.0) },
             series: SERIES_DARK.map(|(l, c, h)| oklch(l, c, h)),
             heat: [
@@ -57,7 +108,7 @@ impl Scales {
         let neutral = oklch(0.88, 0.006, 262.0);
         let end = |l, c, h| [mix(neutral, oklch(l, c, h), 0.5), oklch(l, c, h)];
         Self {
-            spans: spans([(0.80, 0.085), (0.88, 0.062)], Color32::from_rgb(13, 16, 21)),
+            spans: spans(SPANS_LIGHT, Color32::from_rgb(13, 16, 21)),
             idle: SpanColor { fill: oklch(0.93, 0.006, 262.0), text: oklch(0.42, 0.008, 262.0) },
             series: SERIES_LIGHT.map(|(l, c, h)| oklch(l, c, h)),
             heat: [
@@ -100,9 +151,8 @@ const SERIES_LIGHT: [(f32, f32, f32); 10] = [
     (0.47, 0.05, 241.0),
 ];
 
-fn spans(variants: [(f32, f32); 2], text: Color32) -> Vec<SpanColor> {
-    let color = |&(l, c): &(f32, f32)| SPAN_HUES.map(|h| SpanColor { fill: oklch(l, c, h), text });
-    variants.iter().flat_map(color).collect()
+fn spans(colors: [(f32, f32, f32); 24], text: Color32) -> Vec<SpanColor> {
+    colors.map(|(l, c, h)| SpanColor { fill: oklch(l, c, h), text }).into()
 }
 
 /// FNV-1a: the same colour for a name in every run, on every machine and in every version.
@@ -113,6 +163,9 @@ fn hash(text: &str) -> u64 {
 }
 
 impl Palette {
+    /// A change of less than this part of the larger side is shown as none.
+    pub const NOISE: f32 = 0.02;
+
     /// Number of different span colours.
     #[must_use]
     pub fn span_colors(&self) -> usize {
@@ -212,8 +265,7 @@ impl Palette {
     /// gets. Within ±0.02 it is noise and neutral. Greenish blue is better, orange worse, violet neither.
     #[must_use]
     pub fn diff(&self, change: f32, better: Better) -> Color32 {
-        const NOISE: f32 = 0.02;
-        if change.is_nan() || change.abs() < NOISE {
+        if change.is_nan() || change.abs() < Self::NOISE {
             return self.scales.neutral;
         }
         let strength = change.abs().min(1.0);
@@ -222,6 +274,6 @@ impl Palette {
             (Better::Lower, true) | (Better::Higher, false) => self.scales.worse,
             (Better::Lower, false) | (Better::Higher, true) => self.scales.better,
         };
-        mix(ends[0], ends[1], (strength - NOISE) / (1.0 - NOISE))
+        mix(ends[0], ends[1], (strength - Self::NOISE) / (1.0 - Self::NOISE))
     }
 }

@@ -119,6 +119,17 @@ fn series_differ_for_everybody_and_from_the_canvas() {
 }
 
 #[test]
+fn spans_of_different_colours_look_different_beside_each_other() {
+    for p in both() {
+        let pairs = (0..p.span_colors()).flat_map(|i| (0..i).map(move |j| (i, j)));
+        for (i, j) in pairs {
+            let apart = distance(p.span(i).fill, p.span(j).fill);
+            assert!(apart > 0.055, "{j} and {i}: {apart}");
+        }
+    }
+}
+
+#[test]
 fn better_and_worse_differ_for_everybody() {
     for p in both() {
         for strength in [0.1, 0.5, 1.0] {

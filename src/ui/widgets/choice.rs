@@ -12,7 +12,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 /// One of few alternatives, all in view, such as the forms of a chart. True in [`Response::changed`] when the
-/// user chose another. Arrow keys move between the alternatives, Enter or space chooses.
+/// user chose another. Arrow keys move between the alternatives, Enter or space chooses. Where they do not fit beside
+/// each other, a field drops them down.
 pub fn segmented<T: PartialEq + Copy>(
     ui: &mut Ui,
     name: &str,
@@ -27,6 +28,9 @@ pub fn segmented<T: PartialEq + Copy>(
         .collect();
     let pad = 11.0;
     let width = galleys.iter().map(|g| (g.size().x + 2.0 * pad).ceil()).sum::<f32>() + 4.0;
+    if width > ui.max_rect().width() {
+        return dropped_down(ui, name, value, choices);
+    }
     let (rect, mut response) = ui.allocate_exact_size(vec2(width, space::CONTROL), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::RadioGroup, ui.is_enabled(), name));
     let border = Stroke::new(1.0, palette.line);
@@ -51,6 +55,26 @@ pub fn segmented<T: PartialEq + Copy>(
         }
         focus_ring(ui, &part, segment);
         ui.painter().galley_with_override_text_color(segment.center() - galley.size() / 2.0, galley, color);
+    }
+    response
+}
+
+fn dropped_down<T: PartialEq + Copy>(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut T,
+    choices: &[(T, &str)],
+) -> Response {
+    let shown = choices.iter().find(|(choice, _)| choice == value).map_or("–", |(_, label)| label);
+    let mut changed = false;
+    let field = combo(name).selected_text(shown).show_ui(ui, |ui| {
+        for (choice, label) in choices {
+            changed |= ui.selectable_value(value, *choice, *label).changed();
+        }
+    });
+    let mut response = field.response.accessible_name(name);
+    if changed {
+        response.mark_changed();
     }
     response
 }

@@ -3,7 +3,6 @@
 use super::focus_ring;
 use crate::format::search::Pattern;
 use crate::format::{Order, escaped, fitting};
-use crate::model::Better;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, strong};
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
@@ -177,7 +176,7 @@ pub fn share_bar(ui: &mut Ui, share: Option<f64>, text: &str, cell: &Cell) -> Re
 
 /// A signed change: the text at the right, and left of it, where there is room, a bar from a middle line
 /// whose half is `change` of 1. Colour says better or worse; side and sign say it without colour.
-pub fn delta_bar(ui: &mut Ui, change: Option<f64>, better: Better, text: &str, cell: &Cell) -> Response {
+pub fn delta_bar(ui: &mut Ui, change: Option<f64>, color: Color32, text: &str, cell: &Cell) -> Response {
     const NUMBER: f32 = 62.0;
     let palette = Palette::of(ui);
     let rect = ui.available_rect_before_wrap();
@@ -194,7 +193,7 @@ pub fn delta_bar(ui: &mut Ui, change: Option<f64>, better: Better, text: &str, c
         let middle = ui.painter().round_to_pixel_center(room.center().x);
         let end = middle + change * room.width() / 2.0;
         let bar = Rect::from_x_y_ranges(middle.min(end)..=middle.max(end), room.y_range());
-        ui.painter().rect_filled(bar, 1.0, palette.diff(change, better));
+        ui.painter().rect_filled(bar, 1.0, color);
         ui.painter().vline(middle, rect.shrink(3.0).y_range(), Stroke::new(1.0, palette.line_strong));
     }
     paint_text(ui, rect.shrink2(Vec2::new(PADDING, 0.0)), text, cell);

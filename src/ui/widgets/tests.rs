@@ -218,7 +218,8 @@ fn cells_survive_no_room_and_odd_numbers() {
                 let builder =
                     egui::UiBuilder::new().max_rect(area).id_salt((width as u32, share.map(f64::to_bits), 1));
                 ui.scope_builder(builder, |ui| {
-                    delta_bar(ui, share, Better::Lower, "+12 %", &Cell::number(palette));
+                    let color = palette.diff(share.unwrap_or(0.0) as f32, Better::Lower);
+                    delta_bar(ui, share, color, "+12 %", &Cell::number(palette));
                 });
             }
         }

@@ -6,9 +6,9 @@ use super::super::shared;
 use super::super::shared::branch::{Branch, Triangle, function_cell};
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
-use super::super::shared::pair::{self, Asked, Written};
+use super::super::shared::pair::{self, Asked, Told, Written};
 use crate::analysis::Scope;
-use crate::analysis::diff::normalise::Factors;
+use crate::analysis::diff::normalise::{Factors, Normalise};
 use crate::analysis::diff::paths::{DiffPaths, PathNode};
 use crate::analysis::diff::tree::{self, DiffTree, PathRows, TreeKey, TreeSort};
 use crate::analysis::diff::{Compared, State, list};
@@ -70,11 +70,12 @@ impl View for DiffTreeView {
         if cx.selected_elsewhere() {
             self.at = None;
         }
-        self.toolbar(cx, ui, &rows);
-        pair::notices(cx, &asked, &related.factors.legend, not_related.as_deref());
+        self.toolbar(cx, ui, &asked, &rows);
+        pair::notices(cx, ui, &asked, &related, not_related.as_deref());
         pair::estimated(cx, &asked, &rows.paths);
-        let footer = footer(&asked, &rows);
-        let numbers = Numbers { pair: &pair, asked: &asked, rows: &rows, factors: &related.factors };
+        let told = Told { asked: &asked, related: &related, whole: rows.paths.sum };
+        let footer = footer(&told, &rows);
+        let numbers = Numbers { pair: &pair, asked: &asked, told, rows: &rows, factors: &related.factors };
         shared::with_footer(ui, &footer, |ui| self.table(cx, ui, &numbers));
     }
 
@@ -91,7 +92,7 @@ impl View for DiffTreeView {
 }
 
 /// «Δ = head − base · 1 203 call paths: 12 new, 3 gone».
-fn footer(asked: &Asked, rows: &PathRows) -> String {
+fn footer(told: &Told<'_>, rows: &PathRows) -> String {
     let alone = rows.paths.alone.map(|n| format::count(n as i64));
     let paths = format::counted(rows.paths.len() as i64, "call path", "call paths");
     let mut text = format!(
@@ -99,11 +100,8 @@ fn footer(asked: &Asked, rows: &PathRows) -> String {
         alone.head.unwrap_or_default(),
         alone.base.unwrap_or_default()
     );
-    if !asked.shares_only() {
-        text += &format!(
-            " · together {}",
-            pair::signed(asked.unit(false), rows.paths.sum.delta().map(|d| d as f64))
-        );
+    if !told.asked.shares_only() {
+        text += &format!(" · together {}", told.change(rows.paths.sum));
     }
     if rows.cut {
         text += &format!(" · only the first {} rows are listed", format::count(MAX_ROWS as i64));
@@ -125,13 +123,13 @@ impl DiffTreeView {
         Some(*last)
     }
 
-    fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, rows: &PathRows) {
+    fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, rows: &PathRows) {
         shared::header(ui, |ui| {
             let about = "Open the path whose total changed most (h)";
             if ui.button("Most changed path").on_hover_text(about).clicked() {
                 self.go_to_most_changed(rows);
             }
-            pair::normalise(cx, ui);
+            pair::normalise(cx, ui, asked);
             if let Some(n) = rows.matched {
                 pair::weak(
                     ui,
@@ -267,6 +265,7 @@ enum Act {
 struct Numbers<'a> {
     pair: &'a Pair,
     asked: &'a Asked,
+    told: Told<'a>,
     rows: &'a PathRows,
     factors: &'a Factors,
 }
@@ -298,8 +297,9 @@ impl<'a> Numbers<'a> {
 
     fn state(&self, row: usize) -> &'static str {
         let node = self.node(row);
+        let same = |costs| self.factors.apply(costs).change() == Some(0.0);
         match node.state() {
-            State::Both if node.total().delta() == Some(0) && node.own().delta() == Some(0) => "=",
+            State::Both if same(node.total()) && same(node.own()) => "=",
             State::Both => "",
             other => other.key(),
         }
@@ -312,7 +312,7 @@ impl<'a> Numbers<'a> {
     }
 
     fn written(&self) -> Written {
-        Written::of(self.asked, self.most())
+        Written::of(self.asked, self.told.related.to, self.most())
     }
 
     fn columns<'s>(&'s self, sort: TreeSort) -> Vec<Column<'s, (usize, PathNode), TreeKey>> {
@@ -328,14 +328,14 @@ impl<'a> Numbers<'a> {
             )
             .rank(4)
             .room(6.0),
-            Column::cost("base", "Total base", written.cost(true), move |row: C| {
+            Column::cost("base", written.title("Total base"), written.cost(true), move |row: C| {
                 Value::number(total(row).base)
             })
             .sorts(TreeKey::Base)
             .rank(2)
             .room(14.0)
             .hint(format!("Total {what} of this path in the baseline")),
-            Column::cost("head", "Total head", written.cost(false), move |row: C| {
+            Column::cost("head", written.title("Total head"), written.cost(false), move |row: C| {
                 Value::number(total(row).head)
             })
             .sorts(TreeKey::Head)
@@ -354,10 +354,11 @@ impl<'a> Numbers<'a> {
             // The longest bar is the largest change of any path.
             let most = self.most_changed();
             columns.extend([
-                Column::cost("delta", "Δ total", written.change(), move |row: C| {
+                Column::cost("delta", written.title("Δ total"), written.change(), move |row: C| {
                     Value::number(total(row).change())
                 })
                 .look(bar(most))
+                .quiet(move |row: C| pair::is_noise(total(row)))
                 .sorts(TreeKey::Delta)
                 .room(19.0)
                 .hint(format!("Change of the total {what} of this path and all below it: head − base")),
@@ -367,7 +368,7 @@ impl<'a> Numbers<'a> {
                 .rank(3)
                 .room(10.0)
                 .hint("The change as a share of the baseline of the same path"),
-                Column::cost("own delta", "Δ self", written.change(), move |(_, node): C| {
+                Column::cost("own delta", written.title("Δ self"), written.change(), move |(_, node): C| {
                     Value::number(factors.apply(node.own()).change())
                 })
                 .sorts(TreeKey::OwnDelta)
@@ -439,6 +440,13 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         let change = cell(if self.numbers.asked.shares_only() { "points" } else { "delta" });
         let (name, depth) = (self.numbers.name(at), self.numbers.depth(at));
         format!("{name}, base {}, head {}, change {change}, level {depth}", cell("base"), cell("head"))
+    }
+
+    fn about(&self, at: usize) -> Option<String> {
+        let (node, told) = (self.numbers.node(at), &self.numbers.told);
+        (told.related.to != Normalise::Nothing).then(|| {
+            format!("Recorded: total {}, self {}", told.recorded(node.total()), told.recorded(node.own()))
+        })
     }
 
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {

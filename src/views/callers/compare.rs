@@ -6,8 +6,7 @@ use super::parts;
 use crate::analysis::callers::Reach;
 use crate::analysis::diff::callers::{CallersDiff, DiffCallers, NeighbourDiff};
 use crate::analysis::diff::functions::{FunctionDiff, Row};
-use crate::analysis::diff::list::name;
-use crate::analysis::diff::normalise::Related;
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::{Compared, Two};
 use crate::format;
 use crate::model::SymbolKey;
@@ -18,7 +17,7 @@ use crate::ui::theme::{Palette, strong};
 use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::shared;
 use crate::views::shared::grid::{GridState, walk};
-use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
 use crate::views::{View, ViewCx};
 
@@ -48,8 +47,9 @@ impl View for DiffCallersView {
         let query = DiffCallers { functions: asked.functions.clone(), function, reach: self.reach };
         let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing callers") else { return };
         let (related, why) = pair::related_paths(cx, &asked, false, 2);
-        self.header(ui, &pair, &asked, (&functions, &found, function));
-        pair::notices(cx, &asked, &related.factors.legend, why.as_deref());
+        let told = Told { asked: &asked, related: &related, whole: functions.whole };
+        self.header(cx, ui, &pair, &told, (&functions, &found, function));
+        pair::notices(cx, ui, &asked, &related, why.as_deref());
         if found.row.is_none() {
             let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, &function.value().name, text).show(ui);
@@ -58,10 +58,10 @@ impl View for DiffCallersView {
         let area = ui.available_rect_before_wrap();
         let areas = parts(area, [found.callers.len(), found.callees.len()]);
         for (side, (area, list)) in areas.into_iter().zip([&found.callers, &found.callees]).enumerate() {
-            let mut rows: Vec<TwoRow> = list.iter().map(|n| row(n, &pair, &related)).collect();
+            let mut rows: Vec<TwoRow> = list.iter().map(|n| row(n, &pair, &told)).collect();
             two::sort(&mut rows, self.sort, true);
             ui.scope_builder(UiBuilder::new().max_rect(area).id_salt(side), |ui| {
-                self.list(cx, ui, side, &rows, (&pair, &asked));
+                self.list(cx, ui, side, &rows, (&pair, &told));
             });
         }
     }
@@ -81,7 +81,8 @@ fn first(functions: &FunctionDiff) -> Option<SymbolKey> {
     functions.rows.iter().find_map(Row::symbol)
 }
 
-fn row(n: &NeighbourDiff, pair: &Pair, related: &Related) -> TwoRow {
+fn row(n: &NeighbourDiff, pair: &Pair, told: &Told<'_>) -> TwoRow {
+    let related = told.related;
     let (base, head) = (&pair.base.profile, &pair.head.profile);
     let symbol = n.symbols.head.flatten().map(|s| (s, false)).or(n.symbols.base.flatten().map(|s| (s, true)));
     let of = |is_base: bool| if is_base { base } else { head };
@@ -97,31 +98,36 @@ fn row(n: &NeighbourDiff, pair: &Pair, related: &Related) -> TwoRow {
         state: n.state(),
         function: symbol.map(|(s, is_base)| (s.function(), is_base)),
         item: symbol.map(|(s, is_base)| Item::of_function(s.function(), of(is_base))),
+        about: match related.to {
+            Normalise::Nothing => String::new(),
+            _ => format!("Recorded: total {}", told.recorded(n.total())),
+        },
     }
 }
 
 impl DiffCallersView {
     fn header(
         &mut self,
+        cx: &mut ViewCx<'_>,
         ui: &mut Ui,
         pair: &Pair,
-        asked: &Asked,
+        told: &Told<'_>,
         (functions, found, function): (&FunctionDiff, &CallersDiff, SymbolKey),
     ) {
         let palette = Palette::of(ui);
         let row = found.row.map(|row| &functions.rows[row as usize]);
-        let label = row.map_or_else(
-            || function.value().name.to_string(),
-            |row| name(row, &pair.base.profile, &pair.head.profile).into_owned(),
-        );
+        let label = row
+            .map_or_else(|| function.value().name.to_string(), |row| pair::row_name(pair, row).into_owned());
         shared::header(ui, |ui| {
             let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
             segmented(ui, "How far to look", &mut self.reach, &choices);
+            pair::normalise(cx, ui, told.asked);
             let text = RichText::new(label).font(strong(14.0)).color(palette.text_strong);
             ui.add(egui::Label::new(text).truncate());
         });
         if let Some(row) = row {
-            pair::weak(ui, &figures(row, asked));
+            let line = |what: &str, costs| format!("{what} {}", told.line(costs, row.state()));
+            pair::weak(ui, &format!("{} · {}", line("self", row.own()), line("total", row.total())));
         }
     }
 
@@ -131,7 +137,7 @@ impl DiffCallersView {
         ui: &mut Ui,
         side: usize,
         rows: &[TwoRow],
-        (pair, asked): (&Pair, &Asked),
+        (pair, told): (&Pair, &Told<'_>),
     ) {
         let n = format::counted(rows.len() as i64, "function", "functions");
         let title = if side == 0 { format!("Called by {n}") } else { format!("Calls {n}") };
@@ -142,7 +148,7 @@ impl DiffCallersView {
         let mut state = std::mem::take(&mut self.grids[side]);
         let mut sort = self.sort;
         let name = if side == 0 { "Callers" } else { "Callees" };
-        let table = TwoTable { name, ..TwoTable::of(asked, pair, rows, self.sort) };
+        let table = TwoTable { name, ..TwoTable::of(told, pair, rows, self.sort) };
         let happened = table.show(cx, ui, &mut state, &mut sort);
         (self.grids[side], self.sort) = (state, sort);
         let current = cx.interaction.selection.as_ref().and_then(Item::symbol);
@@ -160,17 +166,4 @@ impl DiffCallersView {
             cx.select(Some(item));
         }
     }
-}
-
-/// «self 1.2 s → 1.5 s (+25.0 %) · total 2.0 s → 2.2 s (+10.0 %)».
-fn figures(row: &Row, asked: &Asked) -> String {
-    let part = |what: &str, costs: Two<i64>| {
-        let cost = |v: Option<i64>, base| format::cost_or_unknown(asked.unit(base), v);
-        let change = match asked.shares_only() {
-            true => String::new(),
-            false => format!(" ({})", pair::relative(costs.relative(), row.state())),
-        };
-        format!("{what} {} → {}{change}", cost(costs.base, true), cost(costs.head, false))
-    };
-    format!("{} · {}", part("self", row.own()), part("total", row.total()))
 }

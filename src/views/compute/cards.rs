@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use egui_plot::{HoverPosition, MarkerShape, Points};
 
-use crate::analysis::compute::{Explained, Known, Work};
+use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::definitions as say;
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
@@ -50,17 +50,6 @@ fn time(ns: f64) -> String {
     format::duration(ns.round() as i64)
 }
 
-/// Bytes per second in powers of ten, as data sheets have them.
-pub(super) fn per_second(value: f64, what: &str) -> String {
-    let (value, prefix) = match value {
-        v if v >= 1e12 => (v / 1e12, "T"),
-        v if v >= 1e9 => (v / 1e9, "G"),
-        v if v >= 1e6 => (v / 1e6, "M"),
-        v => (v / 1e3, "k"),
-    };
-    format!("{} {prefix}{what}/s", format::number(value))
-}
-
 fn limits(ui: &mut Ui, found: &Explained) {
     let stored = found.bytes_per_parameter.map(|b| (b, crate::analysis::compute::stored_as(b)));
     let count = |n: u64| format::count(n as i64);
@@ -85,16 +74,22 @@ fn limits(ui: &mut Ui, found: &Explained) {
         grid.row(
             "Passes",
             &text(found.passes, |n| match found.products_per_pass {
-                Ok(each) => format!("{} × {} products", count(n), count(each)),
+                Ok(each) => match found.given.layers {
+                    Some(layers) => {
+                        format!("{} × {} layers, {} products each", count(n), count(layers), count(each))
+                    }
+                    None => format!("{} × {} products", count(n), count(each)),
+                },
                 Err(_) => count(n),
             }),
         );
     }
     if let Some(upload) = &found.upload {
         let from = if upload.pageable { "pageable memory" } else { "pinned memory" };
-        let rate = upload
-            .rate
-            .map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", per_second(r, "B")));
+        let rate = upload.rate.map_or_else(
+            |_| String::new(),
+            |r| format!(", {} if they are the weights", format::per_second(r, "B")),
+        );
         let copies = format::counted(upload.copies as i64, "copy", "copies");
         grid.row(
             "To the device",
@@ -111,6 +106,18 @@ fn limits(ui: &mut Ui, found: &Explained) {
     }
 }
 
+/// A share of a peak; with one that cannot be, why.
+fn share(work: &Work, peak: Peak, given: &Given) -> String {
+    let share = match peak {
+        Peak::Bytes => work.mbu(given),
+        Peak::Operations => work.mfu(given),
+    };
+    match work.doubt(peak, given) {
+        Some(why) => format!("{} {why}", text(share, format::percent)),
+        None => text(share, format::percent),
+    }
+}
+
 /// One kind of work.
 fn one(ui: &mut Ui, found: &Explained, work: &Work) {
     let palette = Palette::of(ui);
@@ -120,10 +127,10 @@ fn one(ui: &mut Ui, found: &Explained, work: &Work) {
     let each = if work.tokens > 0.0 { time(work.time / work.tokens) } else { UNKNOWN.to_owned() };
     let mut grid = KeyValues::new(ui, NAMES);
     grid.row("A token", &format!("{each}, of {}", format::count(work.tokens.round() as i64)));
-    grid.row("MBU", &text(work.mbu(given), format::percent));
-    grid.row("Reads", &text(work.bytes_rate(), |r| per_second(r, "B")));
-    grid.row("MFU", &text(work.mfu(given), format::percent));
-    grid.row("Computes", &text(work.flops_rate(), |r| per_second(r, "FLOP")));
+    grid.row("MBU", &share(work, Peak::Bytes, given));
+    grid.row("Reads", &text(work.bytes_rate(), |r| format::per_second(r, "B")));
+    grid.row("MFU", &share(work, Peak::Operations, given));
+    grid.row("Computes", &text(work.flops_rate(), |r| format::per_second(r, "FLOP")));
     grid.row(
         "Limited by",
         &text(work.is_memory_bound(given), |memory| match memory {
@@ -169,7 +176,7 @@ fn roofline(ui: &mut Ui, found: &Explained) {
         .label_formatter(|at| match at {
             HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
                 "{plot_name}: {} at {} FLOP/byte",
-                per_second(10f64.powf(position.y), "FLOP"),
+                format::per_second(10f64.powf(position.y), "FLOP"),
                 format::number(10f64.powf(position.x))
             )),
             HoverPosition::Elsewhere { .. } => None,
@@ -192,6 +199,13 @@ fn roofline(ui: &mut Ui, found: &Explained) {
                 found.work.first().map_or(found.no_work, |w| w.intensity().err().unwrap_or(""))
             ),
         );
+    }
+    if found
+        .work
+        .iter()
+        .any(|w| [Peak::Bytes, Peak::Operations].into_iter().any(|p| w.doubt(p, given).is_some()))
+    {
+        weak(ui, "A dot above the line cannot be: see beside MBU and MFU what to check.");
     }
     remark(ui, say::ROOFLINE);
 }

@@ -1,18 +1,21 @@
 //! Operations of two runs by name, and what limits the model in each.
 
-use egui::{Ui, UiBuilder};
+use egui::Ui;
 
 use super::{chips, question};
-use crate::analysis::compute::{Explained, Given, Known, Work};
+use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::diff::{State, Two};
+use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::ops::{Op, OpKind, OpTable, Ops};
-use crate::model::{Better, Profile, Unit};
-use crate::state::{Command, Item};
-use crate::ui::theme::space;
+use crate::model::{Better, Unit};
+use crate::query::Pair;
+use crate::state::Command;
 use crate::ui::widgets::segmented;
-use crate::views::shared::board::scrolled;
+use crate::views::parts::remark;
+use crate::views::shared::board::above;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
+use crate::views::shared::pair;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
 use crate::views::{View, ViewCx, shared};
 
@@ -84,15 +87,12 @@ impl View for DiffCompute {
         if !known(&self.figure) {
             self.figure = figures.first().map_or(self.figure, |f| f.0);
         }
-        let area = ui.available_rect_before_wrap();
-        let split = area.top() + (area.height() * 0.36).clamp(80.0, 230.0);
-        let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
-        ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("limits"), |ui| {
-            let Some([base, head]) = cx.both(ui, &limits, 1, "Adding up passes") else { return };
-            scrolled(ui, |ui| figures_of(ui, tables, [&base, &head]));
-        });
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("operations"), |ui| {
-            let mut rows = rows([&pair.base.profile, &pair.head.profile], tables, self.kind, self.figure);
+        let Some(matches) = cx.ask_pair(&MatchQuery, 2).content(ui, "Pairing operations") else { return };
+        if let Some([base, head]) = cx.both(ui, &limits, 1, "Adding up passes") {
+            above(ui, "limits", |ui| figures_of(ui, tables, [&base, &head]));
+        }
+        ui.scope(|ui| {
+            let mut rows = rows(&pair, &matches, tables, self.kind, self.figure);
             two::sort(&mut rows, self.sort, true);
             let table = TwoTable {
                 salt: "operations of two",
@@ -105,6 +105,7 @@ impl View for DiffCompute {
                 subtracts: true,
                 // Operators nest, and hold the time of kernels again: only rows of one kind with their own time add up.
                 adds_up: true,
+                per: "",
                 rows: &rows,
                 sort: self.sort,
                 pair: &pair,
@@ -148,47 +149,57 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
     for name in ["prefill", "decode", "all passes"] {
         let each = work(name, &|w, _| Ok(w.time / w.tokens.max(1.0)));
         rows.push((format!("A token, {name}"), Unit::Nanoseconds, each));
-        let share = |of: fn(&Work, &Given) -> Known<f64>| work(name, &|w, g| of(w, g).map(|s| s * 100_000.0));
-        rows.push((format!("MBU, {name}"), Unit::MilliPercent, share(Work::mbu)));
-        rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu)));
+        let share = |of: fn(&Work, &Given) -> Known<f64>, peak| {
+            work(name, &|w, g| match w.doubt(peak, g) {
+                Some(_) => Err("it cannot be above 100 %"),
+                None => of(w, g).map(|s| s * 100_000.0),
+            })
+        };
+        rows.push((format!("MBU, {name}"), Unit::MilliPercent, share(Work::mbu, Peak::Bytes)));
+        rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu, Peak::Operations)));
     }
     let told = rows.iter().filter(|r| r.2.base.is_some() || r.2.head.is_some());
     two_figures(
         ui,
         told.map(|(name, unit, values)| TwoFigure { name, unit: *unit, values: *values, about: "" }),
     );
+    let doubts = found.iter().flat_map(|f| {
+        let peaks = [("MBU", Peak::Bytes), ("MFU", Peak::Operations)];
+        let of = move |w: &Work| {
+            peaks.map(|(name, peak)| Some(format!("{name}, {}: {}", w.name, w.doubt(peak, &f.given)?)))
+        };
+        f.work.iter().flat_map(of).flatten()
+    });
+    let mut doubts: Vec<String> = doubts.collect();
+    doubts.dedup();
+    doubts.iter().for_each(|doubt| remark(ui, doubt));
 }
 
-/// Operations by name.
-fn rows(profiles: [&Profile; 2], tables: [&OpTable; 2], kind: Option<OpKind>, figure: Figure) -> Vec<TwoRow> {
-    let mut rows: Vec<TwoRow> = Vec::new();
-    let mut places = rustc_hash::FxHashMap::default();
-    for (side, (profile, table)) in profiles.into_iter().zip(tables).enumerate() {
-        for op in table.of(kind) {
-            let name = profile.function_name(op.function);
-            let at = *places.entry((name, op.kind)).or_insert_with(|| {
-                rows.push(TwoRow {
-                    name: name.to_owned(),
-                    costs: Two::default(),
-                    counts: Two::default(),
-                    state: State::Both,
-                    function: None,
-                    item: None,
-                });
-                rows.len() - 1
-            });
-            let row = &mut rows[at];
-            let (cost, count) = match side {
-                0 => (&mut row.costs.base, &mut row.counts.base),
-                _ => (&mut row.costs.head, &mut row.counts.head),
-            };
-            *cost = figure.of(op).map(|v| v as f64);
-            *count = Some(op.calls as i64);
-            row.item = Some(Item::of_function(op.function, profile));
-        }
-    }
-    for row in &mut rows {
-        row.state = row.counts.state().unwrap_or(State::Both);
-    }
-    rows
+/// Operations, paired as functions are everywhere.
+fn rows(
+    pair: &Pair,
+    matches: &Matches,
+    tables: [&OpTable; 2],
+    kind: Option<OpKind>,
+    figure: Figure,
+) -> Vec<TwoRow> {
+    let ops = tables.map(|table| table.of(kind).collect::<Vec<_>>());
+    let of = |ops: &[&Op]| ops.iter().map(|op| (op.function, op.kind)).collect::<Vec<_>>();
+    let paired = pair::paired(matches, [&of(&ops[0]), &of(&ops[1])]);
+    paired
+        .into_iter()
+        .map(|at| {
+            let sides = Two { base: at.base.map(|i| ops[0][i]), head: at.head.map(|i| ops[1][i]) };
+            let functions = sides.map(|op| op.function);
+            TwoRow {
+                name: pair::function_name(pair, functions),
+                costs: sides.and_then(|op| figure.of(op)).map(|v| v as f64),
+                counts: sides.map(|op| op.calls as i64),
+                state: sides.state().unwrap_or(State::Both),
+                function: None,
+                item: pair::function_item(pair, functions),
+                about: String::new(),
+            }
+        })
+        .collect()
 }

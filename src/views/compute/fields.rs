@@ -67,7 +67,7 @@ fn written(n: u64, unit: &str) -> String {
     match unit {
         "" => format::count(n as i64),
         "bytes" => format::bytes(n as i64),
-        _ => super::cards::per_second(n as f64, unit.trim_end_matches("/s").replace("bytes", "B").as_str()),
+        _ => format::per_second(n as f64, unit.trim_end_matches("/s").replace("bytes", "B").as_str()),
     }
 }
 

@@ -376,6 +376,9 @@ fn basis(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
     if stated != Money::ZERO {
         weak(ui, &format!("{} as the file itself states it", format::money(stated)));
     }
+    for (currency, money) in &spent.all.sums.elsewhere {
+        weak(ui, &format!("{money} {currency} as the file states it, in no sum of dollars"));
+    }
     let lines = spent.about.iter().map(|a| ("≈", a)).chain(spent.left_out.iter().map(|l| ("without", l)));
     for (sign, (text, n)) in lines {
         weak(ui, &format!("{sign} {text} ({})", format::counted(*n as i64, "request", "requests")));

@@ -1,16 +1,20 @@
 //! What the requests of two runs cost.
 
-use egui::{Ui, UiBuilder};
+use std::collections::BTreeSet;
+
+use egui::Ui;
 
 use super::question;
 use crate::analysis::definitions as say;
+use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::request_facets::Facet;
+use crate::analysis::requests::RequestColumn;
 use crate::analysis::spending::{Group, Spent};
+use crate::format;
 use crate::model::{Better, Money, Unit};
 use crate::state::Item;
-use crate::ui::theme::space;
-use crate::views::shared::board::scrolled;
+use crate::views::shared::board::above;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
 use crate::views::shared::requests::value_text;
@@ -35,15 +39,10 @@ impl View for DiffCost {
         let asked = question(cx, self.by);
         let Some([base_spent, head_spent]) = cx.both(ui, &asked, 0, "Adding up costs") else { return };
         let both = [&*base_spent, &*head_spent];
-        let area = ui.available_rect_before_wrap();
-        let split = area.top() + (area.height() * 0.5).clamp(80.0, 236.0);
-        let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
-        ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("sums"), |ui| {
-            scrolled(ui, |ui| {
-                sums(ui, both);
-            });
-        });
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("groups"), |ui| {
+        let pairs = DiffRequests { figure: RequestColumn::Cost, asked: cx.asked() };
+        let pairs = cx.ask_pair(&pairs, 2).beside();
+        above(ui, "sums", |ui| sums(ui, both, pairs.as_deref()));
+        ui.scope(|ui| {
             let mut rows = rows(cx, both);
             two::sort(&mut rows, self.sort, true);
             let what = self.by.title();
@@ -57,6 +56,7 @@ impl View for DiffCost {
                 better: Better::Lower,
                 subtracts: true,
                 adds_up: true,
+                per: "",
                 rows: &rows,
                 sort: self.sort,
                 pair: &pair,
@@ -78,8 +78,21 @@ impl View for DiffCost {
     }
 }
 
-/// Sums over all requests.
-fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
+/// What the requests cost that ended well in both runs, and how many those are.
+fn like_for_like(pairs: &FigureDiff) -> (usize, Two<i64>) {
+    let compared =
+        |r: &&RequestRow| !matches!(r.change, Change::NotComparable | Change::OnlyBase | Change::OnlyHead);
+    let (mut n, mut sums) = (0, [0.0, 0.0]);
+    for row in pairs.rows.iter().filter(compared) {
+        n += 1;
+        sums[0] += row.values.base.unwrap_or(0.0);
+        sums[1] += row.values.head.unwrap_or(0.0);
+    }
+    (n, Two::both(sums[0].round() as i64, sums[1].round() as i64))
+}
+
+/// Sums over all requests, and first over those that compare like for like.
+fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
     let of = |value: &dyn Fn(&Group) -> Option<i64>| Two { base: value(&base.all), head: value(&head.all) };
     let money = |value: fn(&Group) -> Option<Money>| of(&|g| value(g).map(Money::nano));
     let part = |value: fn(&Group) -> Money| of(&|g| g.sums.cost.map(|_| value(g).nano()));
@@ -100,8 +113,33 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
         ("Unpriced", n, count(|g| g.sums.unpriced as u64), say::UNPRICED),
     ];
     let told = figures.into_iter().filter(|f| f.2.base.unwrap_or(0) != 0 || f.2.head.unwrap_or(0) != 0);
-    two_figures(ui, told.map(|(name, unit, values, about)| TwoFigure { name, unit, values, about }));
-    if base.all.sums.unpriced + head.all.sums.unpriced > 0 {
+    let told = told.map(|(name, unit, values, about)| TwoFigure { name, unit, values, about });
+    let like = pairs.map(like_for_like);
+    let others = pairs.map_or(0, |pairs| pairs.rows.len()) - like.map_or(0, |(n, _)| n);
+    let title = like.map(|(n, _)| format!("Like for like, {}", format::counted(n as i64, "pair", "pairs")));
+    let about = "Cost of the requests that both runs have and that ended well in both";
+    let like = like.zip(title.as_deref()).filter(|((n, _), _)| *n > 0 && others > 0);
+    let like = like.map(|((_, values), name)| TwoFigure { name, unit: d, values, about });
+    let compares = like.is_some();
+    two_figures(ui, like.into_iter().chain(told));
+    for currency in
+        base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>()
+    {
+        let sum = |spent: &Spent| {
+            let sum = spent.all.sums.elsewhere.get(currency);
+            sum.map_or_else(|| format::UNKNOWN.to_owned(), ToString::to_string)
+        };
+        parts::remark(ui, &format!("{currency}: {} → {}, in no sum of dollars.", sum(base), sum(head)));
+    }
+    if compares {
+        let n = format::counted(others as i64, "request has", "requests have");
+        parts::remark(
+            ui,
+            &format!(
+                "{n} no partner that ended well, or no price: the sums of the runs are not of the same requests."
+            ),
+        );
+    } else if base.all.sums.unpriced + head.all.sums.unpriced > 0 {
         parts::remark(
             ui,
             "Unpriced requests are in no sum, so costs of the runs are not of the same requests.",
@@ -134,6 +172,7 @@ fn rows(cx: &ViewCx<'_>, [base, head]: [&Spent; 2]) -> Vec<TwoRow> {
                 state: sides.state().unwrap_or(State::Both),
                 function: None,
                 item,
+                about: String::new(),
             }
         })
         .collect()

@@ -3,9 +3,12 @@
 mod args;
 mod blocks;
 mod build;
+mod compare;
 mod durations;
 mod sheet;
 mod tokens;
+
+use std::collections::BTreeSet;
 
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::format;
@@ -23,15 +26,19 @@ pub const KIND: ViewKind = ViewKind {
     about: "Everything about the selected thing",
     needs: |_| Ok(()),
     make: || Box::new(Details::default()),
-    comparing: Comparing::Beside,
+    comparing: Comparing::Own(|| Box::new(compare::DiffDetails::default())),
 };
+
+/// What is said while nothing is selected.
+const NOTHING: &str = "Click a span, a function, a request or a moment in any view. What the pointer is on is shown here \
+                       until then.";
 
 #[derive(Default)]
 struct Details {
     /// What was shown in the last frame: another thing starts at the top.
     shown: Option<Item>,
     /// Titles of long texts that are shown whole.
-    whole: std::collections::BTreeSet<String>,
+    whole: BTreeSet<String>,
 }
 
 impl View for Details {
@@ -39,9 +46,7 @@ impl View for Details {
         let selected = cx.interaction.selection.clone();
         let pinned = selected.is_some();
         let Some(item) = selected.or_else(|| cx.hover.cloned()) else {
-            let text = "Click a span, a function, a request or a moment in any view. What the pointer is on is \
-                shown here until then.";
-            EmptyState::new(Icon::Info, "Nothing selected", text).show(ui);
+            EmptyState::new(Icon::Info, "Nothing selected", NOTHING).show(ui);
             return;
         };
         let Some(sheet) = build::sheet(cx, &item) else {
@@ -61,7 +66,7 @@ impl View for Details {
             // The scroll bar floats over the content.
             ui.set_max_width(ui.available_width() - space::MEDIUM);
             for (i, block) in sheet.blocks.iter().enumerate() {
-                ui.push_id(i, |ui| self.block(cx, ui, block));
+                ui.push_id(i, |ui| part(cx, ui, block, &mut self.whole));
             }
         });
     }
@@ -101,39 +106,38 @@ fn head(cx: &mut ViewCx<'_>, ui: &mut Ui, sheet: &Sheet, pinned: bool) {
     ui.add_space(2.0);
 }
 
-impl Details {
-    fn block(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, block: &Block) {
-        match block {
-            Block::Facts { title, facts, note } => {
-                blocks::heading(ui, title);
-                for (i, fact) in facts.iter().enumerate() {
-                    ui.push_id(i, |ui| blocks::fact(cx, ui, fact));
-                }
-                if !note.is_empty() {
-                    super::parts::remark(ui, note);
-                }
+/// A part of a sheet; `unfolded` are the titles of long texts that are shown whole.
+fn part(cx: &mut ViewCx<'_>, ui: &mut Ui, block: &Block, unfolded: &mut BTreeSet<String>) {
+    match block {
+        Block::Facts { title, facts, note } => {
+            blocks::heading(ui, title);
+            for (i, fact) in facts.iter().enumerate() {
+                ui.push_id(i, |ui| blocks::fact(cx, ui, fact));
             }
-            Block::Path(steps) => {
-                blocks::heading(ui, "Path");
-                blocks::path(cx, ui, steps, steps.len().saturating_sub(1));
-            }
-            Block::Stack { steps, at, note } => {
-                blocks::heading(ui, "Most probable stack");
-                blocks::path(cx, ui, steps, *at);
+            if !note.is_empty() {
                 super::parts::remark(ui, note);
             }
-            Block::Durations(function, own) => durations::show(cx, ui, *function, *own),
-            Block::Tokens(id) => tokens::show(cx, ui, *id),
-            Block::Text { title, text } => {
-                let whole = self.whole.contains(title);
-                if blocks::text(ui, title, text, whole) && !self.whole.remove(title) {
-                    self.whole.insert(title.clone());
-                }
+        }
+        Block::Path(steps) => {
+            blocks::heading(ui, "Path");
+            blocks::path(cx, ui, steps, steps.len().saturating_sub(1));
+        }
+        Block::Stack { steps, at, note } => {
+            blocks::heading(ui, "Most probable stack");
+            blocks::path(cx, ui, steps, *at);
+            super::parts::remark(ui, note);
+        }
+        Block::Durations(function, own) => durations::show(cx, ui, *function, *own),
+        Block::Tokens(id) => tokens::show(cx, ui, *id),
+        Block::Text { title, text } => {
+            let whole = unfolded.contains(title);
+            if blocks::text(ui, title, text, whole) && !unfolded.remove(title) {
+                unfolded.insert(title.clone());
             }
-            Block::Moment(t) => {
-                blocks::heading(ui, "What ran then");
-                super::moment::show(cx, ui, *t, 0);
-            }
+        }
+        Block::Moment(t) => {
+            blocks::heading(ui, "What ran then");
+            super::moment::show(cx, ui, *t, 0);
         }
     }
 }

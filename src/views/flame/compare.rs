@@ -32,7 +32,7 @@ use crate::views::bands::Bands;
 use crate::views::boxes::layout::Port;
 use crate::views::boxes::paint::paint_share_ruler;
 use crate::views::shared::menu::{self, ContextMenu};
-use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{Seen, View, ViewCx, shared};
 
 const ROW: f32 = space::SPAN;
@@ -176,12 +176,13 @@ impl Placed {
 
 impl View for DiffFlame {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.header(cx, ui);
         if self.form == Form::Both {
+            self.header(cx, ui, None);
             self.bands.ui(cx, ui);
             return;
         }
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
+        self.header(cx, ui, Some(&asked));
         let Some(paths) =
             cx.ask_pair(&DiffPaths(asked.functions.clone()), 0).content(ui, "Comparing call paths")
         else {
@@ -191,7 +192,7 @@ impl View for DiffFlame {
             return;
         };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 2);
-        pair::notices(cx, &asked, &related.factors.legend, not_related.as_deref());
+        pair::notices(cx, ui, &asked, &related, not_related.as_deref());
         pair::estimated(cx, &asked, &paths);
         let same = |(of, _): &&(PlacedFor, Arc<Placed>)| {
             Arc::ptr_eq(&of.paths, &paths) && of.width == self.width && of.factors == related.factors
@@ -215,7 +216,7 @@ impl View for DiffFlame {
         let better = asked.better(&pair);
         let scene = Scene {
             pair: &pair,
-            asked: &asked,
+            told: Told { asked: &asked, related: &related, whole: paths.sum },
             paths: &paths,
             functions: &functions,
             placed: &placed,
@@ -246,13 +247,12 @@ impl View for DiffFlame {
 }
 
 impl DiffFlame {
-    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    /// `asked` is what the difference is of; both charts have no such controls.
+    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: Option<&Asked>) {
         shared::header(ui, |ui| {
             let forms = [(Form::Difference, "Difference"), (Form::Both, "Both runs")];
             segmented(ui, "Form of the comparison", &mut self.form, &forms);
-            if self.form == Form::Both {
-                return;
-            }
+            let Some(asked) = asked else { return };
             let text = Width::ALL.iter().find(|w| w.0 == self.width).map_or("", |w| w.1);
             let field = combo("diff width").selected_text(text).show_ui(ui, |ui| {
                 for (width, label) in Width::ALL {
@@ -268,7 +268,7 @@ impl DiffFlame {
                 }
             });
             field.response.accessible_name("Colour of boxes");
-            pair::normalise(cx, ui);
+            pair::normalise(cx, ui, asked);
             pair::legend(ui);
         });
         ui.add_space(space::SMALL);
@@ -473,7 +473,7 @@ impl Placing {
 
 struct Scene<'a> {
     pair: &'a Pair,
-    asked: &'a Asked,
+    told: Told<'a>,
     paths: &'a PathDiff,
     functions: &'a FunctionDiff,
     placed: &'a Placed,
@@ -524,15 +524,16 @@ impl Scene<'_> {
         name(&self.paths.node(node), &self.pair.base.profile, &self.pair.head.profile)
     }
 
-    fn costs(&self, node: u32) -> (Two<f64>, Two<f64>) {
+    /// Own and total costs as they were recorded.
+    fn costs(&self, node: u32) -> (Two<i64>, Two<i64>) {
         let node = self.paths.node(node);
-        (self.factors.apply(node.own()), self.factors.apply(node.total()))
+        (node.own(), node.total())
     }
 
     /// How much of the larger side changed.
     fn change(&self, node: u32) -> f64 {
         let (own, total) = self.costs(node);
-        pair::strength(if self.colour == Colour::Own { own } else { total })
+        pair::strength(self.factors.apply(if self.colour == Colour::Own { own } else { total }))
     }
 
     fn item(&self, node: u32) -> Option<Item> {
@@ -639,7 +640,7 @@ impl Scene<'_> {
             let whole = texts.get(TextKey::of(&label), style, f32::MAX, || label.clone());
             let (own, total) = self.costs(b.node);
             let shown = if self.colour == Colour::Own { own } else { total };
-            let delta = pair::change(self.asked, shown, self.factors.apply(self.paths.sum));
+            let delta = self.told.change(shown);
             if rect.width() > 120.0
                 && let Some(galley) =
                     texts.get(TextKey::of(&delta), style, rect.width(), || delta.clone().into())
@@ -676,11 +677,7 @@ impl Scene<'_> {
     /// «1.20 s → 1.50 s, +300 ms (+25.0 %)».
     fn summary(&self, node: u32) -> String {
         let (_, total) = self.costs(node);
-        self.line(total, self.paths.node(node).state())
-    }
-
-    fn line(&self, costs: Two<f64>, state: State) -> String {
-        pair::line(self.asked, costs, self.factors.apply(self.paths.sum), state)
+        self.told.line(total, self.paths.node(node).state())
     }
 
     fn tooltip(&self, ui: &mut Ui, node: u32, palette: &Palette) {
@@ -692,8 +689,8 @@ impl Scene<'_> {
                 .color(palette.text_strong),
         );
         let (own, total) = self.costs(node);
-        ui.label(format!("Total  {}", self.line(total, n.state())));
-        ui.label(format!("Self  {}", self.line(own, n.state())));
+        ui.label(format!("Total  {}", self.told.line(total, n.state())));
+        ui.label(format!("Self  {}", self.told.line(own, n.state())));
         let counts = n.halves.map(|h| h.count);
         if let (Some(b), Some(h)) = (counts.base.flatten(), counts.head.flatten()) {
             ui.label(format!("Calls or samples  {} → {}", format::count(b as i64), format::count(h as i64)));

@@ -1,13 +1,13 @@
 //! The ways of requests in two runs.
 
-use egui::Ui;
+use egui::{Ui, UiBuilder};
 
-use super::question;
+use super::{layout, paint, question};
 use crate::analysis::diff::Two;
 use crate::analysis::flow::{Edge, Stage, Ways};
 use crate::model::{Money, Unit};
 use crate::views::parts::{card, remark};
-use crate::views::shared::board::{Board, scrolled};
+use crate::views::shared::board::{Board, GAP, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, shared};
 
@@ -23,9 +23,23 @@ impl View for DiffFlow {
         let asked = question(cx);
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Following requests") else { return };
         let both = [&*in_base, &*in_head];
+        if both.iter().all(|ways| ways.requests == 0) {
+            shared::requests::none(ui);
+            return;
+        }
         let whole = both.map(|w| w.requests.max(1) as f64);
-        scrolled(ui, |ui| {
-            self.board.show(ui, 4, |i, ui| match i {
+        let paid = both.iter().any(|ways| ways.edges.iter().any(|e| e.cost.is_some()));
+        // Above the picture of both, below its numbers with what changed.
+        let area = ui.available_rect_before_wrap();
+        let chart = area.with_max_y(area.top() + (area.height() * 0.52).max(120.0));
+        let picture = layout::of_two(both, chart);
+        super::show(cx, ui, &picture, |stage| {
+            format!("Base: {}\nHead: {}", paint::about(both[0], stage), paint::about(both[1], stage))
+        });
+        let below = area.with_min_y(chart.bottom() + GAP);
+        let mut ui = ui.new_child(UiBuilder::new().max_rect(below).id_salt("numbers"));
+        scrolled(&mut ui, |ui| {
+            self.board.show(ui, 3 + usize::from(paid), |i, ui| match i {
                 0 => card(ui, "Requests on each way", |ui| {
                     edges(ui, both, Unit::Count, |e| Some(e.requests as i64));
                 }),

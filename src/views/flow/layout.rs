@@ -9,9 +9,10 @@ use crate::format;
 pub(super) struct Node {
     pub stage: Stage,
     pub rect: Rect,
-    pub requests: usize,
-    /// Of all requests.
-    pub share: f64,
+    /// «34», or «34 → 32» of two runs.
+    pub count: String,
+    /// «35.4 %», or «35.4 % → 33.0 %».
+    pub share: String,
 }
 
 /// A way.
@@ -65,6 +66,10 @@ const COLUMNS: [&[Stage]; 5] = [
 /// Room for what a way is labelled with, points.
 const LABEL: f32 = 86.0;
 
+/// The same of two runs, at most, and what a character takes of it, about.
+const WIDE: f32 = 112.0;
+const CHARACTER: f32 = 6.2;
+
 /// Lays the ways out in `area`.
 pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let has = |stage: &Stage| ways.at(*stage) > 0;
@@ -85,7 +90,8 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let nodes = shown.map(|stage| {
         let requests = ways.at(stage);
         let rect = Rect::from_center_size(center(stage), size);
-        Node { stage, rect, requests, share: requests as f64 / all }
+        let (count, share) = (format::count(requests as i64), format::percent(requests as f64 / all));
+        Node { stage, rect, count, share }
     });
     let edges = ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], size.x / 2.0));
     Picture { nodes: nodes.collect(), edges: edges.collect() }
@@ -102,6 +108,41 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], half: f32) -> Way {
     let middle = at(&curve, 0.5);
     let label = Rect::from_center_size(middle, vec2(LABEL, 15.0 * lines.len() as f32 + 2.0));
     Way { from: edge.from, to: edge.to, curve, share, label, lines }
+}
+
+/// Both runs as one picture: places and ways of either, as thick as the more of both, with the numbers of both.
+pub(super) fn of_two([base, head]: [&Ways; 2], area: Rect) -> Picture {
+    let mut all = Ways { requests: base.requests.max(head.requests), ..Ways::default() };
+    for edge in base.edges.iter().chain(&head.edges) {
+        match all.edges.iter_mut().find(|e| (e.from, e.to) == (edge.from, edge.to)) {
+            Some(known) => known.requests = known.requests.max(edge.requests),
+            None => all.edges.push(edge.clone()),
+        }
+    }
+    let both = |base: String, head: String| if base == head { base } else { format!("{base} → {head}") };
+    let share = |n: usize, ways: &Ways| format::percent(n as f64 / ways.requests.max(1) as f64);
+    let mut picture = layout(&all, area);
+    for node in &mut picture.nodes {
+        let (b, h) = (base.at(node.stage), head.at(node.stage));
+        node.count = both(format::count(b as i64), format::count(h as i64));
+        node.share = both(share(b, base), share(h, head));
+    }
+    for way in &mut picture.edges {
+        let of = [base, head].map(|ways| ways.edge(way.from, way.to));
+        let n = of.map(|edge| edge.map_or(0, |e| e.requests));
+        let known = |text: Option<String>| text.unwrap_or_else(|| format::UNKNOWN.to_owned());
+        let time = of.map(|edge| known(edge.and_then(|e| e.time).map(format::duration)));
+        let [tb, th] = time;
+        way.lines = vec![both(format::count(n[0] as i64), format::count(n[1] as i64))];
+        way.lines.push(both(share(n[0], base), share(n[1], head)));
+        way.lines.extend((tb != format::UNKNOWN || th != format::UNKNOWN).then(|| both(tb, th)));
+        // In a low pane the first lines must do.
+        way.lines.truncate(((area.height() / 75.0) as usize).max(1));
+        let longest = way.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as f32;
+        let size = vec2((longest * CHARACTER + 10.0).min(WIDE), 15.0 * way.lines.len() as f32 + 2.0);
+        way.label = Rect::from_center_size(way.label.center(), size);
+    }
+    picture
 }
 
 /// A point of a curve.

@@ -53,42 +53,46 @@ impl View for Flow {
         let area = ui.available_rect_before_wrap();
         let foot = 46.0f32.min(area.height() * 0.3);
         let chart = area.with_max_y(area.bottom() - foot);
-        let picture = layout::layout(&ways, chart);
-        let mut clicked = None;
-        for node in &picture.nodes {
-            let response = ui.interact(node.rect, ui.scope_id().with(node.stage), Sense::click());
-            let spoken = format!("{} {}", node.stage.name(), format::count(node.requests as i64));
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &spoken));
-            if response.clicked() {
-                clicked = Some(node.stage.name().to_owned());
-            }
-            paint::node(cx, ui, node, response.hovered() || response.has_focus());
-            response.on_hover_text(paint::about(&ways, node.stage));
-        }
-        for edge in &picture.edges {
-            let key = ui.scope_id().with((edge.from, edge.to));
-            let response = ui.interact(edge.label, key, Sense::click());
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, edge.spoken()));
-            let name = way(edge.from, edge.to);
-            let lit = response.hovered() || response.has_focus();
-            let chosen = cx.interaction.requests.of(Facet::Way).contains(&name);
-            if response.clicked() {
-                clicked = Some(name);
-            }
-            paint::edge(ui, edge, lit, chosen);
-            response.on_hover_text(edge.spoken());
-        }
-        if let Some(name) = clicked {
-            let now = &cx.interaction.requests;
-            let is_on = matches!(now.of(Facet::Way), [one] if *one == name);
-            let next = match is_on || name == Stage::Arrived.name() {
-                true => now.without(Facet::Way),
-                false => now.only(Facet::Way, &name),
-            };
-            cx.send(Command::FilterRequests(next));
-        }
+        show(cx, ui, &layout::layout(&ways, chart), |stage| paint::about(&ways, stage));
         let below = area.with_min_y(area.bottom() - foot);
         ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| remark(ui, &in_words(&ways)));
+    }
+}
+
+/// Draws places and ways. A click on one looks at its requests only, another click at all.
+fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, picture: &layout::Picture, about: impl Fn(Stage) -> String) {
+    let mut clicked = None;
+    for node in &picture.nodes {
+        let response = ui.interact(node.rect, ui.scope_id().with(node.stage), Sense::click());
+        let spoken = format!("{} {}", node.stage.name(), node.count);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &spoken));
+        if response.clicked() {
+            clicked = Some(node.stage.name().to_owned());
+        }
+        paint::node(cx, ui, node, response.hovered() || response.has_focus());
+        response.on_hover_text(about(node.stage));
+    }
+    for edge in &picture.edges {
+        let key = ui.scope_id().with((edge.from, edge.to));
+        let response = ui.interact(edge.label, key, Sense::click());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, edge.spoken()));
+        let name = way(edge.from, edge.to);
+        let lit = response.hovered() || response.has_focus();
+        let chosen = cx.interaction.requests.of(Facet::Way).contains(&name);
+        if response.clicked() {
+            clicked = Some(name);
+        }
+        paint::edge(ui, edge, lit, chosen);
+        response.on_hover_text(edge.spoken());
+    }
+    if let Some(name) = clicked {
+        let now = &cx.interaction.requests;
+        let is_on = matches!(now.of(Facet::Way), [one] if *one == name);
+        let next = match is_on || name == Stage::Arrived.name() {
+            true => now.without(Facet::Way),
+            false => now.only(Facet::Way, &name),
+        };
+        cx.send(Command::FilterRequests(next));
     }
 }
 

@@ -36,8 +36,10 @@ pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
     let inner = node.rect.shrink2(egui::vec2(4.0, 3.0));
     let (top, bottom) = inner.split_top_bottom_at_fraction(0.5);
     text_in(painter, top, node.stage.name(), strong(12.0), palette.text_strong, Align::Center);
-    let text = format!("{} · {}", format::count(node.requests as i64), format::percent(node.share));
-    text_in(painter, bottom, &text, small(), palette.text, Align::Center);
+    let text = format!("{} · {}", node.count, node.share);
+    // Of two runs there is more to say than fits a small place.
+    let text = if text.chars().count() > 18 { &node.count } else { &text };
+    text_in(painter, bottom, text, small(), palette.text, Align::Center);
 }
 
 /// A way: as thick as many go it, with its numbers in the middle.

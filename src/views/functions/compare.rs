@@ -8,11 +8,12 @@ use egui::Ui;
 use super::super::shared;
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, Picked};
-use super::super::shared::pair::{self, Asked, Written};
+use super::super::shared::pair::{self, Asked, Told, Written};
 use crate::analysis::columns;
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
 use crate::analysis::diff::{Compared, State};
 use crate::analysis::search::Pattern;
@@ -48,7 +49,7 @@ impl View for DiffFunctionsView {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let query = DiffList {
             functions: asked.functions.clone(),
-            to: cx.interaction.normalise,
+            to: asked.normalise(cx),
             which: self.which,
             sort: self.sort,
             search: cx.interaction.search.clone(),
@@ -66,16 +67,18 @@ impl View for DiffFunctionsView {
         shared::header(ui, |ui| {
             let names = Which::ALL.map(|(which, name)| (which, name));
             segmented(ui, "Which functions", &mut self.which, &names);
-            pair::normalise(cx, ui);
+            pair::normalise(cx, ui, &asked);
         });
-        pair::notices(cx, &asked, &list.related.factors.legend, list.not_related.as_deref());
+        pair::notices(cx, ui, &asked, &list.related, list.not_related.as_deref());
         let footer = footer(&asked, &list, self.which);
         shared::with_footer(ui, &footer, |ui| {
             if list.order.is_empty() {
                 return nothing(cx, ui, self.which);
             }
-            let written = Written::of(&asked, list.most);
-            let table = Numbers { pair: &pair, asked: &asked, list: &list, written, moved: moved.as_deref() };
+            let written = Written::of(&asked, list.related.to, list.most);
+            let told = Told { asked: &asked, related: &list.related, whole: list.diff.whole };
+            let moved = moved.as_deref();
+            let table = Numbers { pair: &pair, asked: &asked, told, list: &list, written, moved };
             self.table(cx, ui, &table);
         });
     }
@@ -123,16 +126,27 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
     let unit = asked.unit(false);
     let n = list.order.len() as i64;
     let shown = format::counted(n, "function", "functions");
-    let change =
-        match asked.shares_only() || list.related.to == crate::analysis::diff::normalise::Normalise::Call {
-            true => String::new(),
-            false => format!(", together {}", pair::signed(unit, Some(list.change))),
-        };
+    let change = match asked.shares_only() || list.related.to == Normalise::Call {
+        true => String::new(),
+        false => format!(", together {}{}", pair::signed(unit, Some(list.change)), list.related.to.per()),
+    };
     let matched = list.diff.matched;
-    let all =
-        Which::ALL.iter().zip(list.counts).filter(|((w, _), n)| *w != Which::All && *w != which && *n > 0);
-    let others: Vec<String> = all.map(|((which, name), n)| words(*which, name, n)).collect();
-    let others = if others.is_empty() { String::new() } else { format!(" · {}", others.join(", ")) };
+    // What takes more and what only head has are no parts of one whole: a function is often both.
+    let words = |of: [(Which, &str, &str); 2]| {
+        let n =
+            |which: Which| Which::ALL.iter().zip(list.counts).find(|(w, _)| w.0 == which).map_or(0, |w| w.1);
+        let told = of.into_iter().filter(|(w, ..)| *w != which && n(*w) > 0);
+        let told = told.map(|(w, one, many)| {
+            format!("{} {}", format::count(n(w) as i64), if n(w) == 1 { one } else { many })
+        });
+        let told: Vec<String> = told.collect();
+        if told.is_empty() { String::new() } else { format!(" · {}", told.join(", ")) }
+    };
+    let others = words([(Which::More, "takes more", "take more"), (Which::Less, "takes less", "take less")])
+        + &words([
+            (Which::New, "only in head", "only in head"),
+            (Which::Gone, "only in base", "only in base"),
+        ]);
     let evidence = match list.diff.evidence {
         Some(e) if e.n_base + e.n_head > 2 => format!(" · sum of self, {}", e.words()),
         _ => String::new(),
@@ -146,17 +160,6 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
         format::percent(matched.share_base),
         format::percent(matched.share_head)
     )
-}
-
-/// «2 take more», «1 new».
-fn words(which: Which, name: &str, n: usize) -> String {
-    let one = n == 1;
-    let what = match which {
-        Which::More if !one => "take more".to_owned(),
-        Which::Less if !one => "take less".to_owned(),
-        _ => name.to_lowercase(),
-    };
-    format!("{} {what}", format::count(n as i64))
 }
 
 impl DiffFunctionsView {
@@ -209,6 +212,7 @@ fn verdict(row: &Row) -> Option<Verdict> {
 struct Numbers<'a> {
     pair: &'a Pair,
     asked: &'a Asked,
+    told: Told<'a>,
     list: &'a DiffOrder,
     /// How costs are written: self and total stand side by side, so they have one unit.
     written: Written,
@@ -226,7 +230,7 @@ impl<'a> Numbers<'a> {
     }
 
     fn name(&self, row: usize) -> std::borrow::Cow<'a, str> {
-        list::name(self.at(row).1, &self.pair.base.profile, &self.pair.head.profile)
+        pair::row_name(self.pair, self.at(row).1)
     }
 
     /// What a click selects: the function, as the new run names it, else as the baseline does.
@@ -251,11 +255,28 @@ impl<'a> Numbers<'a> {
     fn state(&self, row: usize) -> &'static str {
         let (i, row) = self.at(row);
         match row.state() {
+            State::Both if pair::found_otherwise(row.step) => match row.step {
+                Some(Step::Rule) => "by rule",
+                Some(Step::ByHand) => "by hand",
+                _ => "by place",
+            },
             State::Both if self.moved.is_some_and(|moved| moved[i as usize]) => "moved",
-            State::Both if row.own().delta() == Some(0) && row.total().delta() == Some(0) => "=",
+            State::Both if self.same(row) => "=",
             State::Both => "",
             other => other.key(),
         }
+    }
+
+    /// True when nothing of a function changed, as its costs are shown.
+    fn same(&self, row: &Row) -> bool {
+        let related = self.told.related;
+        related.own(row).change() == Some(0.0) && related.total(row).change() == Some(0.0)
+    }
+
+    /// True when the profiles say where functions are defined, to judge by the first ones.
+    fn has_places(&self) -> bool {
+        (0..self.list.order.len().min(64))
+            .any(|row| matches!(self.place(row), Value::Place(file, _) if !file.is_empty()))
     }
 
     /// True when a side has several runs.
@@ -280,7 +301,7 @@ impl<'a> Numbers<'a> {
         let side = |base: bool| if base { "the baseline" } else { "the new run" };
         let cost = |key, title: &str, of: &'static str, base: bool| {
             let costs = move |row: C<'s>| if of == "Self" { own(row) } else { total(row) };
-            Column::cost(key, title, written.cost(base), move |row: C<'s>| {
+            Column::cost(key, written.title(title), written.cost(base), move |row: C<'s>| {
                 let costs = costs(row);
                 Value::number(if base { costs.base } else { costs.head })
             })
@@ -290,12 +311,11 @@ impl<'a> Numbers<'a> {
         let mut columns = vec![
             pair::state(
                 "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
-                 =: not changed.",
+                 by place, by rule, by hand: base calls it otherwise. =: not changed.",
                 |(row, _): C<'s>| self.state(row),
             )
             .sorts(DiffKey::State)
-            .rank(4)
-            .room(7.0),
+            .room(8.0),
         ];
         if self.several() {
             columns.push(
@@ -325,10 +345,11 @@ impl<'a> Numbers<'a> {
             );
         } else {
             columns.extend([
-                Column::cost("own delta", "Δ self", written.change(), move |row: C<'s>| {
+                Column::cost("own delta", written.title("Δ self"), written.change(), move |row: C<'s>| {
                     Value::number(own(row).change())
                 })
-                .look(bar(self.list.most_changed.max(1.0)))
+                .look(bar(self.list.most_changed.max(f64::MIN_POSITIVE)))
+                .quiet(move |row: C<'s>| pair::is_noise(own(row)))
                 .sorts(DiffKey::OwnDelta)
                 .room(19.0)
                 .hint(format!("Change of the self {what}: head − base")),
@@ -348,14 +369,17 @@ impl<'a> Numbers<'a> {
             ]);
         }
         columns.extend([
-            cost("total base", "Total base", "Total", true).sorts(DiffKey::TotalBase).rank(9),
-            cost("total head", "Total head", "Total", false).sorts(DiffKey::TotalHead).rank(10),
+            cost("total base", "Total base", "Total", true).sorts(DiffKey::TotalBase).rank(11),
+            cost("total head", "Total head", "Total", false).sorts(DiffKey::TotalHead).rank(12),
         ]);
         if !shares_only {
             columns.extend([
-                Column::cost("total delta", "Δ total", written.change(), move |row: C<'s>| {
-                    Value::number(total(row).change())
-                })
+                Column::cost(
+                    "total delta",
+                    written.title("Δ total"),
+                    written.change(),
+                    move |row: C<'s>| Value::number(total(row).change()),
+                )
                 .sorts(DiffKey::TotalDelta)
                 .rank(6)
                 .room(13.0)
@@ -364,7 +388,7 @@ impl<'a> Numbers<'a> {
                     pair::growth(total(row).relative_change(), row.1.state())
                 })
                 .sorts(DiffKey::TotalRelative)
-                .rank(11)
+                .rank(13)
                 .room(10.0)
                 .hint("The change of the total as a share of the baseline of the same function"),
             ]);
@@ -374,12 +398,12 @@ impl<'a> Numbers<'a> {
             columns.extend([
                 Column::count("calls base", "Calls base", move |(_, r): C<'s>| count(list::calls(r).base))
                     .sorts(DiffKey::CallsBase)
-                    .rank(12)
+                    .rank(14)
                     .room(11.0)
                     .hint("Calls in the baseline"),
                 Column::count("calls head", "Calls head", move |(_, r): C<'s>| count(list::calls(r).head))
                     .sorts(DiffKey::CallsHead)
-                    .rank(13)
+                    .rank(15)
                     .room(11.0)
                     .hint("Calls in the new run"),
                 Column::number("calls delta", "Δ calls", Form::SignedEach(Unit::Count), |(_, r): C<'s>| {
@@ -396,12 +420,12 @@ impl<'a> Numbers<'a> {
                 columns.extend([
                     Column::cost("by calls", "By calls", each, |(_, r): C<'s>| Value::cost(r.split().map(|s| s.0)))
                         .sorts(DiffKey::ByCalls)
-                        .rank(14)
+                        .rank(9)
                         .room(11.0)
                         .hint("What of the change of the total comes of more or fewer calls, at the price of the baseline"),
                     Column::cost("per call", "Per call", each, |(_, r): C<'s>| Value::cost(r.split().map(|s| s.1)))
                         .sorts(DiffKey::PerCall)
-                        .rank(15)
+                        .rank(10)
                         .room(11.0)
                         .hint("What of the change of the total comes of calls that each take more or less"),
                 ]);
@@ -410,16 +434,20 @@ impl<'a> Numbers<'a> {
         columns.extend([
             Column::name("function", "Function", |(row, _): C<'s>| Value::Text(self.name(row)))
                 .sorts(DiffKey::Name),
-            Column::path("place", "File:line", |(row, _): C<'s>| self.place(row))
-                .rank(16)
-                .room(26.0)
-                .hint("Where the function is defined, in head if it has it"),
             Column::weak("step", "Matched by", |(_, r): C<'s>| Value::Word(r.step.map_or("", Step::key)))
                 .sorts(DiffKey::Step)
                 .rank(17)
                 .room(14.0)
                 .hint("By which of the steps of matching the two were found to be the same"),
         ]);
+        if self.has_places() {
+            columns.push(
+                Column::path("place", "File:line", |(row, _): C<'s>| self.place(row))
+                    .rank(5)
+                    .room(20.0)
+                    .hint("Where the function is defined, in head if it has it"),
+            );
+        }
         format::mark(&mut columns, &[sort]);
         columns
     }
@@ -457,6 +485,18 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         let change = if self.numbers.asked.shares_only() { "points" } else { "own delta" };
         let (name, base, head) = (cell("function"), cell("own base"), cell("own head"));
         format!("{name}, base {base}, head {head}, change {}{state}", cell(change))
+    }
+
+    fn about(&self, at: usize) -> Option<String> {
+        let (told, (_, row)) = (&self.numbers.told, self.numbers.at(at));
+        let is_related = told.related.to != Normalise::Nothing && !self.numbers.asked.shares_only();
+        let recorded = is_related.then(|| {
+            format!("Recorded: self {}, total {}", told.recorded(row.own()), told.recorded(row.total()))
+        });
+        let otherwise = row.step.filter(|_| pair::found_otherwise(row.step));
+        let otherwise = otherwise.map(|step| format!("{}\n{}", self.numbers.name(at), step.words()));
+        let said: Vec<String> = otherwise.into_iter().chain(recorded).collect();
+        (!said.is_empty()).then(|| said.join("\n"))
     }
 
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {

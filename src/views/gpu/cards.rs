@@ -3,15 +3,18 @@
 use egui::{Color32, RichText, Ui};
 
 use super::Frame;
+use crate::analysis::definitions as say;
 use crate::analysis::gpu::GpuWork;
 use crate::analysis::idle::{Cause, CauseOf, Idle};
 use crate::analysis::kernels::{Work, WorkClass, WorkTable};
+use crate::analysis::launches::Launches;
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, space, strong};
 use crate::views::ViewCx;
 use crate::views::parts::{BarRow, card, remark, weak};
+use crate::views::percentiles::{self, Statistic};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 
 /// A card.
@@ -22,6 +25,7 @@ pub(super) enum Card {
     Classes,
     Kernels,
     Rounds,
+    Launches,
 }
 
 /// Rows of a list.
@@ -37,6 +41,7 @@ pub(super) fn wanted(frame: &Frame) -> Vec<Card> {
         (Card::Classes, true),
         (Card::Kernels, true),
         (Card::Idle, idle.is_some_and(|i| i.idle > 0)),
+        (Card::Launches, frame.launches.as_ref().is_some_and(|l| l.latency.is_some())),
         (Card::Rounds, idle.is_some_and(|i| i.within.is_some())),
     ]
     .into_iter()
@@ -50,6 +55,7 @@ pub(super) fn show(which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame)
         Card::Idle => "Why it has nothing to do",
         Card::Classes => "Classes of work",
         Card::Kernels => "Kernels and copies",
+        Card::Launches => "From launch to start",
         Card::Rounds => "Rounds of the loop",
     };
     card(ui, title, |ui| match which {
@@ -59,6 +65,11 @@ pub(super) fn show(which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame)
         Card::Idle => {
             if let Some(idle) = &frame.idle {
                 causes(cx, ui, idle);
+            }
+        }
+        Card::Launches => {
+            if let Some(launches) = &frame.launches {
+                self::launches(cx, ui, launches);
             }
         }
         Card::Rounds => {
@@ -137,6 +148,8 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
         let mean = row.total / row.count.max(1) as i64;
         let value = format::duration(row.total);
         let note = format!("{} × {}", format::count(row.count as i64), format::duration(mean));
+        let note =
+            row.rate().map_or(note.clone(), |rate| format!("{note} · {}", format::per_second(rate, "B")));
         let item = Item::of_function(row.function, &profile);
         let bar = BarRow {
             note: &note,
@@ -158,8 +171,14 @@ fn kernels(cx: &mut ViewCx<'_>, ui: &mut Ui, table: &WorkTable) {
 }
 
 fn tip(name: &str, row: &Work, table: &WorkTable) -> String {
+    let copied = match (row.bytes, row.rate()) {
+        (Some(bytes), Some(rate)) => {
+            format!("\n{} at {}", format::bytes(bytes), format::per_second(rate, "B"))
+        }
+        _ => String::new(),
+    };
     format!(
-        "{name}\n{} · {} of all work\nshortest {}, longest {}",
+        "{name}\n{} · {} of all work\nshortest {}, longest {}{copied}",
         row.class.name(),
         format::percent(row.total as f64 / table.total.max(1) as f64),
         format::duration(row.min),
@@ -222,6 +241,62 @@ fn what(profile: &Profile, idle: &Idle, cause: &Cause) -> String {
         Some(_) if cause.waits => format!("{name} (waits, too)"),
         _ => name,
     }
+}
+
+/// From a launch to its work, and the idle time that this explains.
+fn launches(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Launches) {
+    let palette = Palette::of(ui);
+    let rows = [("all", found.latency, say::LAUNCH), ("free", found.free, say::LAUNCH_FREE)];
+    percentiles::table(ui, &rows, &[Statistic::P50, Statistic::P95, Statistic::Max, Statistic::N]);
+    let gaps = &found.gaps;
+    let parts = [
+        ("nothing was launched", gaps.not_launched, palette.phase("queued").fill),
+        ("launched, not started", gaps.starting, palette.series(1)),
+        ("launched long before", gaps.queued, palette.series(2)),
+        ("launch unknown", gaps.unknown, palette.idle().fill),
+    ];
+    let whole = gaps.sum();
+    if whole > 0 {
+        ui.add_space(space::SMALL);
+        bars::caption(ui, &format!("Idle between first and last work: {}", format::duration(whole)));
+        let segments =
+            parts.map(|(name, size, color)| Segment { name, size: size as f64, color, hatched: false });
+        bars::strip(ui, &segments, whole as f64, 14.0);
+        for (name, time, color) in parts.into_iter().filter(|p| p.1 > 0) {
+            let (value, note) = (format::duration(time), format::percent(time as f64 / whole as f64));
+            BarRow { note: &note, swatch: Some(color), ..BarRow::new(name, &value) }.show(ui);
+        }
+    }
+    ui.add_space(space::SMALL);
+    bars::caption(ui, "By name: median from launch to start, and idle time before it");
+    let profile = cx.subject.profile().clone();
+    let most = found.by_name.first().map_or(1, |r| r.idle).max(1) as f64;
+    for row in found.by_name.iter().take(LISTED) {
+        let name = profile.function_name(row.function);
+        let value = Statistic::P50.text(Some(&row.latency));
+        let note = format!("idle {}", format::duration(row.idle));
+        let item = Item::of_function(row.function, &profile);
+        let bar = BarRow {
+            note: &note,
+            share: Some(row.idle as f64 / most),
+            selected: cx.is_selected(&item),
+            lit: cx.is_hovered(&item),
+            ..BarRow::new(name, &value)
+        };
+        let response = ui.push_id(row.function, |ui| bar.show(ui)).inner;
+        cx.interact(&response, &item);
+        let all = [Statistic::P50, Statistic::P95, Statistic::Max, Statistic::N];
+        let all = all.map(|s| format!("{} {}", s.name(), s.text(Some(&row.latency)))).join("  ·  ");
+        response.on_hover_text(format!("{name}\n{all}"));
+    }
+    let unlinked = match found.unlinked + found.early {
+        0 => String::new(),
+        n => format!(
+            " {} without a usable launch.",
+            format::counted(n as i64, "piece of work", "pieces of work")
+        ),
+    };
+    remark(ui, &format!("Nothing was launched: the GPU waited for the host.{unlinked}"));
 }
 
 /// The rounds of the loop that has most of the run.

@@ -13,6 +13,7 @@ use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::idle::{Idle, IdleOf};
 use crate::analysis::kernels::{GpuWorkTable, WorkTable};
+use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::model::{Profile, TrackKind};
 use crate::ui::icons::Icon;
 use crate::ui::widgets::EmptyState;
@@ -48,6 +49,7 @@ struct Gpu {
 struct Frame {
     table: Arc<WorkTable>,
     idle: Option<Arc<Idle>>,
+    launches: Option<Arc<Launches>>,
 }
 
 impl View for Gpu {
@@ -63,7 +65,8 @@ impl View for Gpu {
         }
         let busiest = IdleOf { tracks: None, range: cx.interaction.range };
         let idle = cx.ask(&busiest, 1).beside();
-        let frame = Frame { table, idle };
+        let launches = cx.ask(&LaunchesIn(cx.interaction.range), 2).beside();
+        let frame = Frame { table, idle, launches };
         scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);
             self.board.show(ui, cards.len(), |i, ui| cards::show(cards[i], cx, ui, &frame));

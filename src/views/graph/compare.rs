@@ -1,18 +1,18 @@
 //! The dependency graph of two runs: one picture in which everything keeps its place, whichever run it shows.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use egui::{
     Color32, Key, Modifiers, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::camera::{Camera, Lens};
+use super::camera::{Camera, Lens, Place};
 use super::paint::arrow_head;
 use super::scene::{distance, flattened};
+use super::{FIRST_ZOOM, READABLE, within};
 use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::graph::{DiffGraph, GraphDiff};
-use crate::analysis::diff::list::name;
-use crate::analysis::diff::normalise::Related;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::drawn::{DrawnEdge, NodeSizes};
 use crate::analysis::graph_layout::Direction;
@@ -29,7 +29,7 @@ use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::{EmptyState, combo, segmented};
 use crate::views::shared;
 use crate::views::shared::menu::{About, ContextMenu};
-use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{View, ViewCx};
 
 /// How large nodes are drawn.
@@ -64,6 +64,8 @@ pub struct DiffGraphView {
     camera: Camera,
     /// The drawing that the camera was fitted to, in a pane of this size.
     fitted: Option<(Arc<GraphDiff>, egui::Vec2)>,
+    /// True when all of it is to be shown next, however small.
+    whole: bool,
     lines: Option<(Arc<GraphDiff>, Lines)>,
     texts: TextCache,
     menu_at: Option<u32>,
@@ -78,6 +80,7 @@ impl DiffGraphView {
             direction: Direction::default(),
             camera: Camera::default(),
             fitted: None,
+            whole: false,
             lines: None,
             texts: TextCache::default(),
             menu_at: None,
@@ -95,14 +98,15 @@ impl View for DiffGraphView {
         let (functions_of, direction) = (asked.functions.clone(), self.direction);
         let query = DiffGraph { functions: functions_of, limits, direction, sizes: SIZES };
         let Some(graph) = cx.ask_pair(&query, 0).content(ui, "Drawing both graphs") else { return };
-        self.header(ui, &graph);
-        pair::notices(cx, &asked, "", None);
+        let (related, why) = pair::related_paths(cx, &asked, true, 2);
+        self.header(cx, ui, &asked, &graph);
+        pair::notices(cx, ui, &asked, &related, why.as_deref());
         if graph.drawn.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
             return;
         }
-        let scene =
-            Scene { pair: &pair, asked: &asked, functions: &functions, graph: &graph, shows: self.shows };
+        let told = Told { asked: &asked, related: &related, whole: functions.whole };
+        let scene = Scene { pair: &pair, told, functions: &functions, graph: &graph, shows: self.shows };
         self.canvas(cx, ui, &scene);
     }
 
@@ -119,7 +123,7 @@ impl View for DiffGraphView {
 
 struct Scene<'a> {
     pair: &'a Pair,
-    asked: &'a Asked,
+    told: Told<'a>,
     functions: &'a FunctionDiff,
     graph: &'a Arc<GraphDiff>,
     shows: Shows,
@@ -131,7 +135,7 @@ impl Scene<'_> {
     }
 
     fn name(&self, i: u32) -> std::borrow::Cow<'_, str> {
-        name(self.row(i), &self.pair.base.profile, &self.pair.head.profile)
+        pair::row_name(self.pair, self.row(i))
     }
 
     fn item(&self, i: u32) -> Option<Item> {
@@ -149,39 +153,33 @@ impl Scene<'_> {
     }
 
     fn strength(&self, costs: Two<i64>) -> f32 {
-        pair::strength(Related::default().factors.apply(costs)) as f32
+        pair::strength(self.told.related.factors.apply(costs)) as f32
     }
 
     /// The second line of a node.
     fn figures(&self, row: &Row) -> String {
-        let cost = |v: Option<i64>, base| format::cost_or_unknown(self.asked.unit(base), v);
         let total = row.total();
+        let shown = self.told.related.factors.apply(total);
+        let change = self.told.change(total);
         match self.shows {
-            Shows::Base => cost(total.base, true),
-            Shows::Head => cost(total.head, false),
-            Shows::Change if self.asked.shares_only() => {
-                format!("{} → {}", cost(total.base, true), cost(total.head, false))
-            }
+            Shows::Base => self.told.side(total, true),
+            Shows::Head => self.told.side(total, false),
             Shows::Change => match row.state() {
-                State::Both if total.delta() == Some(0) => format!("= {}", cost(total.head, false)),
+                State::Both if shown.change() == Some(0.0) => match self.told.asked.shares_only() {
+                    true => "= the same share".to_owned(),
+                    false => format!("= {}", self.told.side(total, false)),
+                },
+                State::Both if self.told.asked.shares_only() => change,
                 State::Both => {
-                    let change = pair::signed(self.asked.unit(false), total.delta().map(|d| d as f64));
-                    format!("{change} ({})", pair::relative(total.relative(), State::Both))
+                    format!("{change} ({})", pair::relative(shown.relative_change(), State::Both))
                 }
-                State::New => format!("new, {}", cost(total.head, false)),
-                State::Gone => format!("gone, {}", cost(total.base, true)),
+                only => format!("{change} ({})", only.key()),
             },
         }
     }
 
     fn line(&self, what: &str, costs: Two<i64>, state: State) -> String {
-        let cost = |v: Option<i64>, base| format::cost_or_unknown(self.asked.unit(base), v);
-        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
-        if self.asked.shares_only() {
-            return format!("{what} {base} → {head}");
-        }
-        let change = pair::signed(self.asked.unit(false), costs.delta().map(|d| d as f64));
-        format!("{what} {base} → {head}, {change} ({})", pair::relative(costs.relative(), state))
+        format!("{what} {}", self.told.line(costs, state))
     }
 
     fn edge_text(&self, e: &DrawnEdge) -> String {
@@ -199,7 +197,7 @@ impl Scene<'_> {
 }
 
 impl DiffGraphView {
-    fn header(&mut self, ui: &mut Ui, graph: &GraphDiff) {
+    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, graph: &GraphDiff) {
         shared::header(ui, |ui| {
             let shows = [(Shows::Change, "Change"), (Shows::Base, "Base"), (Shows::Head, "Head")];
             segmented(ui, "Which run the graph shows", &mut self.shows, &shows);
@@ -223,8 +221,9 @@ impl DiffGraphView {
                 &[(Direction::Down, "↓"), (Direction::Right, "→")],
             );
             if ui.button("Fit").clicked() {
-                self.fitted = None;
+                (self.fitted, self.whole) = (None, true);
             }
+            pair::normalise(cx, ui, asked);
             pair::legend(ui);
             if graph.left_out > 0 {
                 let n = format::counted(graph.left_out as i64, "function", "functions");
@@ -241,7 +240,10 @@ impl DiffGraphView {
         let known =
             self.fitted.as_ref().is_some_and(|(of, at)| Arc::ptr_eq(of, scene.graph) && *at == area.size());
         if !known {
-            self.camera.jump(Camera::fitting(area, size));
+            self.camera.jump(match std::mem::take(&mut self.whole) {
+                true => Camera::fitting(area, size),
+                false => first_look(scene, area, size),
+            });
             self.fitted = Some((scene.graph.clone(), area.size()));
         }
         if !self.lines.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, scene.graph)) {
@@ -340,6 +342,19 @@ impl DiffGraphView {
     }
 }
 
+/// All of the drawing where names can be read, otherwise the part around what changed most.
+fn first_look(scene: &Scene<'_>, area: Rect, size: egui::Vec2) -> Place {
+    let all = Camera::fitting(area, size);
+    let change = |&i: &u32| {
+        let change = scene.told.related.factors.apply(scene.row(i).total()).change();
+        (change.unwrap_or(0.0).abs().min(1e18) as i64, Reverse(i))
+    };
+    let most = (0..scene.graph.drawn.nodes.len() as u32).max_by_key(change);
+    let Some(node) = most.filter(|_| all.zoom < READABLE) else { return all };
+    let (half, at) = (area.size() / FIRST_ZOOM / 2.0, scene.rect(node).center());
+    Place { zoom: FIRST_ZOOM, centre: pos2(within(at.x, half.x, size.x), within(at.y, half.y, size.y)) }
+}
+
 fn paint(
     cx: &ViewCx<'_>,
     ui: &Ui,
@@ -350,7 +365,7 @@ fn paint(
 ) {
     let palette = Palette::of(ui);
     let painter = ui.painter().with_clip_rect(area);
-    let better = scene.asked.better(scene.pair);
+    let better = scene.told.asked.better(scene.pair);
     painter.rect_filled(area, 0.0, palette.canvas);
     let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) as f32;
     let whole = more(scene.functions.whole).max(1.0);

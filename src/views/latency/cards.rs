@@ -6,7 +6,7 @@ use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
 use super::{Figure, Latency};
 use crate::analysis::definitions as say;
 use crate::analysis::histogram::{Histogram, RequestHistogram};
-use crate::analysis::latency::{FirstToken, Latency as Found, Spread, UNACCOUNTED};
+use crate::analysis::latency::{FirstToken, Latency as Found, PhaseSums, Spread, UNACCOUNTED};
 use crate::analysis::load::{ENOUGH, Level, RequestLoad, Step};
 use crate::analysis::requests::RequestColumn;
 use crate::format;
@@ -23,6 +23,7 @@ use crate::views::shared::plot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Card {
     Phases,
+    Run,
     FirstToken,
     Percentiles,
     Distribution,
@@ -35,7 +36,8 @@ pub(super) enum Card {
 /// The cards that have something to say.
 pub(super) fn wanted(found: &Found) -> Vec<Card> {
     [
-        (Card::Phases, found.total > 0),
+        (Card::Phases, found.of_requests.total > 0),
+        (Card::Run, found.of_run.is_some()),
         (Card::Percentiles, true),
         (Card::FirstToken, found.first_token.requests > 0),
         (Card::Distribution, found.spreads.iter().any(|s| s.values.is_some_and(|d| d.n > 2))),
@@ -53,6 +55,7 @@ impl Latency {
     pub(super) fn card(&mut self, which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Found) {
         let title = match which {
             Card::Phases => "Where the time goes",
+            Card::Run => "Phases of the run",
             Card::FirstToken => "What the first token waits for",
             Card::Percentiles => "Percentiles",
             Card::Distribution => "Distribution",
@@ -62,7 +65,8 @@ impl Latency {
             Card::Slowest => "The slowest",
         };
         card(ui, title, |ui| match which {
-            Card::Phases => phases(ui, found),
+            Card::Phases => of_requests(ui, found),
+            Card::Run => of_run(ui, found),
             Card::FirstToken => first_token(ui, &found.first_token),
             Card::Percentiles => spreads(ui, found),
             Card::Distribution => self.distribution(cx, ui),
@@ -125,8 +129,42 @@ fn histogram(ui: &mut Ui, found: &Histogram, height: f32) {
     remark(ui, &format!("Lines: p50 {p50} and p95 {p95} of {n} requests."));
 }
 
+/// Phases of the requests.
+fn of_requests(ui: &mut Ui, found: &Found) {
+    let sums = &found.of_requests;
+    phases(ui, sums, |ui| {
+        if let (told, all) = found.told
+            && told < all
+        {
+            let count = |n: usize| format::count(n as i64);
+            weak(
+                ui,
+                &format!("Only {} of {} requests say what they spent time on.", count(told), count(all)),
+            );
+        }
+    });
+    remark(
+        ui,
+        &format!(
+            "Sums over requests that ended well, {} in all. Where they ran at the same time, that is more than the time that passed.",
+            format::duration(sums.total)
+        ),
+    );
+}
+
+/// Phases that the recording names.
+fn of_run(ui: &mut Ui, found: &Found) {
+    let Some(sums) = &found.of_run else { return };
+    phases(ui, sums, |ui| {
+        if sums.overlap {
+            weak(ui, "They overlap, so their shares add up to more than the time that passed.");
+        }
+    });
+    remark(ui, say::RUN_PHASES);
+}
+
 /// Phases with their shares, and the longest in words.
-fn phases(ui: &mut Ui, found: &Found) {
+fn phases(ui: &mut Ui, found: &PhaseSums, below: impl FnOnce(&mut Ui)) {
     let palette = Palette::of(ui);
     let color = |name: &str| match name {
         UNACCOUNTED => palette.idle().fill,
@@ -142,15 +180,7 @@ fn phases(ui: &mut Ui, found: &Found) {
             format::percent(share)
         );
         ui.label(RichText::new(text).font(strong(14.0)).color(palette.text_strong));
-        if let (told, all) = found.told
-            && told < all
-        {
-            let count = |n: usize| format::count(n as i64);
-            weak(
-                ui,
-                &format!("Only {} of {} requests say what they spent time on.", count(told), count(all)),
-            );
-        }
+        below(ui);
         ui.add_space(space::SMALL);
     }
     let segments: Vec<Segment<'_>> = told
@@ -167,13 +197,6 @@ fn phases(ui: &mut Ui, found: &Found) {
         let row = BarRow { note: &note, swatch: Some(color(&p.name)), ..BarRow::new(name, &value) };
         row.show(ui);
     }
-    remark(
-        ui,
-        &format!(
-            "Sums over requests that ended well, {} in all. Where they ran at the same time, that is more than the time that passed.",
-            format::duration(found.total)
-        ),
-    );
 }
 
 /// A phase's name as people write it.

@@ -5,7 +5,7 @@ use egui::Ui;
 use super::{cards::readable, question};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
-use crate::analysis::latency::Latency;
+use crate::analysis::latency::{Latency, PhaseSums};
 use crate::analysis::overview::Distribution;
 use crate::model::Unit;
 use crate::views::parts::{card, remark};
@@ -30,8 +30,16 @@ impl View for DiffLatency {
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up phases") else { return };
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
         scrolled(ui, |ui| {
-            self.board.show(ui, 3, |i, ui| match i {
-                0 => card(ui, "Where the time goes", |ui| phases(ui, both)),
+            let named = in_base.of_run.is_some() || in_head.of_run.is_some();
+            self.board.show(ui, if named { 4 } else { 3 }, |i, ui| match i {
+                3 => card(ui, "Phases of the run", |ui| {
+                    phases(ui, both, |l| l.of_run.as_ref());
+                    remark(ui, say::RUN_PHASES);
+                }),
+                0 => card(ui, "Where the time goes", |ui| {
+                    phases(ui, both, |l| Some(&l.of_requests));
+                    remark(ui, "Sums over requests that ended well.");
+                }),
                 1 => card(ui, "Percentiles", |ui| percentiles(ui, both)),
                 _ => card(ui, "What the first token waits for, on average", |ui| first_token(ui, both)),
             });
@@ -44,19 +52,19 @@ fn of(both: Both<'_>, value: impl Fn(&Latency) -> Option<i64>) -> Two<i64> {
     Two { base: both.base.and_then(&value), head: both.head.and_then(&value) }
 }
 
-fn phases(ui: &mut Ui, both: Both<'_>) {
+fn phases(ui: &mut Ui, both: Both<'_>, sums: fn(&Latency) -> Option<&PhaseSums>) {
     let mut names: Vec<&str> = Vec::new();
-    for phase in [both.head, both.base].into_iter().flatten().flat_map(|l| &l.phases) {
+    let all = [both.head, both.base].into_iter().flatten().filter_map(sums);
+    for phase in all.flat_map(|sums| &sums.phases) {
         if phase.time != 0 && !names.contains(&phase.name.as_str()) {
             names.push(&phase.name);
         }
     }
     let words: Vec<String> = names.iter().map(|name| readable(name)).collect();
-    let time = |name: &str| of(both, |l| l.phases.iter().find(|p| p.name == name).map(|p| p.time));
+    let time = |name: &str| of(both, |l| sums(l)?.phases.iter().find(|p| p.name == name).map(|p| p.time));
     let figure = |name, values| TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" };
     let rows = names.iter().zip(&words).map(|(name, words)| figure(words.as_str(), time(name)));
-    two_figures(ui, rows.chain([figure("in all", of(both, |l| Some(l.total)))]));
-    remark(ui, "Sums over requests that ended well.");
+    two_figures(ui, rows.chain([figure("in all", of(both, |l| Some(sums(l)?.total)))]));
 }
 
 fn percentiles(ui: &mut Ui, both: Both<'_>) {

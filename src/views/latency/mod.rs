@@ -62,14 +62,14 @@ impl Latency {
 
 /// What is asked about phases and percentiles.
 fn question(cx: &ViewCx<'_>) -> RequestLatency {
-    RequestLatency { of_run: false, asked: cx.asked() }
+    RequestLatency { asked: cx.asked() }
 }
 
 impl View for Latency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let Some(found) = cx.ask(&question(cx), 0).content(ui, "Adding up phases") else { return };
-        if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
+        if found.of_requests.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
             let text =
                 "No request that ended well arrived in the chosen range, or search and filter leave none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);

@@ -371,6 +371,7 @@ impl DiffMemory {
                 state: heap.paths.node(node).state(),
                 function: path.last().map(|&function| (function, base)),
                 item: pair::path_item(pair, &heap.paths, node),
+                about: String::new(),
             }
         };
         let mut rows: Vec<TwoRow> = heap.holders.iter().map(path).collect();
@@ -378,7 +379,15 @@ impl DiffMemory {
             if held.base.unwrap_or(0) != 0 || held.head.unwrap_or(0) != 0 {
                 let (costs, state) = (costs(held), State::Both);
                 let name = name.to_owned();
-                rows.push(TwoRow { name, costs, counts: Two::default(), state, function: None, item: None });
+                rows.push(TwoRow {
+                    name,
+                    costs,
+                    counts: Two::default(),
+                    state,
+                    function: None,
+                    item: None,
+                    about: String::new(),
+                });
             }
         }
         two::sort(&mut rows, self.held_sort, true);
@@ -393,6 +402,7 @@ impl DiffMemory {
             better: Better::Lower,
             subtracts: true,
             adds_up: true,
+            per: "",
             rows: &rows,
             sort,
             pair,
@@ -424,6 +434,7 @@ impl DiffMemory {
                 state: c.ids.state().unwrap_or(State::Both),
                 function: None,
                 item: None,
+                about: String::new(),
             })
             .collect();
         two::sort(&mut rows, self.sort, false);
@@ -438,6 +449,7 @@ impl DiffMemory {
             better: Better::Lower,
             subtracts: true,
             adds_up: false,
+            per: "",
             rows: &rows,
             sort,
             pair,

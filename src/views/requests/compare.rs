@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{RichText, Ui, UiBuilder, vec2};
 use egui_plot::HoverPosition;
 
-use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow, meaning};
+use crate::analysis::diff::requests::{By, Change, DiffRequests, FigureDiff, RequestRow, meaning};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::requests::RequestColumn;
 use crate::format::{self, UNKNOWN};
@@ -108,6 +108,15 @@ impl View for DiffRequestsView {
         }
         let query = DiffRequests { figure: self.figure, asked: cx.asked() };
         let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing requests") else { return };
+        let guessed = found.rows.iter().filter(|row| row.by == Some(By::Order)).count();
+        if guessed > 0 {
+            let n = format::counted(guessed as i64, "request", "requests");
+            let text = format!(
+                "{n} paired by their number among those of one name: they have no prompt or key of their own, so a pair may \
+                 be of two different ones.",
+            );
+            cx.note(Tone::Warning, "Guessed pairs", text);
+        }
         counts(ui, &found);
         let area = ui.available_rect_before_wrap();
         let split = area.top() + (area.height() * 0.38).clamp(70.0, 260.0);
@@ -258,6 +267,12 @@ fn row(r: &RequestRow, pair: &Pair) -> TwoRow {
         state: r.ids.state().unwrap_or(State::Both),
         function: None,
         item,
+        about: match r.by {
+            Some(By::Prompt) => "Paired by its prompt".to_owned(),
+            Some(By::Name) => "Paired by its name".to_owned(),
+            Some(By::Order) => "Paired by its number among those of its name: a guess".to_owned(),
+            None => String::new(),
+        },
     }
 }
 
@@ -295,6 +310,7 @@ impl DiffRequestsView {
             better,
             subtracts: true,
             adds_up: false,
+            per: "",
             rows: &rows,
             sort,
             pair,

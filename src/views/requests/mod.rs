@@ -244,7 +244,7 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
         all.push(("System rate", format!("{about}{}", format::rate(rate, "tok")), None, say::SYSTEM_RATE));
     }
     if let Some(tokens) = f.output_tokens {
-        all.push(("Output tokens", format!("{about}{}", count(tokens)), None, say::OUTPUT));
+        all.push(("Output tokens", format!("{}{}", f.signs[1], count(tokens)), None, say::OUTPUT));
     }
     if f.retries > 0 {
         all.push(("Retries", count(f.retries as u64), Some(Tone::Warning), say::RETRIES));

@@ -21,6 +21,16 @@ pub fn scrolled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     });
 }
 
+/// Figures above a table: as high as they are, up to three fifths of the room; beyond that they scroll.
+pub fn above(ui: &mut Ui, salt: &str, contents: impl FnOnce(&mut Ui)) {
+    let most = (ui.available_height() * 0.6).max(60.0);
+    ScrollArea::vertical().id_salt(salt).auto_shrink([false, true]).max_height(most).show(ui, |ui| {
+        ui.set_width(ui.available_width() - space::MEDIUM);
+        contents(ui);
+    });
+    ui.add_space(space::MEDIUM);
+}
+
 /// Heights of the cards of a view in the last frame.
 pub struct Board {
     heights: Vec<f32>,

@@ -1,12 +1,12 @@
-//! Figures of two runs in lines: name, base, head, change.
+//! Figures of two runs in lines: name, base, head, change in its unit and in percent.
 
-use egui::{Align, Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align, Color32, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::pair;
-use crate::analysis::diff::Two;
+use crate::analysis::diff::{State, Two};
 use crate::format;
 use crate::model::Unit;
-use crate::ui::theme::{Palette, regular, small};
+use crate::ui::theme::{Palette, regular, small, space};
 use crate::views::parts::text_in;
 
 /// A figure.
@@ -21,44 +21,196 @@ pub struct TwoFigure<'a> {
     pub about: &'a str,
 }
 
-/// «Elapsed 1.20 s 1.50 s +25.0 %».
-pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
-    let palette = Palette::of(ui);
-    let weak = |text: &str| (text.to_owned(), palette.text_weak);
-    line(ui, &[weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")], "");
-    for TwoFigure { name, unit, values, about } in figures {
-        let value = |v: Option<i64>| (format::cost_or_unknown(unit, v), palette.text);
+/// Cells of a line: name, base, head, change, change in percent.
+const CELLS: usize = 5;
+/// The change, which gives way where there is no room for all: base and head tell it.
+const CHANGE: usize = 3;
+/// The part of the width that names get at least, where they need it.
+const NAMES: f32 = 0.3;
+
+/// Names get this much in a wide pane, points, and the other columns so much more than they need.
+const NARROWEST: f32 = 180.0;
+const MOST_APART: f32 = 28.0;
+
+/// A line, and what it says below the pointer.
+struct Line<'a> {
+    cells: [(String, Color32); CELLS],
+    about: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn heading(palette: &Palette) -> Self {
+        let weak = |text: &str| (text.to_owned(), palette.text_weak);
+        let (base, head) = (pair::title(true), pair::title(false));
+        Self { cells: [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")], about: "" }
+    }
+
+    /// `adds_up` is true for parts of a sum: where a run lacks one, it cost nothing there.
+    fn of(figure: &TwoFigure<'a>, signs: [&str; 2], adds_up: bool, palette: &Palette) -> Self {
+        let TwoFigure { name, unit, values, about } = *figure;
+        let value = |v: Option<i64>, sign: &str| {
+            let sign = if v.is_some() { sign } else { "" };
+            (format!("{sign}{}", format::cost_or_unknown(unit, v)), palette.text)
+        };
         let known = values.base.zip(values.head).is_some();
-        let relative = values.relative().map(format::percent_change);
-        let delta = values.delta().filter(|_| known);
-        let text = match (relative, delta) {
-            (_, Some(0)) => "=".to_owned(),
-            (Some(relative), _) => relative,
-            (None, Some(delta)) => format::signed_cost(unit, delta),
-            (None, None) => format::UNKNOWN.to_owned(),
+        let only = values.state().filter(|state| *state != State::Both && adds_up);
+        let (change, percent) = match values.delta().filter(|_| known || only.is_some()) {
+            None => (format::UNKNOWN.to_owned(), String::new()),
+            Some(0) => ("=".to_owned(), String::new()),
+            // Shares change by points: a percentage of a percentage reads as one of them.
+            Some(delta) if unit == Unit::MilliPercent => {
+                (pair::points(Some(delta as f64 / 1e5)), String::new())
+            }
+            Some(delta) => {
+                let percent = values.relative().map(format::percent_change);
+                let only = only.map(|state| state.key().to_owned());
+                (format::signed_cost(unit, delta), only.or(percent).unwrap_or_default())
+            }
         };
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
-        let changed = known && pair::strength(two).abs() > 0.02;
+        let changed = (known || only.is_some()) && pair::strength(two).abs() > 0.02;
         let color = if changed { palette.text_strong } else { palette.text_weak };
-        line(ui, &[weak(name), value(values.base), value(values.head), (text, color)], about);
+        let cells = [
+            (name.to_owned(), palette.text_weak),
+            value(values.base, signs[0]),
+            value(values.head, signs[1]),
+            (change, color),
+            (percent, color),
+        ];
+        Self { cells, about }
     }
 }
 
-fn line(ui: &mut Ui, texts: &[(String, Color32); 4], about: &str) {
-    let width = ui.available_width();
-    let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), Sense::hover());
-    let spoken: Vec<&str> = texts.iter().map(|t| t.0.as_str()).collect();
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken.join(" ")));
-    let mut x = rect.left();
-    for (i, ((text, color), share)) in texts.iter().zip([0.31, 0.23, 0.23, 0.23]).enumerate() {
-        let width = width * share;
-        let cell = Rect::from_min_size(pos2(x, rect.top()), vec2(width - 4.0, rect.height()));
-        let align = if i == 0 { Align::Min } else { Align::Max };
-        let font = if width < 70.0 { small() } else { regular(13.0) };
-        text_in(ui.painter(), cell, text, font, *color, align);
-        x += width;
+/// How lines are laid out: all alike, as wide as their numbers need, names with what is left.
+struct Columns {
+    font: FontId,
+    widths: [f32; CELLS],
+}
+
+impl Columns {
+    fn of(ui: &Ui, lines: &[Line<'_>]) -> Self {
+        let whole = ui.available_width();
+        let measured = |font: &FontId| {
+            let mut widths = [0.0f32; CELLS];
+            for line in lines {
+                for (width, (text, color)) in widths.iter_mut().zip(&line.cells) {
+                    let galley = ui.painter().layout_no_wrap(text.clone(), font.clone(), *color);
+                    *width = width.max((galley.size().x + space::MEDIUM).ceil());
+                }
+            }
+            widths
+        };
+        // As they are, then in small letters, then without the change in its unit.
+        let mut found = Self { font: regular(13.0), widths: measured(&regular(13.0)) };
+        let room = |widths: &[f32; CELLS]| whole - widths[1..].iter().sum::<f32>();
+        let fits = |widths: &[f32; CELLS]| room(widths) >= widths[0].min(whole * NAMES);
+        if !fits(&found.widths) {
+            found = Self { font: small(), widths: measured(&small()) };
+        }
+        let has_percent = lines.iter().skip(1).any(|line| !line.cells[CHANGE + 1].0.is_empty());
+        if !has_percent {
+            found.widths[CHANGE + 1] = 0.0;
+        } else if !fits(&found.widths) {
+            found.widths[CHANGE] = 0.0;
+        }
+        // In a wide pane the numbers stand beside their names, and apart.
+        let name = room(&found.widths).max(whole * NAMES).min(found.widths[0].max(NARROWEST));
+        let left = (whole - name - found.widths[1..].iter().sum::<f32>()) / (CELLS - 1) as f32;
+        let apart = left.clamp(0.0, MOST_APART);
+        found.widths[0] = if left > apart { name } else { name.max(room(&found.widths).min(whole)) };
+        if left > apart {
+            found.widths[1..].iter_mut().filter(|width| **width > 0.0).for_each(|width| *width += apart);
+        }
+        found
     }
-    if !about.is_empty() {
-        response.on_hover_text(about);
+
+    fn show(&self, ui: &mut Ui, line: &Line<'_>) {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+        let spoken: Vec<&str> = line.cells.iter().map(|t| t.0.as_str()).filter(|t| !t.is_empty()).collect();
+        let spoken = spoken.join(" ");
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+        let (mut x, mut whole) = (rect.left(), true);
+        for (i, ((text, color), width)) in line.cells.iter().zip(self.widths).enumerate() {
+            // What has no place as a number in percent stands where those do.
+            let alone = i == CHANGE + 1 && text.is_empty() && self.widths[CHANGE] == 0.0;
+            let (text, color) = if alone { &line.cells[CHANGE] } else { &(text.clone(), *color) };
+            let cell = Rect::from_min_size(pos2(x, rect.top()), vec2(width, rect.height()));
+            let align = if i == 0 { Align::Min } else { Align::Max };
+            whole &= text_in(ui.painter(), cell, text, self.font.clone(), *color, align).1;
+            x += width;
+        }
+        whole &= self.widths[CHANGE] > 0.0;
+        match (line.about, whole) {
+            ("", true) => {}
+            ("", false) => _ = response.on_hover_text(spoken),
+            (about, true) => _ = response.on_hover_text(about),
+            (about, false) => _ = response.on_hover_text(format!("{spoken}\n{about}")),
+        }
+    }
+}
+
+/// «Elapsed 1.20 s 1.50 s +300 ms +25.0 %».
+pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
+    signed_figures(ui, unsigned(figures));
+}
+
+/// The same with a sign before each value: ≥ and ≈ say how it is known.
+pub fn signed_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a str; 2])>) {
+    lines(ui, figures, false);
+}
+
+/// The same of parts of a sum: what a run lacks is new or gone, and changed by all of it.
+pub fn two_costs<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
+    lines(ui, unsigned(figures), true);
+}
+
+fn unsigned<'a>(
+    figures: impl IntoIterator<Item = TwoFigure<'a>>,
+) -> impl Iterator<Item = (TwoFigure<'a>, [&'a str; 2])> {
+    figures.into_iter().map(|figure| (figure, ["", ""]))
+}
+
+fn lines<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a str; 2])>, adds_up: bool) {
+    let palette = Palette::of(ui);
+    let mut lines = vec![Line::heading(palette)];
+    lines.extend(figures.into_iter().map(|(figure, signs)| Line::of(&figure, signs, adds_up, palette)));
+    let columns = Columns::of(ui, &lines);
+    lines.iter().for_each(|line| columns.show(ui, line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(unit: Unit, base: i64, head: i64) -> [String; 2] {
+        let values = Two::both(base, head);
+        told(unit, values, false)
+    }
+
+    fn told(unit: Unit, values: Two<i64>, adds_up: bool) -> [String; 2] {
+        let line =
+            Line::of(&TwoFigure { name: "", unit, values, about: "" }, ["", ""], adds_up, Palette::dark());
+        [line.cells[CHANGE].0.clone(), line.cells[CHANGE + 1].0.clone()]
+    }
+
+    #[test]
+    fn r01_a_part_that_is_new_changed_by_all_of_it_and_a_figure_that_is_not_known_by_nothing() {
+        let new = Two { base: None, head: Some(3) };
+        assert_eq!(told(Unit::Count, new, true), ["+3", "new"]);
+        assert_eq!(told(Unit::Count, Two { base: Some(3), head: None }, true), ["−3", "gone"]);
+        assert_eq!(told(Unit::Count, new, false), ["–", ""]);
+    }
+
+    #[test]
+    fn r02_a_change_has_its_unit_and_its_percentage_and_shares_change_by_points() {
+        assert_eq!(change(Unit::Nanoseconds, 1_200_000_000, 1_500_000_000), ["+300 ms", "+25.0 %"]);
+        assert_eq!(change(Unit::MilliPercent, 32_300, 31_200), ["−1.1 points", ""]);
+        assert_eq!(
+            change(Unit::MilliPercent, 0, 4_200),
+            ["+4.2 points", ""],
+            "from nothing by the same rule"
+        );
+        assert_eq!(change(Unit::Count, 0, 3), ["+3", ""]);
+        assert_eq!(change(Unit::Count, 3, 3), ["=", ""]);
     }
 }

@@ -49,6 +49,11 @@ pub trait Rows {
     }
     /// The context menu of a row; what of the table it copies.
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked>;
+    /// What a row says below the pointer.
+    fn about(&self, at: usize) -> Option<String> {
+        let _ = at;
+        None
+    }
     /// Paints a cell that is more than its value, in the space that `ui` has. False leaves it to the column.
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         let _ = (ui, at, column);
@@ -308,7 +313,11 @@ fn paint<R: Copy, S>(ui: &mut Ui, column: &Column<'_, R, S>, row: R, found: Opti
         }
         Look::Change(most, better) => {
             let change = value.size().map(|change| if most > 0.0 { change / most } else { 0.0 });
-            delta_bar(ui, change, better, &text, &number)
+            let color = match column.is_quiet(row) {
+                true => palette.diff(0.0, better),
+                false => palette.diff(change.unwrap_or(0.0) as f32, better),
+            };
+            delta_bar(ui, change, color, &text, &number)
         }
         Look::State => {
             let news = !matches!(text.as_str(), "" | "=");
@@ -443,6 +452,10 @@ impl<R: Copy, S: Copy, T: Rows<Row = R>> TableDelegate for Painter<'_, '_, R, S,
         response.widget_info(|| WidgetInfo::selected(Role::Row, true, mark.selected, self.rows.label(at)));
         row_background(ui, rect, row, mark.selected, mark.lit || response.hovered());
         self.row_events(&response, at);
+        let response = match self.rows.about(at).filter(|_| response.hovered()) {
+            Some(text) => response.on_hover_text_at_pointer(text),
+            None => response,
+        };
         response.context_menu(|ui| {
             if let Some(picked) = self.rows.menu(ui, at) {
                 ui.ctx().copy_text(self.copied(picked, at));

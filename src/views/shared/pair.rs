@@ -1,21 +1,26 @@
 //! What the views of two compared runs have in common: which is which, the metric on both sides, how costs are related,
 //! how a change is written and coloured.
 
+use std::borrow::Cow;
+use std::hash::Hash;
+
 use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
+use rustc_hash::FxHashMap;
 
 use crate::analysis::columns::scale;
-use crate::analysis::diff::functions::DiffFunctions;
+use crate::analysis::diff::functions::{DiffFunctions, Row};
 use crate::analysis::diff::metrics::shown;
 use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
 use crate::analysis::diff::paths::{PathDiff, PathHalf, PathNode};
-use crate::analysis::diff::{State, Two};
+use crate::analysis::diff::{State, Two, list};
 use crate::analysis::formula::Measure;
+use crate::analysis::matches::Matches;
 use crate::format::{self, Column, Form, Look, Scale, UNKNOWN, Value};
-use crate::model::{Basis, Better, Profile, SymbolKey, Unit};
-use crate::query::Pair;
+use crate::model::{Basis, Better, FunctionId, SymbolKey, Unit};
+use crate::query::{Pair, Step};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone, small, strong};
+use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::ui::widgets::{EmptyState, combo};
 use crate::views::{ViewCx, shared};
 
@@ -45,6 +50,70 @@ pub fn color(palette: &Palette, base: bool) -> egui::Color32 {
     if base { palette.text_weak } else { palette.accent }
 }
 
+/// True when two functions were found to be the same although they are called otherwise.
+#[must_use]
+pub fn found_otherwise(step: Option<Step>) -> bool {
+    matches!(step, Some(Step::Rule | Step::Place | Step::ByHand))
+}
+
+/// What a function of both runs is called: as in the new run, with its name in the baseline where that is another one.
+#[must_use]
+pub fn row_name<'a>(pair: &'a Pair, row: &Row) -> Cow<'a, str> {
+    let (base, head) = (&*pair.base.profile, &*pair.head.profile);
+    let name = list::name(row, base, head);
+    let before = row.halves.base.filter(|_| found_otherwise(row.step)).map(|half| half.symbol.label(base));
+    match before.filter(|before| *before != name) {
+        Some(before) => with_other(&name, &before).into(),
+        None => name,
+    }
+}
+
+/// Rows of two tables of functions of one kind each, paired as functions are: which place each has in either table, those of
+/// the baseline first.
+#[must_use]
+pub fn paired<K: Copy + Eq + Hash>(
+    matches: &Matches,
+    [base, head]: [&[(FunctionId, K)]; 2],
+) -> Vec<Two<usize>> {
+    let places: FxHashMap<_, usize> = head.iter().enumerate().map(|(i, row)| (*row, i)).collect();
+    let mut taken = vec![false; head.len()];
+    let mut rows: Vec<Two<usize>> = Vec::with_capacity(base.len());
+    for (i, (function, kind)) in base.iter().enumerate() {
+        let there = matches.to_head(*function).and_then(|(there, _)| places.get(&(there, *kind))).copied();
+        if let Some(there) = there {
+            taken[there] = true;
+        }
+        rows.push(Two { base: Some(i), head: there });
+    }
+    let alone = (0..head.len()).filter(|&i| !taken[i]);
+    rows.extend(alone.map(|i| Two { base: None, head: Some(i) }));
+    rows
+}
+
+/// What a function of both runs is called, with its other name in the baseline.
+#[must_use]
+pub fn function_name(pair: &Pair, functions: Two<FunctionId>) -> String {
+    let base = functions.base.map(|f| pair.base.profile.function_name(f));
+    let head = functions.head.map(|f| pair.head.profile.function_name(f));
+    match (base, head) {
+        (Some(base), Some(head)) if base != head => with_other(head, base),
+        _ => head.or(base).unwrap_or_default().to_owned(),
+    }
+}
+
+/// What a click on a function of both runs selects: that of the new run.
+#[must_use]
+pub fn function_item(pair: &Pair, functions: Two<FunctionId>) -> Option<Item> {
+    let head = functions.head.map(|f| Item::of_function(f, &pair.head.profile));
+    head.or_else(|| Some(Item::of_function(functions.base?, &pair.base.profile)))
+}
+
+/// «fused_gemm (base: gemm)».
+#[must_use]
+pub fn with_other(head: &str, base: &str) -> String {
+    format!("{head} (base: {base})")
+}
+
 /// What both sides are asked in.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -63,9 +132,7 @@ impl Asked {
     /// One line, when a side has no costs.
     pub fn of(cx: &ViewCx<'_>, pair: &Pair) -> Result<Self, String> {
         let metric = shown(cx.interaction.metric, &pair.base.profile, &pair.head.profile)?;
-        let of = |key, profile: &Profile| Measure::of(key, profile).ok_or("one of the runs has no costs");
-        let (base_measure, measure) =
-            (of(metric.base, &pair.base.profile)?, of(metric.head, &pair.head.profile)?);
+        let [base_measure, measure] = metric.measures(&pair.base.profile, &pair.head.profile);
         let now = cx.interaction;
         let functions = DiffFunctions { scope: now.scope.clone(), metric, range: now.range };
         Ok(Self { functions, measure, base_measure })
@@ -96,6 +163,12 @@ impl Asked {
         head.find_metric(self.functions.metric.head).map_or(Better::Lower, |id| head.metric(id).better)
     }
 
+    /// In relation to what costs are shown. Shares stand in relation to the whole already.
+    #[must_use]
+    pub fn normalise(&self, cx: &ViewCx<'_>) -> Normalise {
+        if self.shares_only() { Normalise::Nothing } else { cx.interaction.normalise }
+    }
+
     /// True when only shares of the whole compare.
     #[must_use]
     pub fn shares_only(&self) -> bool {
@@ -103,15 +176,22 @@ impl Asked {
     }
 }
 
-/// Notes what is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on.
-pub fn notices(cx: &mut ViewCx<'_>, asked: &Asked, legend: &str, not_related: Option<&str>) {
+/// Says what is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on. By what
+/// costs are multiplied or divided stands above them.
+pub fn notices(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    asked: &Asked,
+    related: &Related,
+    not_related: Option<&str>,
+) {
     if let Some(why) = &asked.functions.metric.why_not {
         cx.note(Tone::Warning, "Shares only", format!("Shares only: {why}."));
     }
-    if let Some(why) = not_related {
-        cx.note(Tone::Warning, "As recorded", format!("Shown as recorded: {why}."));
-    } else if !legend.is_empty() {
-        cx.note(Tone::Neutral, "Normalised", format!("Normalised {legend}."));
+    if asked.shares_only() {
+        note_line(ui, Tone::Neutral, "Only shares compare: the total of each run is 100 %.".to_owned());
+    } else {
+        relation(cx, ui, related, not_related);
     }
     let base = cx.subject.pair().map(|pair| &pair.base.profile.meta.basis);
     if base.is_some_and(|base| base.key() != cx.profile().meta.basis.key()) {
@@ -128,11 +208,54 @@ pub fn notices(cx: &mut ViewCx<'_>, asked: &Asked, legend: &str, not_related: Op
     }
 }
 
+/// «Same total: baseline × 2.0000», or why costs are shown as they were recorded although something else was chosen.
+pub fn relation(cx: &ViewCx<'_>, ui: &mut Ui, related: &Related, not_related: Option<&str>) {
+    let chosen = cx.interaction.normalise;
+    let (tone, text) = match not_related {
+        Some(why) if chosen != Normalise::Nothing => {
+            (Tone::Warning, format!("{} is not possible here, as recorded: {why}.", chosen.title()))
+        }
+        _ if related.to == Normalise::Nothing => return,
+        _ => (Tone::Neutral, format!("{}: {}", related.to.title(), related.factors.legend)),
+    };
+    note_line(ui, tone, text);
+}
+
+/// What stands above numbers, in one line.
+fn note_line(ui: &mut Ui, tone: Tone, text: String) {
+    let palette = Palette::of(ui);
+    let color = if tone == Tone::Warning { palette.tone(tone) } else { palette.text_weak };
+    let label = egui::Label::new(RichText::new(&text).font(small()).color(color)).truncate();
+    ui.add(label).on_hover_text(text);
+}
+
+/// The choice how costs are related, with what that is, for a text whose sentences are about what was recorded.
+pub fn normalise_line(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    asked: &Asked,
+    related: Option<&Result<Related, String>>,
+) {
+    ui.horizontal(|ui| {
+        normalise(cx, ui, asked);
+        match related {
+            Some(Ok(related)) => {
+                relation(cx, ui, related, None);
+                if related.to != Normalise::Nothing {
+                    weak(ui, "Sentences and figures are as recorded.");
+                }
+            }
+            Some(Err(why)) => relation(cx, ui, &Related::default(), Some(why)),
+            None => {}
+        }
+    });
+}
+
 /// How costs of call paths and of calls are related, and why not. One path has no calls of its own on both sides, so
 /// nothing is per call here. A picture whose sizes are costs shows both runs as large as each other where only shares
 /// compare. Asked at place `n`.
-pub fn related_paths(cx: &mut ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
-    let to = match cx.interaction.normalise {
+pub fn related_paths(cx: &ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
+    let to = match asked.normalise(cx) {
         _ if picture && asked.shares_only() => Normalise::Total,
         Normalise::Call => {
             return (Related::default(), Some("calls on one path are not normalised by calls".to_owned()));
@@ -189,19 +312,33 @@ pub fn path_symbol(pair: &Pair, node: &PathNode) -> Option<SymbolKey> {
 pub struct Written {
     units: [Unit; 2],
     scale: Option<Scale>,
+    /// What stands behind the titles of costs: «/s».
+    per: &'static str,
 }
 
 impl Written {
-    /// Of costs of at most `most`.
+    /// Of costs of at most `most`, which are related so.
     #[must_use]
-    pub fn of(asked: &Asked, most: f64) -> Self {
-        Self::new([asked.unit(true), asked.unit(false)], !asked.shares_only(), most)
+    pub fn of(asked: &Asked, to: Normalise, most: f64) -> Self {
+        Self::new([asked.unit(true), asked.unit(false)], !asked.shares_only(), most).per(to.per())
+    }
+
+    /// Of costs that stand in relation to something: «/s».
+    #[must_use]
+    pub fn per(self, per: &'static str) -> Self {
+        Self { per, ..self }
     }
 
     /// Of costs in the units of base and head of at most `most`.
     #[must_use]
     pub fn new(units: [Unit; 2], subtracts: bool, most: f64) -> Self {
-        Self { units, scale: subtracts.then(|| scale(units[1], most.round() as i64)) }
+        Self { units, scale: subtracts.then(|| scale(units[1], most.round() as i64)), per: "" }
+    }
+
+    /// A title of a column of costs: «Self base/s».
+    #[must_use]
+    pub fn title(&self, title: &str) -> String {
+        format!("{title}{}", self.per)
     }
 
     /// How a cost of a side is written.
@@ -246,21 +383,30 @@ pub fn state<'a, R, S>(hint: &str, value: impl Fn(R) -> &'static str + 'a) -> Co
     Column::text("state", "", move |row| Value::Word(value(row))).look(Look::State).hint(hint)
 }
 
-/// Chooses in relation to what costs are shown.
-pub fn normalise(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let now = cx.interaction.normalise;
-    let label = |n: Normalise| match n {
-        Normalise::Nothing => "As recorded",
-        Normalise::Total => "Same total",
-        Normalise::Second => "Per second",
-        Normalise::Call => "Per call",
-        Normalise::Request => "Per request",
-        Normalise::Token => "Per token",
-    };
+/// Questions whether costs can be related to something stand at these places.
+const POSSIBLE: u64 = 100;
+
+/// Chooses in relation to what costs are shown, for all panes. What cannot be chosen says why.
+pub fn normalise(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked) {
+    let now = asked.normalise(cx);
+    if let Some(why) = &asked.functions.metric.why_not {
+        let button = ui.add_enabled(false, egui::Button::new(now.title()));
+        button.on_disabled_hover_text(format!("Shares only: {why}."));
+        return;
+    }
     let mut picked = now;
-    let field = combo("normalise").selected_text(label(now)).show_ui(ui, |ui| {
-        for n in Normalise::ALL {
-            ui.selectable_value(&mut picked, n, label(n));
+    let field = combo("normalise").selected_text(now.title()).show_ui(ui, |ui| {
+        for (place, to) in (POSSIBLE..).zip(Normalise::ALL) {
+            let answer = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, place).beside();
+            let why_not = answer.as_deref().and_then(|related| related.as_ref().err());
+            let choice = egui::Button::selectable(picked == to, to.title());
+            let choice = ui.add_enabled(why_not.is_none(), choice);
+            if choice.clicked() {
+                picked = to;
+            }
+            if let Some(why) = why_not {
+                choice.on_disabled_hover_text(format!("Not possible: {why}"));
+            }
         }
     });
     field.response.accessible_name("Relate costs to");
@@ -275,33 +421,78 @@ pub fn signed(unit: Unit, change: Option<f64>) -> String {
     change.map_or_else(|| UNKNOWN.to_owned(), |c| format::signed_cost(unit, c.round() as i64))
 }
 
-/// A change of a cost of `whole`: with its sign, or in percentage points where only shares compare.
-#[must_use]
-pub fn change(asked: &Asked, costs: Two<f64>, whole: Two<f64>) -> String {
-    if !asked.shares_only() {
-        return signed(asked.unit(false), costs.change());
-    }
-    let points = shares(costs, whole).change().map(|share| format::points(share * 100.0));
-    points.map_or_else(|| UNKNOWN.to_owned(), |points| format!("{points} points"))
+/// Costs as they are written: those that were recorded, and how they are related.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// In which metric.
+    pub asked: &'a Asked,
+    /// How costs are related.
+    pub related: &'a Related,
+    /// What both runs cost.
+    pub whole: Two<i64>,
 }
 
-/// «1.20 s → 1.50 s, +300 ms (+25.0 %)»; where only shares compare «12.0 % → 15.0 %, +3.0 points».
-#[must_use]
-pub fn line(asked: &Asked, costs: Two<f64>, whole: Two<f64>, state: State) -> String {
-    let change = change(asked, costs, whole);
-    if asked.shares_only() {
-        let shares = shares(costs, whole);
-        let text = |share: Option<f64>| share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
-        return format!("{} → {}, {change}", text(shares.base), text(shares.head));
+impl Told<'_> {
+    /// A cost of a side as it is shown, with its unit: «97.6 ms/s».
+    fn cost(&self, cost: Option<f64>, base: bool) -> String {
+        let text = format::cost_or_unknown(self.asked.unit(base), cost.map(|v| v.round() as i64));
+        if cost.is_some() { text + self.related.to.per() } else { text }
     }
-    let cost = |v: Option<f64>, base| format::cost_or_unknown(asked.unit(base), v.map(|v| v.round() as i64));
-    let relative = relative(costs.relative_change(), state);
-    format!("{} → {}, {change} ({relative})", cost(costs.base, true), cost(costs.head, false))
+
+    /// A recorded cost of a side, as it is shown.
+    #[must_use]
+    pub fn side(&self, costs: Two<i64>, base: bool) -> String {
+        let shown = self.related.factors.apply(costs);
+        self.cost(if base { shown.base } else { shown.head }, base)
+    }
+
+    /// A change of a recorded cost: with its sign, or in percentage points where only shares compare.
+    #[must_use]
+    pub fn change(&self, costs: Two<i64>) -> String {
+        if !self.asked.shares_only() {
+            let change = self.related.factors.apply(costs).change();
+            let text = signed(self.asked.unit(false), change);
+            return if change.is_some() { text + self.related.to.per() } else { text };
+        }
+        points(list::points(costs, self.whole))
+    }
+
+    /// «1.20 s → 1.50 s, +300 ms (+25.0 %)»; where only shares compare «12.0 % → 15.0 %, +3.0 points». Of related costs it
+    /// says what was recorded.
+    #[must_use]
+    pub fn line(&self, costs: Two<i64>, state: State) -> String {
+        let change = self.change(costs);
+        if self.asked.shares_only() {
+            let share = |cost: Option<i64>, whole: Option<i64>| {
+                let share = Some(cost? as f64 / whole.filter(|&w| w != 0)? as f64);
+                share.map(format::percent)
+            };
+            let text = |share: Option<String>| share.unwrap_or_else(|| UNKNOWN.to_owned());
+            let (base, head) = (share(costs.base, self.whole.base), share(costs.head, self.whole.head));
+            return format!("{} → {}, {change}", text(base), text(head));
+        }
+        let shown = self.related.factors.apply(costs);
+        let relative = relative(shown.relative_change(), state);
+        let (base, head) = (self.cost(shown.base, true), self.cost(shown.head, false));
+        let text = format!("{base} → {head}, {change} ({relative})");
+        match self.related.to {
+            Normalise::Nothing => text,
+            _ => format!("{text}; recorded {}", self.recorded(costs)),
+        }
+    }
+
+    /// «1.20 s → 1.50 s», as it was recorded.
+    #[must_use]
+    pub fn recorded(&self, costs: Two<i64>) -> String {
+        let cost = |v: Option<i64>, base| format::cost_or_unknown(self.asked.unit(base), v);
+        format!("{} → {}", cost(costs.base, true), cost(costs.head, false))
+    }
 }
 
-fn shares(costs: Two<f64>, whole: Two<f64>) -> Two<f64> {
-    let share = |cost: Option<f64>, whole: Option<f64>| Some(cost? / whole.filter(|&w| w != 0.0)?);
-    Two { base: share(costs.base, whole.base), head: share(costs.head, whole.head) }
+/// «+3.0 points».
+#[must_use]
+pub fn points(share: Option<f64>) -> String {
+    share.map_or_else(|| UNKNOWN.to_owned(), |share| format!("{} points", format::points(share * 100.0)))
 }
 
 /// A change as a share of the baseline; in words where there is none.
@@ -323,13 +514,29 @@ pub fn strength(costs: Two<f64>) -> f64 {
     if most > 0.0 { (head - base) / most } else { 0.0 }
 }
 
+/// True for a change that colours show as none: within ±2 % of the larger side.
+#[must_use]
+pub fn is_noise(costs: Two<f64>) -> bool {
+    strength(costs).abs() < f64::from(Palette::NOISE)
+}
+
 /// What colours of changes mean.
 pub fn legend(ui: &mut Ui) {
     const STEPS: usize = 21;
     let palette = Palette::of(ui);
-    let weak = |text: &str| RichText::new(text).font(small()).color(palette.text_weak);
-    ui.label(weak("less"));
-    let (rect, response) = ui.allocate_exact_size(vec2(84.0, 10.0), Sense::hover());
+    let galley = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), small(), palette.text_weak);
+    let (less, more) = (galley("less"), galley("more"));
+    // One thing, so that a line never ends between the colours and what they mean.
+    let size = vec2(less.size().x + more.size().x + 84.0 + 2.0 * space::MEDIUM, space::CONTROL);
+    let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
+    let about = "Colours: less to more";
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, about));
+    let top = |height: f32| whole.center().y - height / 2.0;
+    let rect =
+        Rect::from_min_size(pos2(whole.left() + less.size().x + space::MEDIUM, top(10.0)), vec2(84.0, 10.0));
+    let at = pos2(whole.right() - more.size().x, top(more.size().y));
+    ui.painter().galley(pos2(whole.left(), top(less.size().y)), less, palette.text_weak);
+    ui.painter().galley(at, more, palette.text_weak);
     let width = rect.width() / STEPS as f32;
     for i in 0..STEPS {
         let left = rect.left() + i as f32 * width;
@@ -337,7 +544,6 @@ pub fn legend(ui: &mut Ui) {
         let change = i as f32 / (STEPS - 1) as f32 * 2.0 - 1.0;
         ui.painter().rect_filled(step, 0.0, palette.diff(change, Better::Lower));
     }
-    ui.label(weak("more"));
     response.on_hover_text(
         "How much of the larger side changed: from −100 % (only base has it) to +100 % (only head has it). \
          What only one run has is hatched. Within ±2 % a change is grey.",

@@ -56,6 +56,8 @@ pub struct Cell {
     pub depth: u32,
     /// True when boxes are drawn inside.
     pub holds: bool,
+    /// True for what a box costs itself, beside the boxes inside.
+    pub own: bool,
 }
 
 /// Lays out what is inside `root`.
@@ -68,6 +70,10 @@ pub fn layout(tree: &impl Nested, root: u32, area: Rect) -> Vec<Cell> {
             if cells.len() >= MOST {
                 return cells;
             }
+            let Some(child) = child else {
+                cells.push(Cell { first: at, last: at, rect, depth, holds: false, own: true });
+                continue;
+            };
             let last = end_of_chain(tree, child);
             let inner = inside(rect);
             let holds =
@@ -75,12 +81,18 @@ pub fn layout(tree: &impl Nested, root: u32, area: Rect) -> Vec<Cell> {
             if let (true, Some(inner)) = (holds, inner) {
                 open.push((last, inner, depth + 1));
             }
-            cells.push(Cell { first: child, last, rect, depth, holds });
+            cells.push(Cell { first: child, last, rect, depth, holds, own: false });
         }
     }
     // Outer boxes first, so that the inner ones are painted over them and are found first from behind.
     cells.sort_by_key(|c| c.depth);
     cells
+}
+
+/// Only the boxes that stand for others: what a box costs itself stays empty.
+#[must_use]
+pub fn without_own(cells: Vec<Cell>) -> Vec<Cell> {
+    cells.into_iter().filter(|cell| !cell.own).collect()
 }
 
 /// Room for the boxes in a box.
@@ -106,8 +118,8 @@ fn end_of_chain(tree: &impl Nested, first: u32) -> u32 {
     last
 }
 
-/// Areas of the boxes right inside `at`. Own cost of `at` gets its part of the area and stays empty.
-fn squarified(tree: &impl Nested, at: u32, area: Rect) -> Vec<(u32, Rect)> {
+/// Areas of the boxes right inside `at`; `None` is what `at` costs itself.
+fn squarified(tree: &impl Nested, at: u32, area: Rect) -> Vec<(Option<u32>, Rect)> {
     let whole = tree.total(at);
     if whole <= 0.0 || !area.is_positive() {
         return Vec::new();
@@ -146,7 +158,7 @@ fn worst(sum: f32, largest: f32, smallest: f32, side: f32) -> f32 {
 }
 
 /// Puts a row at the short side of `rest`; returns what is left.
-fn place_row(row: &[(Option<u32>, f32)], sum: f32, rest: Rect, found: &mut Vec<(u32, Rect)>) -> Rect {
+fn place_row(row: &[(Option<u32>, f32)], sum: f32, rest: Rect, found: &mut Vec<(Option<u32>, Rect)>) -> Rect {
     let upright = rest.width() >= rest.height();
     let side = if upright { rest.height() } else { rest.width() };
     let thick = (sum / side).min(if upright { rest.width() } else { rest.height() });
@@ -159,7 +171,7 @@ fn place_row(row: &[(Option<u32>, f32)], sum: f32, rest: Rect, found: &mut Vec<(
             Rect::from_min_size(pos2(rest.left() + along, rest.top()), vec2(length, thick))
         };
         along += length;
-        if let Some(node) = node.filter(|_| rect.width() >= 1.0 && rect.height() >= 1.0) {
+        if rect.width() >= 1.0 && rect.height() >= 1.0 {
             found.push((node, rect));
         }
     }

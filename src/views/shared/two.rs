@@ -4,7 +4,7 @@ use egui::Ui;
 
 use super::grid::{self, Grid, GridState, Happened, Mark};
 use super::menu::{About, ContextMenu, Picked};
-use super::pair::{self, Asked, Written};
+use super::pair::{self, Told, Written};
 use crate::analysis::diff::{State, Two};
 use crate::format::{self, Column, Form, Look, SortBy, Value};
 use crate::model::{Better, FunctionId, Unit};
@@ -29,6 +29,8 @@ pub struct TwoRow {
     pub function: Option<(FunctionId, bool)>,
     /// What a click selects.
     pub item: Option<Item>,
+    /// What the row says below the pointer; empty for nothing.
+    pub about: String,
 }
 
 impl TwoRow {
@@ -109,6 +111,8 @@ pub struct TwoTable<'a> {
     pub subtracts: bool,
     /// True where costs add up, so that a row that one run lacks cost nothing there; false for figures such as latencies.
     pub adds_up: bool,
+    /// In relation to what costs stand: «/s».
+    pub per: &'static str,
     /// The rows, sorted.
     pub rows: &'a [TwoRow],
     /// How they are sorted.
@@ -120,7 +124,8 @@ pub struct TwoTable<'a> {
 impl<'a> TwoTable<'a> {
     /// A table of costs in the shown metric.
     #[must_use]
-    pub fn of(asked: &Asked, pair: &'a Pair, rows: &'a [TwoRow], sort: TwoSort) -> Self {
+    pub fn of(told: &Told<'_>, pair: &'a Pair, rows: &'a [TwoRow], sort: TwoSort) -> Self {
+        let asked = told.asked;
         Self {
             salt: "two",
             name: "",
@@ -131,6 +136,7 @@ impl<'a> TwoTable<'a> {
             better: asked.better(pair),
             subtracts: !asked.shares_only(),
             adds_up: true,
+            per: told.related.to.per(),
             rows,
             sort,
             pair,
@@ -143,7 +149,7 @@ impl<'a> TwoTable<'a> {
     }
 
     fn written(&self) -> Written {
-        Written::new(self.units, self.subtracts, self.most())
+        Written::new(self.units, self.subtracts, self.most()).per(self.per)
     }
 
     fn columns(&self) -> Vec<Column<'_, &TwoRow, TwoKey>> {
@@ -161,16 +167,22 @@ impl<'a> TwoTable<'a> {
             )
             .rank(5)
             .room(5.0),
-            Column::cost("base", format!("{} base", self.cost), written.cost(true), |r: &TwoRow| {
-                Value::number(r.costs.base)
-            })
+            Column::cost(
+                "base",
+                written.title(&format!("{} base", self.cost)),
+                written.cost(true),
+                |r: &TwoRow| Value::number(r.costs.base),
+            )
             .sorts(TwoKey::Base)
             .room(15.0)
             .rank(2)
             .hint("In the baseline"),
-            Column::cost("head", format!("{} head", self.cost), written.cost(false), |r: &TwoRow| {
-                Value::number(r.costs.head)
-            })
+            Column::cost(
+                "head",
+                written.title(&format!("{} head", self.cost)),
+                written.cost(false),
+                |r: &TwoRow| Value::number(r.costs.head),
+            )
             .sorts(TwoKey::Head)
             .room(15.0)
             .rank(1)
@@ -178,10 +190,11 @@ impl<'a> TwoTable<'a> {
         ];
         if self.subtracts {
             columns.push(
-                Column::cost("delta", "Δ", written.change(), move |r: &TwoRow| {
+                Column::cost("delta", written.title("Δ"), written.change(), move |r: &TwoRow| {
                     Value::number(r.change(adds_up))
                 })
                 .look(Look::Change(most, self.better))
+                .quiet(|r: &TwoRow| pair::is_noise(r.costs))
                 .sorts(TwoKey::Delta)
                 .room(16.0)
                 .hint("head − base"),
@@ -261,6 +274,11 @@ impl<'l> grid::Rows for Rows<'_, 'l, '_> {
         format!("{}, base {}, head {}, change {}", cell("name"), cell("base"), cell("head"), cell("delta"))
     }
 
+    fn about(&self, at: usize) -> Option<String> {
+        let about = &self.row(at).about;
+        (!about.is_empty()).then(|| about.clone())
+    }
+
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         let weak = column == "name" && self.row(at).item.is_none();
         if weak {
@@ -295,6 +313,7 @@ mod tests {
             state: Two { base, head }.state().unwrap(),
             function: None,
             item: None,
+            about: String::new(),
         };
         let all =
             [row("a", Some(10.0), Some(4.0)), row("b", None, Some(3.0)), row("c", Some(5.0), Some(50.0))];

@@ -3,22 +3,24 @@
 use egui::{RichText, Ui};
 
 use super::code::code_cell;
+use super::missing::Finder;
 use crate::analysis::columns::lines::LineKey;
 use crate::analysis::diff::State as RowState;
 use crate::analysis::diff::functions::Row;
-use crate::analysis::diff::source::{DiffSource, LinePair, SourceDiff};
+use crate::analysis::diff::normalise::{Normalise, Related};
+use crate::analysis::diff::source::{DiffSource, LinePair, MissingText, SourceDiff};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::syntax::{Language, State};
 use crate::format::{self, Column, Form, Look, Value};
 use crate::import::Input;
-use crate::model::{Better, SymbolKey, Unit};
+use crate::model::{Better, SymbolKey};
 use crate::query::Pair;
 use crate::ui::theme::{Palette, Tone, mono, strong};
-use crate::ui::widgets::{Cell, cell_text};
+use crate::ui::widgets::{Cell, EmptyState, cell_text};
 use crate::views::shared;
 use crate::views::shared::grid::{self, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
-use crate::views::shared::pair::{self, Asked, Written};
+use crate::views::shared::pair::{self, Asked, Told, Written};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -29,6 +31,9 @@ pub struct DiffSourceView {
     grid: GridState,
     /// What was scrolled to its most changed line already.
     shown: Option<SymbolKey>,
+    finder: Finder,
+    /// Counts up when the files are to be looked for again.
+    attempt: u32,
 }
 
 impl View for DiffSourceView {
@@ -40,9 +45,12 @@ impl View for DiffSourceView {
         let Some(functions) = cx.ask_pair(&asked.functions, 1).content(ui, "Comparing functions") else {
             return;
         };
+        let (related, why) = pair::related_paths(cx, &asked, false, 2);
         let changed_most = || functions.rows.iter().filter_map(Row::symbol).find(|s| !s.file.is_empty());
         let Some(function) = self.active.or_else(changed_most) else {
-            shared::nothing(cx, ui, crate::ui::icons::Icon::Info);
+            let text = "Neither run says in which files its functions are defined, so there are no lines to compare. \
+                        Functions shows what they cost.";
+            EmptyState::new(crate::ui::icons::Icon::Info, "No function has a file", text).show(ui);
             return;
         };
         let folder = |input: Option<&Input>| {
@@ -58,6 +66,7 @@ impl View for DiffSourceView {
             function,
             beside: [folder(cx.base_input), folder(cx.input)],
             rules: cx.sources.to_vec(),
+            attempt: self.attempt,
         };
         let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing lines") else { return };
         shared::header(ui, |ui| {
@@ -65,11 +74,18 @@ impl View for DiffSourceView {
                 .font(strong(14.0))
                 .color(Palette::of(ui).text_strong);
             ui.add(egui::Label::new(name).truncate());
+            pair::normalise(cx, ui, &asked);
             if let Some(file) = found.files.head.as_ref().or(found.files.base.as_ref()) {
                 pair::weak(ui, file);
             }
         });
+        pair::notices(cx, ui, &asked, &related, why.as_deref());
         notices(cx, &found);
+        if let Some(MissingText { file, why, tried }) = &found.missing
+            && !file.is_empty()
+        {
+            self.attempt += u32::from(self.finder.show(cx, ui, file, *why, tried));
+        }
         if found.rows.is_empty() {
             pair::weak(ui, "No line of this function has costs of its own in either run.");
             return;
@@ -80,9 +96,10 @@ impl View for DiffSourceView {
             let most = (0..found.rows.len()).max_by_key(|&i| size(&found.rows[i]));
             (self.grid.scroll_to, self.grid.centred) = (most, true);
         }
-        let text = footer(&found, asked.unit(false), asked.shares_only());
+        let told = Told { asked: &asked, related: &related, whole: functions.whole };
+        let text = footer(&found, &told);
         shared::with_footer(ui, &text, |ui| {
-            let columns = columns(&pair, &asked, &found);
+            let columns = columns(&pair, &told, &found);
             let grid = Grid {
                 salt: "lines of two",
                 name: "Lines of both runs",
@@ -90,7 +107,7 @@ impl View for DiffSourceView {
                 rows: found.rows.len(),
             };
             let mut state = std::mem::take(&mut self.grid);
-            let mut rows = Rows { cx, found: &found, columns: &columns };
+            let mut rows = Rows { cx, found: &found, told, columns: &columns };
             grid.show(ui, &mut state, &mut rows);
             self.grid = state;
         });
@@ -108,10 +125,7 @@ impl View for DiffSourceView {
 /// What is to be known about the texts.
 fn notices(cx: &mut ViewCx<'_>, found: &SourceDiff) {
     let (short, text) = match (&found.texts.base, &found.texts.head) {
-        (None, None) => (
-            "No source",
-            "The source was found for neither run: lines are those with costs. Open the Source view of one run to say where it is.",
-        ),
+        (None, None) => ("No source", "The source was found for neither run: lines are those with costs."),
         _ if !found.by_line => (
             "Per function",
             "Both runs know costs per function, not per line: they stand at the line where it is defined.",
@@ -124,10 +138,12 @@ fn notices(cx: &mut ViewCx<'_>, found: &SourceDiff) {
     cx.note(Tone::Info, short, text.to_owned());
 }
 
-fn footer(found: &SourceDiff, unit: Unit, shares_only: bool) -> String {
+fn footer(found: &SourceDiff, told: &Told<'_>) -> String {
     let count = |state: RowState| found.rows.iter().filter(|r| r.lines.state() == Some(state)).count() as i64;
-    let mut text = match (found.sum.delta(), shares_only) {
-        (Some(delta), false) => format!("self cost of these lines: {}", format::signed_cost(unit, delta)),
+    let mut text = match found.sum.state() {
+        Some(_) if !told.asked.shares_only() => {
+            format!("self cost of these lines: {}", told.change(found.sum))
+        }
         _ => String::new(),
     };
     if found.changed {
@@ -141,19 +157,22 @@ fn footer(found: &SourceDiff, unit: Unit, shares_only: bool) -> String {
     text
 }
 
-fn most(found: &SourceDiff) -> i64 {
-    let of = |r: &LinePair| r.own.base.unwrap_or(0).abs().max(r.own.head.unwrap_or(0).abs());
-    found.rows.iter().map(of).max().unwrap_or(0)
+/// The largest cost of a line in either run, as it is shown.
+fn most(found: &SourceDiff, related: &Related) -> f64 {
+    let own = found.rows.iter().map(|r| related.factors.apply(r.own));
+    own.flat_map(|own| [own.base, own.head]).flatten().map(f64::abs).fold(0.0, f64::max)
 }
 
 /// Lines have one order, that of the file.
 type LinePairs<'a> = Column<'a, &'a LinePair, LineKey>;
 
-fn columns<'a>(pair: &Pair, asked: &Asked, found: &'a SourceDiff) -> Vec<LinePairs<'a>> {
-    let written = Written::of(asked, most(found) as f64);
+fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a SourceDiff) -> Vec<LinePairs<'a>> {
+    let (asked, related) = (told.asked, told.related);
+    let written = Written::of(asked, related.to, most(found, related));
+    let own = move |r: &LinePair| related.factors.apply(r.own);
     let line = |n: Option<u32>| n.map_or(Value::Empty, |n| Value::Number(f64::from(n)));
     // A line without costs says nothing about them.
-    let cost = |cost: Option<i64>| cost.map_or(Value::Empty, Value::Cost);
+    let cost = |cost: Option<f64>| cost.map_or(Value::Empty, |cost| Value::number(Some(cost)));
     let mut columns: Vec<LinePairs<'a>> = vec![
         Column::number("line base", "Base", Form::Decimals(0), move |r: &LinePair| line(r.lines.base))
             .rank(4)
@@ -162,28 +181,35 @@ fn columns<'a>(pair: &Pair, asked: &Asked, found: &'a SourceDiff) -> Vec<LinePai
         Column::number("line head", "Line", Form::Decimals(0), move |r: &LinePair| line(r.lines.head))
             .room(6.0)
             .hint("Line in the new run's version"),
-        Column::cost("base", "Self base", written.cost(true), move |r: &LinePair| cost(r.own.base))
-            .rank(2)
-            .room(14.0)
-            .hint("Self cost of the line in the baseline"),
-        Column::cost("head", "Self head", written.cost(false), move |r: &LinePair| cost(r.own.head))
-            .rank(1)
-            .room(14.0)
-            .hint("Self cost of the line in the new run"),
+        Column::cost("base", written.title("Self base"), written.cost(true), move |r: &LinePair| {
+            cost(own(r).base)
+        })
+        .rank(2)
+        .room(14.0)
+        .hint("Self cost of the line in the baseline"),
+        Column::cost("head", written.title("Self head"), written.cost(false), move |r: &LinePair| {
+            cost(own(r).head)
+        })
+        .rank(1)
+        .room(14.0)
+        .hint("Self cost of the line in the new run"),
     ];
     if written.subtracts() {
-        let changes = found.rows.iter().filter_map(|r| r.own.delta());
-        let most = changes.map(i64::unsigned_abs).max().unwrap_or(1).max(1) as f64;
+        let changes = found.rows.iter().filter_map(|r| own(r).change());
+        let most = changes.map(f64::abs).fold(0.0, f64::max);
         columns.push(
-            Column::cost("delta", "Δ", written.change(), move |r: &LinePair| cost(r.own.delta()))
-                .look(Look::Change(most, asked.better(pair)))
-                .room(14.0)
-                .hint("head − base"),
+            Column::cost("delta", written.title("Δ"), written.change(), move |r: &LinePair| {
+                cost(own(r).change())
+            })
+            .look(Look::Change(most, asked.better(pair)))
+            .quiet(move |r: &LinePair| pair::is_noise(own(r)))
+            .room(14.0)
+            .hint("head − base"),
         );
         columns.push(
-            Column::number("relative", "Δ %", Form::Growth, |r: &LinePair| match r.own.state() {
+            Column::number("relative", "Δ %", Form::Growth, move |r: &LinePair| match r.own.state() {
                 None => Value::Empty,
-                Some(_) => Value::number(r.own.relative()),
+                Some(_) => Value::number(own(r).relative_change()),
             })
             .rank(3)
             .hint("The change as a share of the baseline of the same line"),
@@ -225,6 +251,7 @@ fn mark_of(found: &SourceDiff, row: &LinePair) -> &'static str {
 struct Rows<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
     found: &'l SourceDiff,
+    told: Told<'l>,
     columns: &'a [LinePairs<'l>],
 }
 
@@ -243,6 +270,12 @@ impl<'l> grid::Rows for Rows<'_, 'l, '_> {
         let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
         let (line, text) = (cell("line head"), cell("text"));
         format!("line {line}, base {}, head {}, {}", cell("base"), cell("head"), text.trim())
+    }
+
+    fn about(&self, at: usize) -> Option<String> {
+        let own = self.row(at).own;
+        let is_related = self.told.related.to != Normalise::Nothing && own.state().is_some();
+        is_related.then(|| format!("Recorded: self {}", self.told.recorded(own)))
     }
 
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {

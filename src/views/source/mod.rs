@@ -213,7 +213,7 @@ impl SourceView {
         (lines, text): (Option<&FileLines>, &SourceAnswer),
     ) {
         let palette = Palette::of(ui);
-        ui.horizontal(|ui| {
+        shared::header(ui, |ui| {
             let choices = [(Part::Function, "Function"), (Part::File, "Whole file")];
             segmented(ui, "Whose lines have costs", &mut self.part, &choices);
             let tip = "Go to the line with most self cost. Keys: H, then N for the next lighter and P for the next heavier";

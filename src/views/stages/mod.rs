@@ -189,7 +189,12 @@ impl StagesView {
             weak(ui, &format!("{stages} in {}", format::duration(graph.total())));
             if let Some(share) = graph.share() {
                 let text = format!("critical path {}", format::percent(share));
-                let tone = if share < panel::EXPLAINS { Tone::Bad } else { Tone::Warning };
+                // Beside another run a path that explains less is no fault of the run: several may do their work at once.
+                let tone = match cx.beside {
+                    Some(_) => Tone::Neutral,
+                    None if share < panel::EXPLAINS => Tone::Bad,
+                    None => Tone::Warning,
+                };
                 pill(ui, tone, &text).on_hover_text(
                     "Share of the total in which a stage of the critical path ran. The rest are gaps between stages.",
                 );

@@ -227,7 +227,7 @@ fn path(
     card(ui, "Critical path", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
         if let Some(share) = poor {
-            unexplained(ui, graph, share);
+            unexplained(ui, graph, share, cx.beside.is_none());
         }
         let names = &graph.path_names;
         let mut shown =
@@ -256,11 +256,12 @@ fn path(
 }
 
 /// What a path that explains little leaves over, before what it does explain.
-fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64) {
+fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64, alarms: bool) {
     let palette = Palette::of(ui);
     let text =
         format!("The path explains {} of {}.", format::percent(share), format::duration(graph.total()));
-    ui.label(RichText::new(text).color(palette.tone(Tone::Bad)));
+    let color = if alarms { palette.tone(Tone::Bad) } else { palette.text };
+    ui.label(RichText::new(text).color(color));
     let (gaps, unknown) = graph.path_gaps();
     let total = graph.total().max(1) as f64;
     for (length, what) in [

@@ -28,6 +28,7 @@ pub(super) enum Card {
     Total,
     Requests,
     Caches,
+    Optimisations,
     Memory,
     Run,
     Totals,
@@ -52,6 +53,7 @@ pub(super) fn wanted(cx: &ViewCx<'_>) -> Vec<Card> {
             Card::Caches,
             profile.requests.rows.iter().any(|r| r.cache.is_some() || r.tokens.cache_read.is_some()),
         ),
+        (Card::Optimisations, super::optimisations::wanted(cx)),
         (Card::Memory, memory),
         (Card::Run, true),
         (Card::Contents, true),
@@ -69,10 +71,11 @@ impl Card {
         let metric = shared::metric_name(cx.profile(), cx.interaction);
         let title = match self {
             Self::Findings => "Findings".into(),
-            Self::Own => format!("Top functions by self {}", within_a_line(&metric)),
-            Self::Total => format!("Top functions by total {}", within_a_line(&metric)),
+            Self::Own => format!("Top functions by self {}", format::within_a_line(&metric)),
+            Self::Total => format!("Top functions by total {}", format::within_a_line(&metric)),
             Self::Requests => "LLM requests".into(),
             Self::Caches => "Caches".into(),
+            Self::Optimisations => "Optimisations".into(),
             Self::Memory => "Memory peaks".into(),
             Self::Run => "Run".into(),
             Self::Totals => "Totals".into(),
@@ -86,6 +89,7 @@ impl Card {
             Self::Total => top_functions(cx, ui, true),
             Self::Requests => requests(cx, ui),
             Self::Caches => caches(cx, ui),
+            Self::Optimisations => super::optimisations::show(cx, ui),
             Self::Memory => memory(cx, ui),
             Self::Run => run(cx, ui),
             Self::Totals => totals(cx, ui),
@@ -93,17 +97,6 @@ impl Card {
             Self::Machine => pairs(ui, &rows_of(&cx.profile().meta.machine).collect::<Vec<_>>()),
             Self::Warnings => warnings(cx.profile(), ui),
         });
-    }
-}
-
-/// A name as it is written within a line: «instructions (Ir)», but «RSS».
-fn within_a_line(name: &str) -> String {
-    let mut chars = name.chars();
-    match (chars.next(), chars.as_str()) {
-        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
-            first.to_lowercase().chain(rest.chars()).collect()
-        }
-        _ => name.to_owned(),
     }
 }
 
@@ -177,6 +170,9 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         weak(ui, "No memory counter has a value in the chosen range.");
     } else {
         remark(ui, "Counters are samples: the true peak may be higher.");
+        if let Some(why) = overview.heap_above_rss() {
+            remark(ui, &why);
+        }
     }
     let heap = heap::peak(cx);
     if let Some(heap) = heap.as_deref().and_then(Option::as_ref) {
@@ -224,7 +220,9 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
     ]);
     percentiles::table(ui, &rows, &[Statistic::P50, Statistic::P95, Statistic::P99, Statistic::N]);
     ui.add_space(space::SMALL);
-    let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
+    let known = |v: Option<u64>, sign: &str| {
+        v.map_or_else(|| format::UNKNOWN.into(), |v| format!("{sign}{}", format::count(v as i64)))
+    };
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
     let cost = match f.cost {
         Some(cost) if f.unpriced > 0 => {
@@ -248,8 +246,8 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
         line(ui, "Retries", &retries, definitions::RETRIES);
     }
     for (name, value, hint) in [
-        ("Prompt tokens", known(f.prompt_tokens), definitions::PROMPT),
-        ("Output tokens", about(f.output_tokens.map(|n| format::count(n as i64))), definitions::OUTPUT),
+        ("Prompt tokens", known(f.prompt_tokens, f.signs[0]), definitions::PROMPT),
+        ("Output tokens", known(f.output_tokens, f.signs[1]), definitions::OUTPUT),
         ("Rate per user", about(per_user), definitions::RATE),
         (
             "System rate",

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use egui::{Grid, Label, RichText, ScrollArea, Ui, vec2};
 
 use super::findings::tone;
-use crate::analysis::diff::functions::{DiffFunctions, Row};
-use crate::analysis::diff::list::name;
+use crate::analysis::diff::functions::DiffFunctions;
+use crate::analysis::diff::list::{DiffList, DiffOrder, DiffSort, Which, name, points};
+use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
 use crate::analysis::diff::settings;
-use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
+use crate::analysis::diff::story::{DiffStory, Figure, Story};
 use crate::analysis::diff::{Compared, State, metrics, tables};
 use crate::format;
 use crate::model::{FactKind, Unit};
@@ -18,8 +19,8 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
-use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::figures::{TwoFigure, signed_figures};
+use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{OneOfBaselines, View, ViewCx};
 
 /// Figures that stand against each of several baselines.
@@ -42,6 +43,7 @@ impl View for DiffSummary {
                 Err(why) => {
                     names(cx, ui);
                     weak(ui, why);
+                    super::optimisations::compared(cx, ui);
                     return;
                 }
             };
@@ -49,22 +51,30 @@ impl View for DiffSummary {
             let Some(story) = cx.ask_pair(&question, 0).content(ui, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
+            let query = DiffRelated { functions: asked.functions.clone(), to: asked.normalise(cx) };
+            let related = cx.ask_pair(&query, 1).beside();
+            // Runs that are requests alone have no costs of functions to relate.
+            if !story.functions.rows.is_empty() {
+                pair::normalise_line(cx, ui, asked, related.as_deref());
+            }
             card(ui, "", |ui| {
-                let figures = story.figures.iter();
                 let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
-                two_figures(ui, figures.map(of));
+                let related = related.as_deref().and_then(|related| related.as_ref().ok());
+                let sum = related.and_then(|related| related_sum(related, asked, &story));
+                let figures = story.figures.iter().map(|f| (of(f), f.signs));
+                signed_figures(ui, figures.chain(sum.map(|sum| (sum, ["", ""]))));
             });
             against_each(cx, ui, &pair, asked);
             settings(ui, &pair, &story);
             results(ui, &story);
-            if !asked.shares_only() {
-                functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
-                functions(cx, ui, (&pair, asked, &story), "Takes less", &story.less);
-            }
+            movers(cx, ui, &pair, asked);
             requests(ui, &story);
             heap(cx, ui, &pair, &story);
             findings(ui, &story);
-            matched(ui, &pair, &story);
+            super::optimisations::compared(cx, ui);
+            if !story.functions.rows.is_empty() {
+                matched(ui, &pair, &story);
+            }
         });
     }
 }
@@ -144,8 +154,12 @@ fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
                             |f| {
                                 let change =
                                     f.values.relative().map(|r| format!(" ({})", format::percent_change(r)));
-                                let value = |v| format::cost_or_unknown(f.unit, v);
-                                let (base, head) = (value(f.values.base), value(f.values.head));
+                                let value = |v: Option<i64>, sign: &str| {
+                                    let sign = if v.is_some() { sign } else { "" };
+                                    format!("{sign}{}", format::cost_or_unknown(f.unit, v))
+                                };
+                                let base = value(f.values.base, f.signs[0]);
+                                let head = value(f.values.head, f.signs[1]);
                                 format!("{base} → {head}{}", change.unwrap_or_default())
                             },
                         );
@@ -200,50 +214,110 @@ fn settings(ui: &mut Ui, pair: &Pair, story: &Story) {
     });
 }
 
+/// What all costs come to as they are related; `None` where they are as recorded.
+fn related_sum<'a>(related: &Related, asked: &Asked, story: &Story) -> Option<TwoFigure<'a>> {
+    if matches!(related.to, Normalise::Nothing | Normalise::Call) || asked.shares_only() {
+        return None;
+    }
+    let sum = related.factors.apply(story.functions.sum);
+    let values = sum.map(|cost| cost.round() as i64);
+    let name = match related.to {
+        Normalise::Second => "Total self/s",
+        Normalise::Request => "Total self/request",
+        Normalise::Token => "Total self/token",
+        _ => "Total self, same total",
+    };
+    Some(TwoFigure { name, unit: asked.unit(false), values, about: "" })
+}
+
+/// Functions that each list names.
+const MOVERS: usize = 6;
+
+/// What takes more and what takes less, with bars of one scale.
+fn movers(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
+    let list = |which, place| {
+        let query = DiffList {
+            functions: asked.functions.clone(),
+            to: asked.normalise(cx),
+            which,
+            sort: DiffSort::default(),
+            search: String::new(),
+        };
+        cx.ask_pair(&query, place).beside()
+    };
+    let lists = [("Takes more", list(Which::More, 2)), ("Takes less", list(Which::Less, 3))];
+    let size = |list: &DiffOrder, &i: &u32| match asked.shares_only() {
+        true => points(list.diff.rows[i as usize].own(), list.diff.whole).unwrap_or(0.0),
+        false => list.related.own(&list.diff.rows[i as usize]).change().unwrap_or(0.0),
+    };
+    let first = |list: &Arc<DiffOrder>| list.order.first().map_or(0.0, |row| size(list, row).abs());
+    let most = lists.iter().filter_map(|(_, list)| list.as_ref()).map(first).fold(0.0, f64::max);
+    for (title, list) in lists {
+        if let Some(list) = list.filter(|list| !list.order.is_empty()) {
+            functions(cx, ui, (pair, asked, &list), title, most);
+        }
+    }
+}
+
 fn functions(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
-    (pair, asked, story): (&Pair, &Asked, &Story),
+    (pair, asked, list): (&Pair, &Asked, &DiffOrder),
     title: &str,
-    which: &Movers,
+    most: f64,
 ) {
-    let unit = asked.unit(false);
-    let rows: Vec<&Row> = which.first.iter().map(|&i| &story.functions.rows[i as usize]).collect();
-    if rows.is_empty() {
-        return;
-    }
-    let most = rows.iter().filter_map(|r| r.own().delta()).map(i64::unsigned_abs).max().unwrap_or(1).max(1);
+    let told = Told { asked, related: &list.related, whole: list.diff.whole };
+    let per_call = list.related.to == Normalise::Call;
     card(ui, title, |ui| {
-        for row in rows {
-            let delta = row.own().delta().unwrap_or(0);
-            let value = format::signed_cost(unit, delta);
+        for &i in list.order.iter().take(MOVERS) {
+            let row = &list.diff.rows[i as usize];
+            let change = list.related.own(row).change().unwrap_or(0.0);
+            let (value, share) = match asked.shares_only() {
+                true => {
+                    let share = points(row.own(), list.diff.whole);
+                    (pair::points(share), share.unwrap_or(0.0))
+                }
+                false => (pair::signed(asked.unit(false), Some(change)) + list.related.to.per(), change),
+            };
             let note = match row.state() {
-                State::Both => row.own().relative().map(format::percent_change).unwrap_or_default(),
+                State::Both if asked.shares_only() => String::new(),
+                State::Both => {
+                    let relative = list.related.own(row).relative_change();
+                    relative.map(format::percent_change).unwrap_or_default()
+                }
                 other => other.key().to_owned(),
             };
-            let name = name(row, &pair.base.profile, &pair.head.profile);
+            let name = pair::row_name(pair, row);
             let item = row.symbol().map(Item::Function);
             let bar = BarRow {
                 note: &note,
-                share: Some(delta.unsigned_abs() as f64 / most as f64),
+                share: Some(if most > 0.0 { share.abs() / most } else { 0.0 }),
                 selected: item.as_ref().is_some_and(|i| cx.interaction.selection.as_ref() == Some(i)),
                 lit: item.as_ref().is_some_and(|i| cx.hover == Some(i)),
                 ..BarRow::new(&name, &value)
             };
-            let response = bar.show(ui);
+            let mut response = bar.show(ui);
+            if list.related.to != Normalise::Nothing && !asked.shares_only() {
+                response = response.on_hover_text(format!("Recorded: {}", told.recorded(row.own())));
+            }
             if let Some(item) = item {
                 cx.interact(&response, &item);
             }
         }
-        if which.more > 0 {
-            remark(
-                ui,
-                &format!(
-                    "{} more, together {}",
-                    format::count(which.more as i64),
-                    format::signed_cost(unit, which.rest)
-                ),
-            );
+        let more = list.order.len().saturating_sub(MOVERS);
+        if more > 0 {
+            let count = format::count(more as i64);
+            let rest = list.order.iter().skip(MOVERS);
+            let rest: f64 =
+                rest.filter_map(|&i| list.related.own(&list.diff.rows[i as usize]).change()).sum();
+            let text = match asked.shares_only() || per_call {
+                true => format!("{count} more"),
+                false => {
+                    let rest = pair::signed(asked.unit(false), Some(rest));
+                    format!("{count} more, together {rest}{}", list.related.to.per())
+                }
+            };
+            remark(ui, &text);
         }
     });
 }
@@ -268,7 +342,7 @@ fn requests(ui: &mut Ui, story: &Story) {
             );
         }
         if let (Some(b), Some(h)) = (requests.cost_like_for_like.base, requests.cost_like_for_like.head) {
-            let of = format::counted(requests.like_for_like as i64, "pair", "pairs");
+            let of = format::counted(requests.priced_like_for_like as i64, "pair", "pairs");
             weak(ui, &format!("Cost like for like, {of}: {} → {}", format::money(b), format::money(h)));
         }
     });

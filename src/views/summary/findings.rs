@@ -24,7 +24,7 @@ pub(super) fn tone(severity: Severity) -> Tone {
 }
 
 /// What a click selects: the request, else the span, else the moment.
-fn target(cx: &ViewCx<'_>, finding: &Noted) -> Option<Item> {
+pub(super) fn target(cx: &ViewCx<'_>, finding: &Noted) -> Option<Item> {
     let span = || finding.span(cx.profile()).and_then(|(track, row)| Item::of_span(track, row, cx.profile()));
     let request = finding.request.map(|id| Item::of_request(id, cx.profile()));
     let function = finding.function.map(|f| Item::of_function(f, cx.profile()));

@@ -4,11 +4,11 @@ use crate::analysis::overview::Total;
 use crate::format;
 use crate::model::{Basis, Profile};
 use crate::ui::theme::{Palette, Tone, space, strong};
-use crate::ui::widgets::pill;
+use crate::ui::widgets::{focus_ring, pill};
 use crate::views::ViewCx;
 use crate::views::parts::figure;
 use crate::views::shared::clock;
-use egui::{Label, RichText, Ui};
+use egui::{CursorIcon, Label, RichText, Role, Sense, Ui, WidgetInfo};
 
 /// What a basis means, in a sentence.
 pub fn basis_text(basis: &Basis) -> (&'static str, String) {
@@ -38,7 +38,8 @@ pub fn format_title(profile: &Profile) -> &str {
     }
 }
 
-pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+/// Shows it. True when the person wants to read the warnings.
+pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) -> bool {
     let palette = Palette::of(ui);
     let profile = cx.profile();
     let meta = &profile.meta;
@@ -75,10 +76,13 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             }
         });
     });
-    figures(cx, ui);
+    figures(cx, ui)
 }
 
-fn figures(cx: &ViewCx<'_>, ui: &mut Ui) {
+const WARNINGS: &str = "Warnings";
+
+/// The figures; a click on the number of warnings leads to them.
+fn figures(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     let profile = cx.profile();
     let overview = cx.ask(&super::cards::summary_query(cx), 0).later("Adding up the profile");
     let overview = overview.as_deref();
@@ -135,22 +139,34 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui) {
     if !profile.warnings.is_empty() {
         let count: u64 = profile.warnings.iter().map(|w| w.count).sum();
         shown.push((
-            "Warnings",
+            WARNINGS,
             format::count(count as i64),
             Some(Tone::Warning),
-            "Oddities of the file; see below",
+            "Oddities of the file: click to read them",
         ));
     }
     if shown.is_empty() {
-        return;
+        return false;
     }
     let room = ui.available_width();
     let fit = ((room / 120.0).floor() as usize).clamp(1, shown.len());
     let each = ((room + space::MEDIUM) / fit as f32 - space::MEDIUM).min(170.0);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = egui::vec2(space::MEDIUM, space::SMALL);
+        let mut wanted = false;
         for (name, value, tone, hint) in shown {
-            figure(ui, each, name, &value, tone).on_hover_text(hint);
+            let figure = figure(ui, each, name, &value, tone);
+            if name == WARNINGS {
+                let link = ui.interact(figure.rect, figure.id.with("list"), Sense::click());
+                link.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Show the warnings"));
+                focus_ring(ui, &link, link.rect);
+                wanted = link.clicked();
+                link.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(hint);
+                continue;
+            }
+            figure.on_hover_text(hint);
         }
-    });
+        wanted
+    })
+    .inner
 }

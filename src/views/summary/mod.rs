@@ -7,6 +7,7 @@ mod cards;
 mod compare;
 mod findings;
 mod header;
+mod optimisations;
 mod phases;
 mod results;
 
@@ -38,11 +39,16 @@ impl View for Summary {
             let used = ui
                 .scope_builder(UiBuilder::new().max_rect(inner), |ui| {
                     ui.spacing_mut().item_spacing.y = GAP;
-                    header::show(cx, ui);
+                    let to_warnings = header::show(cx, ui);
                     phases::show(cx, ui);
                     results::show(cx.profile(), false, ui);
                     let cards = cards::wanted(cx);
-                    self.board.show(ui, cards.len(), |i, ui| cards[i].show(cx, ui));
+                    self.board.show(ui, cards.len(), |i, ui| {
+                        cards[i].show(cx, ui);
+                        if to_warnings && cards[i] == cards::Card::Warnings {
+                            ui.scroll_to_rect(ui.min_rect(), Some(egui::Align::Center));
+                        }
+                    });
                     results::show(cx.profile(), true, ui);
                 })
                 .response

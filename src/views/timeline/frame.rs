@@ -33,6 +33,10 @@ impl Timeline {
             phases: frame.phases.as_deref(),
             lod: self.counters(cx, frame),
             figures: cx.ask(&CounterFigures(None), 0).beside().unwrap_or_default(),
+            beside: cx.beside.and_then(|run| {
+                let figures = cx.ask_beside(&CounterFigures(None), 1).beside()?;
+                Some((run.profile.clone(), figures))
+            }),
             packing: frame.packing.clone(),
             events: cx.ask(&Events, 0).beside(),
             transformed: !cx.interaction.scope.transforms.is_empty(),

@@ -96,7 +96,8 @@ impl Label<'_> {
             LaneOf::Counter(id) => {
                 let Some(counter) = profile.counters.get(id.index()) else { return String::new() };
                 let max = self.scene.figures.get(id.index()).copied().flatten().map(|f| f.max);
-                match (cx.cursor.and_then(|t| counter.at(t)), max) {
+                let cursor = cx.cursor.filter(|t| *t <= self.scene.end);
+                match (cursor.and_then(|t| counter.at(t)), max) {
                     (Some(now), _) => format::value(counter.unit, now),
                     (None, Some(max)) => format!("max {}", format::value(counter.unit, max)),
                     (None, None) => String::new(),

@@ -18,7 +18,7 @@ mod stack;
 mod tests;
 
 use super::boxes::{Coloring, Colors, Facts};
-use super::shared::note_clock;
+use super::shared::{self, note_clock};
 use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
@@ -250,7 +250,7 @@ impl Timeline {
     }
 
     fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let width = (ui.available_width() * 0.3).clamp(110.0, 200.0);
             SearchBox::new("Find a lane", &mut self.find).width(width).show(ui);
             let mut usual = stacked.lanes.usual(&stacked.arranged);

@@ -35,6 +35,9 @@ const MARK: f32 = 3.0;
 /// Columns of the strip of a folded group.
 const BUSY_COLUMNS: u32 = 800;
 
+/// The figures of all counters of a run.
+type OfCounters = Arc<Vec<Option<Figures>>>;
+
 /// What lanes are painted from.
 pub(super) struct Scene<'a> {
     pub profile: &'a Arc<Profile>,
@@ -44,7 +47,9 @@ pub(super) struct Scene<'a> {
     pub colors: &'a Colors,
     pub phases: Option<&'a Phases>,
     pub lod: Option<Arc<Lod>>,
-    pub figures: Arc<Vec<Option<Figures>>>,
+    pub figures: OfCounters,
+    /// The run beside this one, whose counters have the scale of this one's, and what they reached.
+    pub beside: Option<(Arc<Profile>, OfCounters)>,
     pub packing: Option<Arc<Packing>>,
     pub events: Option<Arc<EventIndex>>,
     /// True when transforms change the rows.
@@ -299,19 +304,33 @@ impl Scene<'_> {
         }
     }
 
+    /// What the same counter reached in the run beside this one.
+    fn of_other(&self, id: CounterId) -> Option<Figures> {
+        let (other, figures) = self.beside.as_ref()?;
+        let there = other.keys().counter(self.profile.keys().counter_key(id))?;
+        figures.get(there.index()).copied().flatten()
+    }
+
     fn counter(&self, cx: &ViewCx<'_>, painter: &Painter, id: CounterId, area: Rect) {
         let Some(counter) = self.profile.counters.get(id.index()) else { return };
         let figures = self.figures.get(id.index()).copied().flatten();
-        let (min, max) = figures.map_or((0.0, 1.0), |f| (f.min, f.max));
+        let (mut min, mut max) = figures.map_or((0.0, 1.0), |f| (f.min, f.max));
+        if let Some(other) = self.of_other(id) {
+            (min, max) = (min.min(other.min), max.max(other.max));
+        }
         let scale = Scale::new(min, max, counter.unit, area.height());
         let chart = Chart { area: area.shrink2(vec2(0.0, 1.0)), axis: self.axis, scale: &scale };
         let color = self.palette.series(id.index());
+        // A value is known until the run ends, and not beyond.
+        let known = area.with_max_x(self.axis.x_of(self.end as f64).clamp(area.left(), area.right()));
+        let painter = &painter.with_clip_rect(known.intersect(painter.clip_rect()));
         let series = self.lod.as_ref().and_then(|l| Some((l, l.series.iter().find(|s| s.counter == id)?)));
         if let Some((lod, series)) = series {
             time::area(painter, &chart, lod, series, mix(self.palette.canvas, color, 0.34));
             time::line(painter, &chart, lod, series, color, 1.2);
         }
-        if let Some((t, value)) = cx.cursor.and_then(|t| Some((t, counter.at(t)?))) {
+        let cursor = cx.cursor.filter(|t| *t <= self.end);
+        if let Some((t, value)) = cursor.and_then(|t| Some((t, counter.at(t)?))) {
             let at = pos2(self.axis.x_of(t as f64), scale.y_of(value, chart.area));
             painter.circle(at, 3.0, color, Stroke::new(1.5, self.palette.canvas));
         }

@@ -211,3 +211,30 @@ fn pictures() {
     stage.picture("timeline-arranged", vec2(1000.0, 520.0), egui::Theme::Dark);
     stage.picture("timeline-arranged", vec2(520.0, 430.0), egui::Theme::Light);
 }
+
+#[test]
+fn r14_counters_of_two_runs_have_one_scale_and_end_with_their_run() {
+    let run = |end: i64, value: f64| {
+        let mut b = ProfileBuilder::new("test");
+        let counter = b.counter("RSS", "", crate::model::Unit::Bytes);
+        b.point(counter, 0, value);
+        b.point(counter, end, value);
+        Arc::new(b.finish())
+    };
+    let mut h = sized(Stage::pair("timeline", run(100_000, 100e6), run(600_000, 900e6)), vec2(900.0, 400.0));
+    h.run();
+    let lanes: Vec<Rect> = h.query_all_by_label("lane RSS").map(|lane| lane.rect()).collect();
+    let image = h.render().unwrap();
+    // The part of a line of pixels that is filled, in a part of the chart.
+    let filled = |y: f32, (from, to): (f32, f32)| {
+        let x = |share: f32| (200.0 + 690.0 * share) as u32;
+        let empty = *image.get_pixel(x(0.9), (lanes[0].top() + 3.0) as u32);
+        let line: Vec<bool> = (x(from)..x(to)).map(|x| *image.get_pixel(x, y as u32) != empty).collect();
+        line.iter().filter(|other| **other).count() as f32 / line.len() as f32
+    };
+    let [base, head] = lanes[..] else { panic!("{lanes:?}") };
+    assert!(filled(base.bottom() - 4.0, (0.02, 0.12)) > 0.9, "the base is drawn while it runs");
+    assert!(filled(base.bottom() - 4.0, (0.3, 0.95)) < 0.1, "and not beyond its end");
+    assert!(filled(base.center().y, (0.02, 0.12)) < 0.2, "100 of 900 MB do not fill the lane");
+    assert!(filled(head.center().y, (0.3, 0.95)) > 0.9);
+}

@@ -12,7 +12,7 @@ use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::{remark, text_in};
 use crate::views::shared::requests::value_text;
-use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, layout};
+use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, layout, without_own};
 
 /// What a box stands for.
 #[derive(Clone, Debug)]
@@ -131,7 +131,7 @@ pub(super) fn show(
     let boxes = Boxes::of(groups);
     let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let whole = boxes.total(0).max(1.0);
-    for (n, cell) in layout(&boxes, 0, area).iter().enumerate() {
+    for (n, cell) in without_own(layout(&boxes, 0, area)).iter().enumerate() {
         let of = &boxes.0[cell.last as usize];
         ui.painter().rect(
             cell.rect.shrink(0.5),

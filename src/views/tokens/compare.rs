@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use egui::Ui;
 
+use super::prompts::sign;
 use super::question;
 use crate::analysis::billing::Sums;
 use crate::analysis::components::{Component, ComponentSum, Components, PromptComponents};
@@ -14,9 +15,9 @@ use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::Spent;
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::model::Unit;
-use crate::views::parts::card;
+use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{TwoFigure, signed_figures, two_figures};
 use crate::views::shared::requests::value_text;
 use crate::views::{View, ViewCx, shared};
 
@@ -46,7 +47,7 @@ impl View for DiffTokens {
         scrolled(ui, |ui| {
             self.board.show(ui, if kept { 4 } else { 3 }, |i, ui| match i {
                 3 => card(ui, "What prompts are made of", |ui| components(ui, &parts)),
-                0 => card(ui, "Classes", |ui| classes(ui, spent)),
+                0 => card(ui, "Classes", |ui| classes(ui, spent, facts)),
                 1 => card(ui, "Sizes", |ui| sizes(ui, facts)),
                 _ => card(ui, &format!("Input and output by {by}"), |ui| groups(ui, spent)),
             });
@@ -71,15 +72,19 @@ fn components(ui: &mut Ui, [base, head]: &[Option<Arc<Components>>; 2]) {
     let mut rows = Vec::new();
     for component in Component::ALL {
         let two = |value| Two { base: of(base, component, value), head: of(head, component, value) };
-        rows.push((component.name().to_owned(), two(|s| s.tokens)));
-        rows.push((format!("{}, as before", component.name()), two(|s| s.fixed)));
+        let sign = |side: &Option<Arc<Components>>| side.as_ref().map_or("", |c| sign(c, component));
+        let signs = [sign(base), sign(head)];
+        rows.push((component.name().to_owned(), two(|s| s.tokens), signs));
+        rows.push((format!("{}, as before", component.name()), two(|s| s.fixed), ["≈ "; 2]));
     }
     let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) + r.1.head.unwrap_or(0) > 0);
     let about = say::COMPONENTS;
-    two_figures(ui, told.map(|(name, values)| TwoFigure { name, unit: Unit::Count, values: *values, about }));
+    let figure = |name, values| TwoFigure { name, unit: Unit::Count, values, about };
+    signed_figures(ui, told.map(|(name, values, signs)| (figure(name, *values), *signs)));
 }
 
-fn classes(ui: &mut Ui, [base, head]: [&Spent; 2]) {
+fn classes(ui: &mut Ui, [base, head]: [&Spent; 2], facts: [&Facts; 2]) {
+    let signs = facts.map(Facts::sign);
     let of = |value: fn(&Sums) -> u64| Two {
         base: Some(value(&base.all.sums) as i64),
         head: Some(value(&head.all.sums) as i64),
@@ -99,7 +104,16 @@ fn classes(ui: &mut Ui, [base, head]: [&Spent; 2]) {
         ("Incomplete", of(|s| s.incomplete as u64), "Requests of which a count is a lower bound or unknown."),
     ];
     let told = rows.into_iter().filter(|r| r.1 != Two::both(0, 0));
-    two_figures(ui, told.map(|(name, values, about)| TwoFigure { name, unit: Unit::Count, values, about }));
+    let of_tokens = |name: &str| if matches!(name, "Requests" | "Incomplete") { ["", ""] } else { signs };
+    signed_figures(
+        ui,
+        told.map(|(name, values, about)| {
+            (TwoFigure { name, unit: Unit::Count, values, about }, of_tokens(name))
+        }),
+    );
+    if signs.iter().any(|sign| !sign.is_empty()) {
+        remark(ui, say::SIGNS);
+    }
 }
 
 fn sizes(ui: &mut Ui, [base, head]: [&Facts; 2]) {
@@ -141,11 +155,15 @@ fn groups(ui: &mut Ui, [base, head]: [&Spent; 2]) {
         Some(group.sums.prompt().saturating_add(group.sums.output) as i64)
     };
     let texts: Vec<String> = names.iter().take(GROUPS).map(|name| value_text(name, 60)).collect();
-    let rows = names.into_iter().zip(&texts).map(|(name, text)| TwoFigure {
-        name: text,
-        unit: Unit::Count,
-        values: Two { base: find(base, name), head: find(head, name) },
-        about: "Input and output tokens.",
+    let sign = |spent: &Spent, name: &str| {
+        let group = spent.groups.iter().find(|g| g.name == name);
+        if group.is_some_and(|g| g.sums.incomplete > 0) { "≥ " } else { "" }
+    };
+    let rows = names.into_iter().zip(&texts).map(|(name, text)| {
+        let values = Two { base: find(base, name), head: find(head, name) };
+        let about = "Input and output tokens.";
+        let figure = TwoFigure { name: text, unit: Unit::Count, values, about };
+        (figure, [sign(base, name), sign(head, name)])
     });
-    two_figures(ui, rows);
+    signed_figures(ui, rows);
 }

@@ -20,15 +20,19 @@ pub(super) fn color(palette: &Palette, component: Component) -> Color32 {
     palette.series(Component::ALL.iter().position(|c| *c == component).unwrap_or(0))
 }
 
-/// A count, which is shared out unless the prompt has no parts.
-pub(super) fn about(found: &Components, component: Component, tokens: f64) -> String {
+/// What stands before a count, which is shared out unless the prompt has no parts.
+pub(super) fn sign(found: &Components, component: Component) -> &'static str {
     let is_exact = match component {
         Component::Output => true,
         Component::Undivided => found.guessed == 0,
         _ => false,
     };
-    let sign = if is_exact { "" } else { "≈ " };
-    format!("{sign}{}", format::count(tokens.round() as i64))
+    if is_exact { "" } else { "≈ " }
+}
+
+/// A count with its sign.
+pub(super) fn about(found: &Components, component: Component, tokens: f64) -> String {
+    format!("{}{}", sign(found, component), format::count(tokens.round() as i64))
 }
 
 impl Tokens {

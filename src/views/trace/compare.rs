@@ -1,14 +1,16 @@
 //! A trace of two runs: their steps beside each other, with what each takes more.
 
+use std::cmp::Reverse;
+
 use egui::Ui;
 
 use super::{item, short};
 use crate::analysis::billing::Billing;
-use crate::analysis::diff::traces::{DiffTrace, StepPair, TwoTraces};
+use crate::analysis::diff::traces::{DiffTrace, SameTraces, StepPair, TwoTraces};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::trace::{Head, Step, Traces, Tree, Which, list as traces};
-use crate::format::{Column, Look, Value};
-use crate::model::{Better, Unit};
+use crate::format::{self, Column, Look, UNKNOWN, Value};
+use crate::model::{Better, Request, RequestId, Unit};
 use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::theme::Palette;
@@ -54,10 +56,14 @@ impl View for DiffTraces {
             };
             self.of = of(false).or_else(|| of(true)).or_else(|| self.of.take());
         }
+        let Some(same) = cx.ask_pair(&SameTraces { asked: cx.asked() }, 2).content(ui, "Pairing traces")
+        else {
+            return;
+        };
         let query = DiffTrace { of: self.of.clone(), asked: cx.asked() };
         let Some(found) = cx.ask_pair(&query, 1).content(ui, "Comparing traces") else { return };
         shared::header(ui, |ui| {
-            self.choice(ui, &list.heads, &found.which);
+            self.choice(ui, &same, &found.which);
             shared::requests::filters(cx, ui);
         });
         if found.rows.is_empty() {
@@ -102,20 +108,33 @@ fn item_of(pair: &Pair, found: &TwoTraces, row: StepPair) -> Option<Item> {
 /// «Δ = head − base · 12 steps: 2 new, 1 gone».
 fn footer(found: &TwoTraces) -> String {
     let only = |state| found.rows.iter().filter(|r| r.steps.state() == Some(state)).count() as i64;
-    let count = crate::format::count;
-    let steps = crate::format::counted(found.rows.len() as i64, "step", "steps");
+    let count = format::count;
+    let steps = format::counted(found.rows.len() as i64, "step", "steps");
     format!("Δ = head − base · {steps}: {} new, {} gone", count(only(State::New)), count(only(State::Gone)))
 }
 
 impl DiffTraces {
-    fn choice(&mut self, ui: &mut Ui, heads: &[Head], which: &Two<Which>) {
-        let at = heads.iter().position(|h| Some(&h.which) == which.head.as_ref());
-        let shown = at.map_or_else(|| "Only in base".to_owned(), |at| short(&heads[at]));
+    /// The traces of both, those that changed most first.
+    fn choice(&mut self, ui: &mut Ui, same: &[Two<Head>], which: &Two<Which>) {
+        let is = |both: &Two<Head>| {
+            let of = |head: &Option<Head>| head.as_ref().map(|h| h.which.clone());
+            (of(&both.base), of(&both.head)) == (which.base.clone(), which.head.clone())
+        };
+        let at = same.iter().position(is);
+        let shown = at.and_then(|at| same[at].head.as_ref().or(same[at].base.as_ref()));
+        let shown = shown.map_or_else(|| "Trace".to_owned(), short);
         let field = combo("trace").width(220.0).selected_text(shown).show_ui(ui, |ui| {
+            let mut order: Vec<usize> = (0..same.len()).collect();
+            let size = |&n: &usize| {
+                let length = |head: &Option<Head>| head.as_ref().and_then(Head::length).unwrap_or(0);
+                Reverse(length(&same[n].head).abs_diff(length(&same[n].base)))
+            };
+            order.sort_by_key(size);
             egui::ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
-                for (n, head) in heads.iter().enumerate().take(super::LISTED) {
-                    if ui.selectable_label(at == Some(n), super::text(head)).clicked() {
-                        self.of = Some((false, head.which.clone()));
+                for n in order.into_iter().take(super::LISTED) {
+                    if ui.selectable_label(at == Some(n), both_words(&same[n])).clicked() {
+                        let head = same[n].head.as_ref().map(|h| (false, h.which.clone()));
+                        self.of = head.or_else(|| same[n].base.as_ref().map(|h| (true, h.which.clone())));
                     }
                 }
             });
@@ -143,6 +162,35 @@ impl DiffTraces {
     }
 }
 
+/// A trace of both runs in the menu: «agent · 1.20 s → 1.50 s (+25.0 %) · 1 failed in head».
+fn both_words(both: &Two<Head>) -> String {
+    let Some(head) = both.head.as_ref().or(both.base.as_ref()) else { return String::new() };
+    let mut words = vec![short(head)];
+    let length = Two {
+        base: both.base.as_ref().and_then(Head::length),
+        head: both.head.as_ref().and_then(Head::length),
+    };
+    let time = |ns: Option<i64>| ns.map_or_else(|| UNKNOWN.to_owned(), format::duration);
+    words.push(match both.state() {
+        Some(State::Both) => {
+            let of = |head: &Option<Head>| head.as_ref().map(|h| h.failed);
+            // Of one that failed in one run alone the times say nothing.
+            let fair = of(&both.base) == of(&both.head);
+            let change = length.relative().filter(|_| fair);
+            let change = change.map(|r| format!(" ({})", format::percent_change(r)));
+            format!("{} → {}{}", time(length.base), time(length.head), change.unwrap_or_default())
+        }
+        Some(State::New) => format!("new, {}", time(length.head)),
+        _ => format!("gone, {}", time(length.base)),
+    });
+    for (head, side) in [(&both.base, "base"), (&both.head, "head")] {
+        if let Some(n) = head.as_ref().map(|h| h.failed).filter(|&n| n > 0) {
+            words.push(format!("{} failed in {side}", format::count(n as i64)));
+        }
+    }
+    words.join(" · ")
+}
+
 /// The rows of the table.
 struct Rows<'a, 'b> {
     cx: &'a mut ViewCx<'b>,
@@ -156,13 +204,46 @@ fn took(_: &Tree, _: &Billing, step: &Step) -> Option<f64> {
     Some(step.duration() as f64)
 }
 
+/// How long a step took in each run.
+fn took_of(pair: &Pair, found: &TwoTraces, row: StepPair) -> Two<f64> {
+    with_elsewhere(pair, row, found.figure(row, took), |r, _, _| r.latency().map(|ns| ns as f64))
+}
+
 fn cost(_: &Tree, bill: &Billing, step: &Step) -> Option<f64> {
     Some(bill.cost(step.request?)?.nano() as f64)
 }
 
-/// head − base, where both have the step and say it.
-fn change(of: Two<f64>) -> Option<f64> {
-    Some(of.head? - of.base?)
+/// A figure of a row, with that of the same request in another trace where the step is not in this one.
+fn with_elsewhere(
+    pair: &Pair,
+    row: StepPair,
+    of: Two<f64>,
+    elsewhere: impl Fn(&Request, RequestId, bool) -> Option<f64>,
+) -> Two<f64> {
+    let Some(id) = row.elsewhere else { return of };
+    let side = |base: bool| {
+        let request = pair.run(base).profile.requests.get(id)?;
+        elsewhere(request, id, base)
+    };
+    match row.steps.state() {
+        Some(State::Gone) => Two { head: side(false), ..of },
+        Some(State::New) => Two { base: side(true), ..of },
+        _ => of,
+    }
+}
+
+/// Whether a step failed, in each run that has it.
+fn failed(found: &TwoTraces, row: StepPair) -> Two<bool> {
+    found.figure(row, |_, _, step| Some(step.failed))
+}
+
+/// head − base. What a run lacks took nothing there and cost nothing; what one does not say is unknown, and so is what a step
+/// that failed in one of both would have taken.
+fn change(found: &TwoTraces, row: StepPair, of: Two<f64>) -> Option<f64> {
+    let alone = row.elsewhere.is_none() && row.steps.state() != Some(State::Both);
+    let failed = failed(found, row);
+    let fair = failed.state() != Some(State::Both) || failed.base == failed.head;
+    of.change().filter(|_| fair && (alone || of.state() == Some(State::Both)))
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
@@ -201,16 +282,24 @@ impl<'a, 'b> Rows<'a, 'b> {
                 let r = pair.run(base).profile.requests.get(tree.steps[at as usize].request?)?;
                 Some(r.tokens.prompt().unwrap_or(0).saturating_add(r.tokens.output?) as f64)
             };
-            Two { base: side(true), head: side(false) }
+            let all =
+                |r: &Request| Some(r.tokens.prompt().unwrap_or(0).saturating_add(r.tokens.output?) as f64);
+            let of = Two { base: side(true), head: side(false) };
+            with_elsewhere(pair, row, of, |r, _, _| all(r))
         };
-        let of = move |row: StepPair| found.figure(row, took);
-        let paid = move |row: StepPair| found.figure(row, cost);
+        let of = move |row: StepPair| took_of(pair, found, row);
+        let paid = move |row: StepPair| {
+            with_elsewhere(pair, row, found.figure(row, cost), |_, id, base| {
+                let bills = if base { &found.bills.base } else { &found.bills.head };
+                Some(bills.as_ref()?.cost(id)?.nano() as f64)
+            })
+        };
         let most = |of: &dyn Fn(StepPair) -> Two<f64>| {
             let rows = found.rows.iter().map(|r| of(*r));
             rows.flat_map(|t| [t.base, t.head]).flatten().fold(0.0, f64::max)
         };
         let moved = |of: &dyn Fn(StepPair) -> Two<f64>| {
-            found.rows.iter().filter_map(|r| change(of(*r))).map(f64::abs).fold(0.0, f64::max)
+            found.rows.iter().filter_map(|r| change(found, *r, of(*r))).map(f64::abs).fold(0.0, f64::max)
         };
         let written = |unit: Unit, of: &dyn Fn(StepPair) -> Two<f64>| Written::new([unit; 2], true, most(of));
         let (time, count, money) = (
@@ -218,28 +307,40 @@ impl<'a, 'b> Rows<'a, 'b> {
             written(Unit::Count, &tokens),
             written(Unit::NanoDollars, &paid),
         );
-        let state = |row: StepPair| match row.steps.state() {
-            Some(State::Both) | None => "",
-            Some(only) => only.key(),
+        let state = move |row: StepPair| {
+            let failed = failed(found, row);
+            match (row.steps.state(), row.elsewhere) {
+                (_, Some(_)) => "moved",
+                _ if failed.head == Some(true) => "failed",
+                (Some(State::Both), _) if failed.base == Some(true) => "failed before",
+                (Some(State::Both) | None, _) => "",
+                (Some(only), _) => only.key(),
+            }
         };
         let mut columns = vec![
             Column::name("name", "Step", move |_: StepPair| Value::Empty).room(26.0),
-            pair::state("new: only head has it. gone: only base has it.", state).room(5.0),
+            pair::state(
+                "new: only head has it. gone: only base has it. moved: the other run has the same request in another \
+                 trace. failed: in head.",
+                state,
+            )
+            .room(8.0),
             Column::cost("base", "Took base", time.cost(true), move |row| Value::number(of(row).base))
-                .room(11.0)
+                .room(15.0)
                 .rank(2),
             Column::cost("head", "Took head", time.cost(false), move |row| Value::number(of(row).head))
-                .room(11.0)
+                .room(15.0)
                 .rank(1),
-            Column::cost("delta", "Δ", time.change(), move |row| Value::number(change(of(row))))
+            Column::cost("delta", "Δ", time.change(), move |row| Value::number(change(found, row, of(row))))
                 .look(Look::Change(moved(&of), Better::Lower))
+                .quiet(move |row| pair::is_noise(of(row)))
                 .room(14.0)
                 .hint("head − base"),
         ];
         if most(&tokens) > 0.0 {
             columns.push(
                 Column::cost("tokens", "Δ tokens", count.change(), move |row| {
-                    Value::number(change(tokens(row)))
+                    Value::number(change(found, row, tokens(row)))
                 })
                 .look(Look::Change(moved(&tokens), Better::Neutral))
                 .room(13.0)
@@ -249,11 +350,13 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
         if most(&paid) > 0.0 {
             columns.push(
-                Column::cost("cost", "Δ cost", money.change(), move |row| Value::number(change(paid(row))))
-                    .look(Look::Change(moved(&paid), Better::Lower))
-                    .room(13.0)
-                    .rank(4)
-                    .hint("What the request cost: head − base"),
+                Column::cost("cost", "Δ cost", money.change(), move |row| {
+                    Value::number(change(found, row, paid(row)))
+                })
+                .look(Look::Change(moved(&paid), Better::Lower))
+                .room(13.0)
+                .rank(4)
+                .hint("What the request cost: head − base"),
             );
         }
         columns
@@ -275,12 +378,11 @@ impl grid::Rows for Rows<'_, '_> {
 
     fn label(&self, at: usize) -> String {
         let row = self.row(at);
-        let of = self.found.figure(row, took);
-        let side = |value: Option<f64>| {
-            value.map_or_else(|| crate::format::UNKNOWN.to_owned(), |v| crate::format::duration(v as i64))
-        };
-        let change = change(of).map_or_else(String::new, |_| {
-            format!(", change {}", pair::signed(Unit::Nanoseconds, change(of)))
+        let of = took_of(self.pair, self.found, row);
+        let side =
+            |value: Option<f64>| value.map_or_else(|| UNKNOWN.to_owned(), |v| format::duration(v as i64));
+        let change = change(self.found, row, of).map_or_else(String::new, |change| {
+            format!(", change {}", pair::signed(Unit::Nanoseconds, Some(change)))
         });
         format!("{}, base {}, head {}{change}", self.name(row), side(of.base), side(of.head))
     }

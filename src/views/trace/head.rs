@@ -13,8 +13,7 @@ pub(super) fn show(ui: &mut Ui, totals: &Totals, dated: bool) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::SMALL, 0.0);
         for (name, value, tone, about) in figures(totals, dated) {
-            let room = if value.chars().count() > 6 { 128.0 } else { 84.0 };
-            figure(ui, room, name, &value, tone).on_hover_text(about);
+            figure(ui, 84.0, name, &value, tone).on_hover_text(about);
         }
     });
     if dated && totals.wall > 0 {

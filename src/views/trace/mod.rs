@@ -311,7 +311,7 @@ fn text(head: &Head) -> String {
     } else if head.steps > 0 {
         words.push(format::counted(head.steps as i64, "step", "steps"));
     }
-    words.extend(head.time.map(|(from, to)| format::duration(to.saturating_sub(from))));
+    words.extend(head.length().map(format::duration));
     if head.failed > 0 {
         words.push(format!("{} failed", format::count(head.failed as i64)));
     }

@@ -20,7 +20,7 @@ use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
 use crate::views::shared;
 use crate::views::shared::menu::{About, ContextMenu};
-use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, hit, layout};
 use crate::views::{View, ViewCx};
 
@@ -113,18 +113,19 @@ impl View for DiffTreemap {
         };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
-        let factors = &related.factors;
-        self.header(ui, &pair, &asked, (&paths, factors, root));
-        pair::notices(cx, &asked, &factors.legend, not_related.as_deref());
+        let told = Told { asked: &asked, related: &related, whole: paths.sum };
+        let shown = Shown { pair: &pair, told, paths: &paths, factors: &related.factors };
+        self.header(cx, ui, &shown, root);
+        pair::notices(cx, ui, &asked, &related, not_related.as_deref());
         pair::estimated(cx, &asked, &paths);
-        self.map(cx, ui, &Shown { pair: &pair, asked: &asked, paths: &paths, factors }, root);
+        self.map(cx, ui, &shown, root);
     }
 }
 
 /// What the map shows.
 struct Shown<'a> {
     pair: &'a Pair,
-    asked: &'a Asked,
+    told: Told<'a>,
     paths: &'a Arc<PathDiff>,
     factors: &'a Factors,
 }
@@ -140,8 +141,11 @@ impl Shown<'_> {
         }
     }
 
-    /// «main › run › loop» for a chain of calls.
+    /// «main › run › loop» for a chain of calls; «run itself» for what it costs beside what it calls.
     fn names(&self, cell: &Cell) -> String {
+        if cell.own {
+            return format!("{} itself", self.name(cell.last));
+        }
         let mut names = vec![self.name(cell.last)];
         let mut at = cell.last;
         while at != cell.first && names.len() < 6 {
@@ -156,12 +160,13 @@ impl Shown<'_> {
         at.checked_sub(1).and_then(|node| self.paths.parent(node)).map_or(0, |parent| parent + 1)
     }
 
-    fn costs(&self, at: u32) -> (Two<f64>, Two<f64>) {
+    /// Own and total costs as they were recorded.
+    fn costs(&self, at: u32) -> (Two<i64>, Two<i64>) {
         match at.checked_sub(1) {
-            None => (Two::default(), self.factors.apply(self.paths.sum)),
+            None => (Two::default(), self.paths.sum),
             Some(node) => {
                 let node = self.paths.node(node);
-                (self.factors.apply(node.own()), self.factors.apply(node.total()))
+                (node.own(), node.total())
             }
         }
     }
@@ -183,25 +188,13 @@ impl Shown<'_> {
         pair::path_symbol(self.pair, &self.paths.node(self.node(at)?))
     }
 
-    fn line(&self, what: &str, costs: Two<f64>, state: State) -> String {
-        format!("{what} {}", pair::line(self.asked, costs, self.whole(), state))
-    }
-
-    /// What both runs cost.
-    fn whole(&self) -> Two<f64> {
-        self.factors.apply(self.paths.sum)
+    fn line(&self, what: &str, costs: Two<i64>, state: State) -> String {
+        format!("{what} {}", self.told.line(costs, state))
     }
 }
 
 impl DiffTreemap {
-    fn header(
-        &mut self,
-        ui: &mut Ui,
-        pair: &Pair,
-        asked: &Asked,
-        (paths, factors, root): (&Arc<PathDiff>, &Factors, u32),
-    ) {
-        let shown = Shown { pair, asked, paths, factors };
+    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, shown: &Shown<'_>, root: u32) {
         let mut to = None;
         shared::header(ui, |ui| {
             if root != 0 {
@@ -220,11 +213,12 @@ impl DiffTreemap {
                     }
                 }
             }
+            pair::normalise(cx, ui, shown.told.asked);
             pair::legend(ui);
             pair::weak(ui, "Area: self cost of base and head together. Colour: how much of it changed");
         });
         if let Some(at) = to {
-            self.zoom = (at != 0).then(|| (paths.clone(), at));
+            self.zoom = (at != 0).then(|| (shown.paths.clone(), at));
         }
     }
 
@@ -326,7 +320,7 @@ fn paint<'a>(
     let palette = Palette::of(ui);
     let painter = ui.painter().with_clip_rect(area);
     painter.rect_filled(area, 0.0, palette.canvas);
-    let better = shown.asked.better(shown.pair);
+    let better = shown.told.asked.better(shown.pair);
     let found = Pattern::new(&cx.interaction.search)
         .map(|p| [p.functions(&shown.pair.base.profile), p.functions(&shown.pair.head.profile)]);
     let is_found = |at: u32| {
@@ -338,7 +332,7 @@ fn paint<'a>(
     };
     let fill = |cell: &Cell| {
         let (own, total) = shown.costs(cell.last);
-        let costs = if cell.holds { total } else { own };
+        let costs = shown.factors.apply(if cell.holds { total } else { own });
         let full = palette.diff(pair::strength(costs) as f32, better);
         match (cell.holds, is_found(cell.last)) {
             (true, _) => mix(palette.canvas, full, 0.35),
@@ -360,7 +354,7 @@ fn paint<'a>(
             }
             // What is called by a path of one run only is of that run only, too: stripes go once over all of it. A box
             // each would be more triangles than a frame has time for.
-            for cell in &laid.cells {
+            for cell in laid.cells.iter().filter(|cell| !cell.own) {
                 let around = shown.parent(cell.first);
                 let begins = around == laid.root || shown.state(around) == State::Both;
                 if begins && shown.state(cell.last) != State::Both {
@@ -384,11 +378,11 @@ fn paint<'a>(
             if cell.holds { rect.top() } else { rect.top() + (rect.height() / 2.0 - 7.5).clamp(0.0, 2.0) };
         let line = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
         let style = LabelStyle { face, ..LabelStyle::new(12.0) };
-        let key = TextKey::new(("name", cell.first, cell.last));
+        let key = TextKey::new(("name", cell.first, cell.last, cell.own));
         painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
         if !cell.holds && rect.height() >= 36.0 {
             let key = TextKey::new(("change", cell.last));
-            let change = || pair::change(shown.asked, shown.costs(cell.last).0, shown.whole()).into();
+            let change = || shown.told.change(shown.costs(cell.last).0).into();
             if let Some(galley) = texts.get(key, style, rect.width() - 8.0, change)
                 && !galley.elided
             {
@@ -397,7 +391,7 @@ fn paint<'a>(
         }
     }
     if selected.is_some() || hovered.is_some() || pointed.is_some() {
-        for cell in &laid.cells {
+        for cell in laid.cells.iter().filter(|cell| !cell.own) {
             let symbol = || shown.symbol(cell.last);
             let width = match () {
                 () if selected.is_some() && symbol() == selected => 2.0,
@@ -418,6 +412,21 @@ mod tests {
     use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
     use crate::query::Engine;
+
+    #[test]
+    fn r08_what_a_caller_costs_itself_has_a_box_of_its_own() {
+        let pair = pair("app>encode 180; app>encode>pad 60", "app>encode 60; app>encode>pad 60");
+        let question = DiffPaths(all_functions());
+        let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+        let boxes = DiffBoxes::of(&paths, &Related::default().factors);
+        let area = Rect::from_min_size(pos2(0.0, 0.0), vec2(400.0, 300.0));
+        let cells = layout(&boxes, 0, area);
+        let own: Vec<&Cell> = cells.iter().filter(|cell| cell.own).collect();
+        assert_eq!(own.len(), 1, "app itself costs nothing");
+        assert!(own[0].rect.area() > 0.5 * area.area(), "240 of 360: {:?}", own[0].rect);
+        let node = paths.node(own[0].last - 1);
+        assert_eq!(node.own().delta(), Some(-120));
+    }
 
     #[test]
     fn boxes_of_both_runs_add_up() {

@@ -23,7 +23,7 @@ use crate::ui::keyboard;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{link_button, segmented};
-use crate::views::shared::squarified::{Cell, hit, layout};
+use crate::views::shared::squarified::{Cell, hit, layout, without_own};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -182,7 +182,7 @@ impl TreemapView {
             if !self.laid.as_ref().is_some_and(|l| Arc::ptr_eq(&l.of, tree)) {
                 self.texts = TextCache::default();
             }
-            let cells = layout(&**tree, root, area);
+            let cells = without_own(layout(&**tree, root, area));
             self.laid = Some(Laid { of: tree.clone(), root, area, cells, picture: None });
         }
         let Some(laid) = &mut self.laid else { return };

@@ -13,7 +13,7 @@ use super::cache::{Found, Similarity};
 use super::client::receive;
 use super::shared::{Ask, Call, Event, Reply, Service, Watch, quoted};
 use crate::format;
-use crate::model::{CacheOutcome, FALSE_HIT, Severity};
+use crate::model::{BATCHES_ARE_EMPTY, CacheOutcome, FALSE_HIT, Severity};
 use crate::record::llm::{Asked, Generator, LlmError, Step};
 use crate::record::{Context, RequestHandle, finding};
 
@@ -326,7 +326,7 @@ pub(super) fn conclude(service: &Service) {
                 counts.batched,
                 counts.batches * service.config.batch
             );
-            finding("Batches are mostly empty", Severity::Info, &text, None);
+            finding(BATCHES_ARE_EMPTY, Severity::Info, &text, None);
         }
     }
 }

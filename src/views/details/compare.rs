@@ -1,0 +1,248 @@
+//! The selected thing in two runs: each fact with both values, what changed first to be seen; pictures and texts of each run below.
+
+use std::collections::BTreeSet;
+
+use egui::{Align, Label, RichText, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+
+use super::sheet::{Block, Fact, Sheet};
+use super::{NOTHING, blocks, build, part};
+use crate::analysis::diff::functions::RowKey;
+use crate::analysis::diff::{Compared, Two};
+use crate::format::{self, UNKNOWN};
+use crate::query::Pair;
+use crate::state::{Command, Interaction, Item};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, regular, small, space, strong};
+use crate::ui::widgets::{EmptyState, icon_button};
+use crate::views::bands::selection_of;
+use crate::views::parts::text_in;
+use crate::views::shared::pair::{self, Asked, Told};
+use crate::views::{View, ViewCx};
+
+/// The view.
+#[derive(Default)]
+pub(super) struct DiffDetails {
+    /// What was shown in the last frame: another thing starts at the top.
+    shown: Option<Item>,
+    /// Titles of long texts that are shown whole.
+    whole: BTreeSet<String>,
+}
+
+/// A fact of both runs.
+struct Both {
+    name: String,
+    facts: Two<Fact>,
+}
+
+impl View for DiffDetails {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        let pinned = cx.interaction.selection.is_some();
+        let Some(item) = cx.interaction.selection.clone().or_else(|| cx.hover.cloned()) else {
+            EmptyState::new(Icon::Info, "Nothing selected", NOTHING).show(ui);
+            return;
+        };
+        let items = [true, false].map(|base| selection_of(cx, &item, base));
+        let of = |cx: &mut ViewCx<'_>, base: bool| {
+            let subject = pair.one(base);
+            let item = items[usize::from(!base)].as_ref()?;
+            let renamed = Interaction { selection: Some(item.clone()), ..cx.interaction.clone() };
+            let side = ViewCx { interaction: &renamed, ..cx.side(&subject, base) };
+            build::sheet(&side, item)
+        };
+        let sheets = Two { base: of(cx, true), head: of(cx, false) };
+        let Some(first) = sheets.head.as_ref().or(sheets.base.as_ref()) else {
+            EmptyState::new(Icon::Info, "Not in these runs", "Nothing in either run is the selected thing.")
+                .show(ui);
+            return;
+        };
+        head(cx, ui, &sheets, first, pinned);
+        let mut area = ScrollArea::vertical().auto_shrink(false);
+        if self.shown.as_ref() != Some(&item) {
+            area = area.vertical_scroll_offset(0.0);
+            self.whole.clear();
+            self.shown = Some(item.clone());
+        }
+        area.show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.set_max_width(ui.available_width() - space::MEDIUM);
+            costs(cx, ui, &pair, &item);
+            for (title, facts) in &sections(&sheets) {
+                blocks::heading(ui, title);
+                facts.iter().for_each(|both| line(cx, ui, both));
+            }
+            for (sheet, base) in [(&sheets.base, true), (&sheets.head, false)] {
+                if let Some((sheet, item)) = sheet.as_ref().zip(items[usize::from(!base)].as_ref()) {
+                    self.others(cx, ui, &pair, (sheet, item), base);
+                }
+            }
+        });
+    }
+}
+
+/// What it is, which runs have it, and the way back to nothing.
+fn head(cx: &mut ViewCx<'_>, ui: &mut Ui, sheets: &Two<Sheet>, first: &Sheet, pinned: bool) {
+    let palette = Palette::of(ui);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let kind = if pinned { first.kind.to_owned() } else { format!("{} under the pointer", first.kind) };
+        let kind = match (&sheets.base, &sheets.head) {
+            (None, _) => format!("{kind}, only in head"),
+            (_, None) => format!("{kind}, only in base"),
+            _ => kind,
+        };
+        ui.label(RichText::new(kind).font(small()).color(palette.text_weak));
+        if pinned {
+            ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| {
+                if icon_button(ui, Icon::Close, "Select nothing").clicked() {
+                    cx.send(Command::Select(None));
+                }
+            });
+        }
+    });
+    let title = match (&sheets.base, &sheets.head) {
+        (Some(base), Some(head)) if base.title != head.title => pair::with_other(&head.title, &base.title),
+        _ => first.title.clone(),
+    };
+    let title: String = title.chars().take(400).collect();
+    let text = RichText::new(format::escaped(&title)).font(strong(15.0)).color(palette.text_strong);
+    ui.add(Label::new(text).wrap().selectable(true));
+    ui.add_space(2.0);
+}
+
+/// What a selected function costs in both, with the change.
+fn costs(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, item: &Item) {
+    let Some((symbol, asked)) = item.symbol().zip(Asked::of(cx, pair).ok()) else { return };
+    let Some(functions) = cx.ask_pair(&asked.functions, 200).beside() else { return };
+    let (related, _) = pair::related_paths(cx, &asked, false, 201);
+    let key = RowKey::Function(symbol);
+    let Some(row) = functions.row_of(key, false).or_else(|| functions.row_of(key, true)) else { return };
+    let row = &functions.rows[row as usize];
+    let told = Told { asked: &asked, related: &related, whole: functions.whole };
+    blocks::heading(ui, "Change");
+    for (name, costs) in [("Self", row.own()), ("Total", row.total())] {
+        let text = format!("{name} {}", told.line(costs, row.state()));
+        ui.add(Label::new(RichText::new(text).color(Palette::of(ui).text)).wrap());
+    }
+}
+
+/// Sections of facts of both, in the order of the new run.
+fn sections(sheets: &Two<Sheet>) -> Vec<(String, Vec<Both>)> {
+    let mut all: Vec<(String, Vec<Both>)> = Vec::new();
+    for (sheet, base) in [(&sheets.head, false), (&sheets.base, true)] {
+        for block in sheet.iter().flat_map(|sheet| &sheet.blocks) {
+            let Block::Facts { title, facts, .. } = block else { continue };
+            let at = all.iter().position(|(known, _)| known == title).unwrap_or_else(|| {
+                all.push((title.clone(), Vec::new()));
+                all.len() - 1
+            });
+            for fact in facts {
+                let section = &mut all[at].1;
+                let free =
+                    |both: &Both| if base { both.facts.base.is_none() } else { both.facts.head.is_none() };
+                let at = section.iter().position(|both| both.name == fact.name && free(both));
+                let at = at.unwrap_or_else(|| {
+                    section.push(Both { name: fact.name.clone(), facts: Two::default() });
+                    section.len() - 1
+                });
+                let side = &mut section[at].facts;
+                *(if base { &mut side.base } else { &mut side.head }) = Some(fact.clone());
+            }
+        }
+    }
+    all.retain(|(_, facts)| !facts.is_empty());
+    all
+}
+
+/// «Name  base  head»: what differs stands out. A click follows the fact where it leads somewhere.
+fn line(cx: &mut ViewCx<'_>, ui: &mut Ui, both: &Both) {
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::click());
+    let value = |fact: &Option<Fact>| fact.as_ref().map_or(UNKNOWN, |fact| fact.value.as_str()).to_owned();
+    let (base, head) = (value(&both.facts.base), value(&both.facts.head));
+    let spoken = format!("{}: {base} → {head}", both.name);
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &spoken));
+    if response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
+    }
+    let changed = base != head;
+    let names = (rect.width() * 0.3).clamp(70.0, 130.0);
+    let width = (rect.width() - names) / 2.0 - space::SMALL;
+    let colors =
+        [palette.text_weak, palette.text, if changed { palette.text_strong } else { palette.text_weak }];
+    let mut x = rect.left();
+    for ((text, width), color) in
+        [(&both.name, names), (&base, width), (&head, width)].into_iter().zip(colors)
+    {
+        let cell = egui::Rect::from_min_size(egui::pos2(x, rect.top()), vec2(width, rect.height()));
+        text_in(ui.painter(), cell, text, regular(13.0), color, Align::Min);
+        x += width + space::SMALL;
+    }
+    let facts = [&both.facts.head, &both.facts.base];
+    let go = facts.iter().find_map(|fact| fact.as_ref()?.go.clone());
+    let hint = facts.iter().find_map(|fact| fact.as_ref().map(|f| f.hint)).unwrap_or_default();
+    if response.clicked()
+        && let Some(item) = go
+    {
+        cx.select(Some(item));
+    }
+    let text = if hint.is_empty() { spoken } else { format!("{spoken}\n{hint}") };
+    response.on_hover_text(text);
+}
+
+impl DiffDetails {
+    /// What is no fact, of one run.
+    fn others(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        pair: &Pair,
+        (sheet, item): (&Sheet, &Item),
+        base: bool,
+    ) {
+        let others = sheet.blocks.iter().filter(|block| !matches!(block, Block::Facts { .. }));
+        let others: Vec<&Block> = others.collect();
+        if others.is_empty() {
+            return;
+        }
+        ui.add_space(space::LARGE);
+        let (line, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+        pair::name_line(ui, line, cx.names[usize::from(!base)], base);
+        let subject = pair.one(base);
+        let renamed = Interaction { selection: Some(item.clone()), ..cx.interaction.clone() };
+        let mut side = ViewCx { interaction: &renamed, ..cx.side(&subject, base) };
+        for (i, block) in others.into_iter().enumerate() {
+            ui.push_id((base, i), |ui| part(&mut side, ui, block, &mut self.whole));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_both_runs_stand_in_one_line_and_those_of_one_run_too() {
+        let sheet = |facts: &[(&str, &str)]| {
+            let mut sheet = Sheet::new("Span", "f");
+            sheet.facts("Times", facts.iter().map(|(name, value)| Fact::new(name, *value)).collect());
+            sheet
+        };
+        let base = sheet(&[("Start", "1 ms"), ("Status", "ok")]);
+        let head = sheet(&[("Start", "2 ms"), ("Retries", "3")]);
+        let all = sections(&Two::both(base, head));
+        assert_eq!(all.len(), 1);
+        let value = |fact: &Option<Fact>| fact.as_ref().map(|f| f.value.clone());
+        let rows: Vec<_> =
+            all[0].1.iter().map(|b| (b.name.as_str(), value(&b.facts.base), value(&b.facts.head))).collect();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            rows,
+            [
+                ("Start", some("1 ms"), some("2 ms")),
+                ("Retries", None, some("3")),
+                ("Status", some("ok"), None)
+            ]
+        );
+    }
+}
