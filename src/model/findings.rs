@@ -8,6 +8,9 @@ use super::tracks::Severity;
 /// The kind of findings about answers of a semantic cache that were made for another question.
 pub const FALSE_HIT: &str = "False hit of the semantic cache";
 
+/// The kind of findings about steps that held an event loop while tasks were ready to go on.
+pub const LOOP_HELD: &str = "Event loop held up";
+
 /// The kind of findings about batches that could hold more requests than came together.
 pub const BATCHES_ARE_EMPTY: &str = "Batches are mostly empty";
 

@@ -41,7 +41,7 @@ pub use call_graph::{
 };
 pub use dump::dump;
 pub use facts::{Fact, FactKind, FactValue};
-pub use findings::{BATCHES_ARE_EMPTY, FALSE_HIT, Finding};
+pub use findings::{BATCHES_ARE_EMPTY, FALSE_HIT, Finding, LOOP_HELD};
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };

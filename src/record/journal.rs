@@ -165,8 +165,8 @@ impl Journal {
     }
 
     /// Adds a file that another tool wrote of the run, with the next write.
-    pub(super) fn attach(&mut self, file: Attachment) {
-        frame(&mut self.further, ATTACHED, &attachment(&file));
+    pub(super) fn attach(&mut self, file: &Attachment) {
+        frame(&mut self.further, ATTACHED, &attachment(file));
     }
 
     /// Adds what was measured beside the recording, whose time 0 is `shift` ns after ours, with the next write: increments hold no
@@ -407,7 +407,7 @@ mod tests {
 
         disk.0.lock().unwrap().1 = 1 << 20;
         assembler.mark(3, "third", Severity::Info);
-        journal.attach(Attachment { name: "run.prof".into(), bytes: [7u8, 8].into() });
+        journal.attach(&Attachment { name: "run.prof".into(), bytes: [7u8, 8].into() });
         journal.write(&mut assembler, &meta, true);
         let all = disk.open();
         assert_eq!((all.attached[0].name.as_str(), &all.attached[0].bytes[..]), ("run.prof", &[7u8, 8][..]));

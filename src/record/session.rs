@@ -557,7 +557,7 @@ impl Session {
         }
         for file in self.context.take_files() {
             if let Some(journal) = &mut journal {
-                journal.attach(file.clone());
+                journal.attach(&file);
             }
             assembler.attach(file);
         }

@@ -270,7 +270,7 @@ mod tests {
         let post = Post::named(&root, "1-a").unwrap();
         assert!(!post.is_there() && !post.is_living());
         // A program that ends at once, with a word.
-        post.start(Path::new("/bin/echo"), &[]).unwrap();
+        post.start(Path::new("/bin/echo"), None, &[]).unwrap();
         assert!(post.is_there());
         let keeper = Keeper::begin(&root.join("1-a")).unwrap();
         assert!(post.is_living() && keeper.wished() == Wish::None && post.state() == State::default());

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("import", &["model", "jobs", "format", "export"]),
     ("export", &["model", "jobs", "format", "import"]),
     ("exchange", &["model", "jobs", "format", "query", "analysis", "export"]),
-    ("record", &["model", "jobs", "format", "import"]),
+    ("record", &["model", "jobs", "format", "import", "export"]),
     ("remote", &["model", "jobs", "format", "import", "export", "record"]),
     ("query", &["model", "jobs"]),
     ("analysis", &["model", "jobs", "query", "format", "import"]),

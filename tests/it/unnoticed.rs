@@ -332,7 +332,7 @@ sys.settrace(trace)
 asyncio.run(outer())
 sys.settrace(None)
 import os
-print(lines, [f for f in files if 'inferscope' in f and os.path.exists(f)])
+print(lines, [f for f in files if 'inject' in f and os.path.exists(f)])
 ";
 
 #[test]

@@ -15,11 +15,12 @@ mod tests;
 
 use std::borrow::Cow;
 
+use super::event_loop::loops;
 use super::levers::Lever;
 use super::prices::Prices;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
+use crate::model::{Finding, FunctionId, LOOP_HELD, Money, Profile, RequestId, Severity, Span, TrackId};
 use crate::query::{Context, Query};
 
 /// What could be gained at most.
@@ -99,7 +100,7 @@ impl Noted {
             severity: finding.severity,
             text: profile.text(finding.text).to_owned(),
             advice: "",
-            gain: Gain::default(),
+            gain: Gain { time: held(profile, finding), money: None },
             lever: Lever::of_finding(kind),
             request: finding.request,
             function: None,
@@ -116,6 +117,21 @@ impl Noted {
         let row = profile.tracks.get(track.index())?.spans.innermost_at(self.time?)?;
         Some((track, row))
     }
+}
+
+/// What all steps of a function took of a loop that one of them held up: as much could go to others. A step this short holds up
+/// nobody.
+fn held(profile: &Profile, finding: &Finding) -> Option<i64> {
+    const LEAST: i64 = 10_000_000;
+    let time = finding.time.filter(|_| profile.text(finding.kind) == LOOP_HELD)?;
+    let of_loop = |track| {
+        let spans = &profile.track(track).spans;
+        let step = spans.rows.get(spans.innermost_at(time)? as usize)?;
+        let alike = spans.rows.iter().filter(|s| s.function == step.function).map(Span::duration);
+        Some((step.duration(), alike.filter(|length| *length >= LEAST).sum()))
+    };
+    // Of loops in several threads that whose step is the longest.
+    loops(profile).filter_map(of_loop).max().map(|(_, all)| all)
 }
 
 /// Finds all of them.

@@ -43,6 +43,7 @@ pub(super) fn run(args: &RecordArgs, folder: &Path) -> Result<(), Failure> {
         state.elapsed_ms =
             recorded.profile.meta.duration.map_or(state.elapsed_ms, |ns| ns.unsigned_abs() / 1_000_000);
         state.exit_code = recorded.exit_code;
+        state.spans = recorded.profile.span_count() as u64;
         state.journal = recorded.journal.as_ref().map(|j| j.path().to_owned());
     }
     // Without it the journal alone tells how it went.

@@ -143,11 +143,14 @@ pub(super) fn attend(
     }
     ENDED.store(true, Ordering::Relaxed);
     look(&recording);
-    if !quiet {
-        line.end(&progress(&recording).0);
-    }
+    let last = progress(&recording).0;
     let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
-    Ok(Recorded { profile: recording.join().map_err(|e| failed(&e))?, journal, exit_code })
+    let profile = recording.join();
+    // Why there is nothing is said by itself.
+    if shown || (!quiet && profile.is_ok()) {
+        line.end(&last);
+    }
+    Ok(Recorded { profile: profile.map_err(|e| failed(&e))?, journal, exit_code })
 }
 
 /// What is said of a recording that gave nothing.

@@ -244,7 +244,7 @@ mod tests {
     use crate::import::open;
     use crate::jobs::Job;
     use crate::model::increments::{Cursor, encode};
-    use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, frame};
+    use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, PART, frame};
     use crate::model::{ArgsRef, FunctionSpec, Meta, ProfileBuilder, SpanStatus, TrackKind, TrackSpec};
 
     /// A journal of five writes; each finds two more spans done and one running.
@@ -302,6 +302,29 @@ mod tests {
         frame(&mut bytes, END, &[]);
         let p = read(bytes).unwrap();
         assert!(p.meta.facts.is_empty() && p.instants.is_empty());
+    }
+
+    #[test]
+    fn a_part_is_merged_at_its_time_and_nothing_but_a_session_is_one() {
+        let (whole, _) = journal();
+        let mut b = ProfileBuilder::new("x");
+        let track = b.track(TrackSpec { name: "task", process: "", kind: TrackKind::Task, sort: 1 });
+        let f = b.function(FunctionSpec::named("work"));
+        b.span(track, 10, 30, f, ArgsRef::NONE);
+        let part = |content: &[u8]| {
+            let mut bytes = whole.clone();
+            frame(&mut bytes, PART, &[&100i64.to_le_bytes(), content].concat());
+            frame(&mut bytes, END, &[]);
+            read(bytes).unwrap()
+        };
+        let mut session = Vec::new();
+        crate::export::native::write(&b.finish(), &mut session).unwrap();
+        let p = part(&session);
+        let task = p.tracks.iter().find(|t| p.text(t.name) == "task").unwrap();
+        assert_eq!((task.spans.rows[0].start, task.spans.rows[0].end), (110, 130));
+        assert!(p.warnings.is_empty());
+        // A journal in a journal would be read within itself.
+        assert_eq!(part(&whole).warnings.len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::task::Index;
 use super::world::{Step, Thread};
 use crate::format;
 use crate::import::stacks::{Code, INSIDE, Run, Sampled, Stacks, State};
-use crate::model::{Finding, ProfileBuilder, Severity};
+use crate::model::{Finding, LOOP_HELD, ProfileBuilder, Severity};
 
 /// A step that others waited for this long is a finding, ns; findings of a process.
 const HELD: i64 = 10_000_000;
@@ -55,7 +55,7 @@ impl Drawing<'_> {
                     format::duration(all)
                 ));
             }
-            let kind = b.string("Event loop held up");
+            let kind = b.string(LOOP_HELD);
             let text = b.string(&text);
             let track = tracks.tasks.get(&worst.task).map(|t| t.0);
             let time = Some(self.at(worst.start.midpoint(worst.end)));

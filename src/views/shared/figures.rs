@@ -170,11 +170,7 @@ fn unsigned<'a>(
     figures.into_iter().map(|figure| (figure, ["", ""]))
 }
 
-fn lines<'a>(
-    ui: &mut Ui,
-    figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a str; 2])>,
-    adds_up: bool,
-) {
+fn lines<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a str; 2])>, adds_up: bool) {
     let palette = Palette::of(ui);
     let mut lines = vec![Line::heading(palette)];
     lines.extend(figures.into_iter().map(|(figure, signs)| Line::of(&figure, signs, adds_up, palette)));
@@ -192,7 +188,8 @@ mod tests {
     }
 
     fn told(unit: Unit, values: Two<i64>, adds_up: bool) -> [String; 2] {
-        let line = Line::of(&TwoFigure { name: "", unit, values, about: "" }, ["", ""], adds_up, Palette::dark());
+        let line =
+            Line::of(&TwoFigure { name: "", unit, values, about: "" }, ["", ""], adds_up, Palette::dark());
         [line.cells[CHANGE].0.clone(), line.cells[CHANGE + 1].0.clone()]
     }
 
