@@ -15,6 +15,7 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("CONTRIBUTING.md", "100 ms", "src/record/workloads/mod.rs", "Ends within 100 ms"),
     ("SECURITY.md", "1 MiB", "assets/python/inferscope_inject/_http.py", "MOST_OF_A_BODY = 1 << 20"),
     ("SECURITY.md", "64 MiB", "src/record/workloads/listen/body.rs", "MOST: usize = 64 << 20"),
+    ("comparing.md", "2 %", "src/ui/theme/scales.rs", "NOISE: f32 = 0.02"),
     ("installing.md", "27 minutes", ".ci/first-hour", "step cargo build --release"),
     ("limits.md", "10 ms", "src/record/workloads/command/mod.rs", "\"Stacks a second\""),
     ("limits.md", "100 k", "tests/benches/import.rs", "functions-100k.prof"),

@@ -79,7 +79,7 @@ fn the_crate_has_what_its_source_embeds_and_is_small() {
         missing.extend(embedded(source).into_iter().filter(|path| !there(path)));
     }
     // Those of the start page.
-    let start = std::fs::read_to_string(file("src/app/start.rs")).unwrap();
+    let start = std::fs::read_to_string(file("src/app/samples.rs")).unwrap();
     let samples: Vec<PathBuf> = start
         .split('"')
         .filter(|text| file("sample_profiles").join(text).is_file())
