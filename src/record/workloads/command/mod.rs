@@ -487,9 +487,9 @@ fn collect(python: &Python, choice: &Choice, other_is_shown: bool, keep: &str, c
                     if profile.meta.tool.is_empty() { name.clone() } else { profile.meta.tool.clone() };
                 let attached = shown || other_is_shown;
                 tools.push(if attached { format!("{tool} (attached as {name})") } else { tool });
-                if attached {
-                    cx.keep_file(Attachment { name, bytes: bytes.into() });
-                } else {
+                // Its own file stays beside what is merged: there are readers of that format.
+                cx.keep_file(Attachment { name, bytes: bytes.into() });
+                if !attached {
                     cx.attach(profile);
                     shown = true;
                 }
