@@ -23,6 +23,17 @@ import sys
 OLDEST = (3, 6)
 
 
+def interpreter():
+    """The word that the interpreter was started by, as it names itself in messages."""
+    if hasattr(sys, "orig_argv"):
+        return sys.orig_argv[0]
+    try:
+        with open("/proc/self/cmdline", "rb") as words:
+            return words.read().split(b"\0")[0].decode(errors="surrogateescape")
+    except OSError:
+        return sys.executable
+
+
 def own_module(name, folder=""):
     """Another file of ours, of which the program's sys.modules and sys.path know nothing."""
     import os
@@ -109,7 +120,7 @@ class Program:
                 source = file.read()
         except OSError as error:
             text = "%s: can't open file %r: [Errno %d] %s\n"
-            say(text % (sys.executable, self.file, error.errno, error.strerror))
+            say(text % (interpreter(), self.file, error.errno, error.strerror))
             raise SystemExit(2)
         if self.file.endswith(".pyc"):
             module.__loader__ = SourcelessFileLoader("__main__", self.file)

@@ -20,6 +20,7 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("limits.md", "10 ms", "src/record/workloads/command/mod.rs", "\"Stacks a second\""),
     ("limits.md", "100 k", "tests/benches/import.rs", "functions-100k.prof"),
     ("limits.md", "4 GiB", "src/import/source.rs", "MAX_WHOLE: u64 = 4 << 30"),
+    ("llm.md", "100 %", "src/analysis/compute/doubt.rs", "cannot be above 100 %"),
     ("llm.md", "30 %", "src/views/tokens/prompts.rs", "LIMIT: f64 = 0.3"),
     ("listening.md", "128 MiB", "src/record/session.rs", "max_bytes: 128 << 20"),
     (
