@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::super::ImportError;
 use super::super::read::json::Json;
-use super::attributes::Attributes;
 use super::build::{Place, add};
 use super::read::Reading;
 use super::unique::Unique;
@@ -145,5 +144,5 @@ fn kept(key: &str, value: &mut Value, keep: Keep) {
 /// True for an attribute that holds what a person or a model wrote, by the names that conventions give such.
 #[cfg(feature = "workloads")]
 pub(crate) fn is_text(key: &str) -> bool {
-    Attributes::is_text(key)
+    super::attributes::Attributes::is_text(key)
 }

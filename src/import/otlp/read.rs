@@ -29,7 +29,6 @@ pub(in crate::import) struct Reading {
     pending: Vec<Point>,
     /// Spans, log records and points that could not be read, and why the first of them.
     pub rejected: u64,
-    #[cfg_attr(not(feature = "workloads"), expect(dead_code, reason = "only who sends is told"))]
     pub why: &'static str,
 }
 
