@@ -81,10 +81,12 @@ impl Default for Job {
 const FIRST: usize = 10;
 const KERNELS: usize = 6;
 
-struct Chance(u64);
+/// Numbers that are the same each time.
+pub(in crate::fleet) struct Chance(pub(in crate::fleet) u64);
 
 impl Chance {
-    fn next(&mut self) -> f64 {
+    /// From 0 up to 1.
+    pub(in crate::fleet) fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

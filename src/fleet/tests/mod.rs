@@ -1,6 +1,6 @@
 //! Whole ways: traces of jobs with known truths, read into a dataset and asked about.
 
-mod job;
+pub(in crate::fleet) mod job;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

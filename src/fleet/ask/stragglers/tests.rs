@@ -4,17 +4,9 @@ use super::super::matched::{Matched, Operation, Part};
 use super::super::steps::{GpuTimes, Grid, StepCell};
 use super::{Found, late, links};
 use crate::fleet::runs::Job;
-
-struct Chance(u64);
+use crate::fleet::tests::job::Chance;
 
 impl Chance {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
     /// A bell curve around 0 with a spread of 1, and now and then a value far out, as kernels have.
     fn noise(&mut self) -> f64 {
         let bell = (0..12).map(|_| self.next()).sum::<f64>() - 6.0;
