@@ -9,6 +9,7 @@ use super::billing::{Bill, model_name};
 use super::filter as text_filter;
 use super::flow::goes;
 use super::prices::{Charge, Prices};
+use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{COST_IN, CacheOutcome, NameKey, Profile, Request, StringId};
 use crate::query::{Context, Query};
@@ -63,12 +64,9 @@ impl Facet {
     #[must_use]
     pub fn title(self) -> Cow<'static, str> {
         let name = self.name();
-        let mut letters = name.chars();
-        match letters.next() {
-            Some(first) if first.is_lowercase() => {
-                Cow::Owned(first.to_uppercase().chain(letters).collect::<String>())
-            }
-            _ => Cow::Borrowed(name),
+        match name.starts_with(char::is_lowercase) {
+            true => Cow::Owned(format::capitalised(name)),
+            false => Cow::Borrowed(name),
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::out::{self, print};
 use super::{Failure, open, prices_of};
 use crate::analysis::prices::Prices;
-use crate::format::Page;
+use crate::format::{self, Page};
 use crate::jobs::Job;
 use crate::query::{Engine, Run, RunId};
 use crate::questions::{Asked, Door, Kind, Opened, QUESTIONS, Question, SourcesFrom, Values, question};
@@ -37,14 +37,14 @@ fn subcommand(q: &'static Question) -> Command {
         command = command.arg(arg.value_parser(clap::value_parser!(PathBuf)));
     }
     for a in q.arguments {
-        let arg = Arg::new(a.name).long(a.name).help(sentence(a.help)).required(a.required);
+        let arg = Arg::new(a.name).long(a.name).help(format::sentence(a.help)).required(a.required);
         command = command.arg(match a.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
             Kind::Number => arg.value_name("N").value_parser(clap::value_parser!(usize)),
             Kind::Text => arg.value_name("TEXT"),
             Kind::Choice(words) => arg
                 .value_name("WORD")
-                .help(format!("{} [default: {}]", sentence(a.help), words[0]))
+                .help(format!("{} [default: {}]", format::sentence(a.help), words[0]))
                 .value_parser(PossibleValuesParser::new(words)),
         });
     }
@@ -59,12 +59,6 @@ fn subcommand(q: &'static Question) -> Command {
     }
     let help = "Print one JSON object, with all rows.";
     command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(help))
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 /// The question of a subcommand, if it is one.

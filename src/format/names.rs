@@ -108,6 +108,19 @@ pub fn fitting(name: &str, mut fits: impl FnMut(&str) -> bool) -> Cow<'_, str> {
     last.map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
+/// A name as it begins a line.
+#[must_use]
+pub fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Words that have no capital and no full stop as a sentence; nothing stays nothing.
+#[must_use]
+pub fn sentence(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!("{}.", capitalised(words)) }
+}
+
 /// A name as it is written within a line: «instructions (Ir)», but «RSS».
 #[must_use]
 pub fn within_a_line(name: &str) -> String {

@@ -87,6 +87,12 @@ impl Step {
         }
     }
 
+    /// True where it pairs functions that are called otherwise in the other run; the others bear other spellings of a name.
+    #[must_use]
+    pub fn pairs_other_names(self) -> bool {
+        matches!(self, Self::Rule | Self::Place | Self::ByHand)
+    }
+
     /// What stands behind «paired by».
     #[must_use]
     pub fn by(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Shares of a device's peak that are above 1. No device does more than it can, so something that the share rests on is wrong: what
 //! that may be is said in the place of the figure's meaning.
 
-use super::{Given, Work};
+use super::{Given, Known, Work};
 use crate::format;
 
 /// What a share is a share of.
@@ -18,15 +18,33 @@ const IN_CACHE: u64 = 96 << 20;
 /// Bytes of a parameter above which its number or the bytes of the weights are wrong: 32-bit numbers have 4.
 const WIDEST: f64 = 4.3;
 
+impl Peak {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Bytes, Self::Operations];
+
+    /// What a share of it is called.
+    #[must_use]
+    pub fn share_name(self) -> &'static str {
+        match self {
+            Self::Bytes => "MBU",
+            Self::Operations => "MFU",
+        }
+    }
+}
+
 impl Work {
+    /// Its share of a peak.
+    pub fn share(&self, peak: Peak, given: &Given) -> Known<f64> {
+        match peak {
+            Peak::Bytes => self.mbu(given),
+            Peak::Operations => self.mfu(given),
+        }
+    }
+
     /// Why its share of a peak cannot be, with what may be wrong; `None` up to 1, and where it is not known.
     #[must_use]
     pub fn doubt(&self, peak: Peak, given: &Given) -> Option<String> {
-        let share = match peak {
-            Peak::Bytes => self.mbu(given),
-            Peak::Operations => self.mfu(given),
-        };
-        share.ok().filter(|share| *share > 1.0)?;
+        self.share(peak, given).ok().filter(|share| *share > 1.0)?;
         let reasons = match peak {
             Peak::Bytes => self.of_bytes(given),
             Peak::Operations => of_operations(given),

@@ -57,7 +57,7 @@ pub fn words(
         overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !diff.matched.is_other_program());
     let same_work = overlap.is_some();
     let headline = if let Some(why) = &chosen.why_not {
-        capital(why)
+        format::sentence(why)
     } else if diff.matched.is_other_program() {
         other_program(diff)
     } else if let Some(overlap) = overlap {
@@ -133,12 +133,6 @@ fn parts(
 
 fn after_colon(parts: &[String]) -> String {
     if parts.is_empty() { ".".into() } else { format!(": {}.", parts.join(", ")) }
-}
-
-/// A sentence of words that have no capital.
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 fn other_program(diff: &FunctionDiff) -> String {
@@ -307,7 +301,7 @@ fn ends_otherwise(
 /// How sure it is that the totals differ, one line.
 #[must_use]
 fn certainty(evidence: Option<&Evidence>) -> String {
-    capital(&evidence.map(Evidence::words).unwrap_or_default())
+    format::sentence(&evidence.map(Evidence::words).unwrap_or_default())
 }
 
 /// Where one function explains a changed total and all others stayed as they were, what a comparison by shares then

@@ -90,6 +90,26 @@ pub struct Partners {
     pub by: Option<By>,
 }
 
+impl Partners {
+    /// The requests themselves.
+    #[must_use]
+    pub fn of<'a>(&self, base: &'a Profile, head: &'a Profile) -> Two<&'a Request> {
+        Two {
+            base: self.ids.base.and_then(|id| base.requests.get(id)),
+            head: self.ids.head.and_then(|id| head.requests.get(id)),
+        }
+    }
+}
+
+impl<'a> Two<&'a Request> {
+    /// Both, where both ended well: what one that failed did not do is no change.
+    #[must_use]
+    pub fn ended_well(self) -> Option<(&'a Request, &'a Request)> {
+        let ok = |r: &Request| r.outcome == Outcome::Ok;
+        self.base.zip(self.head).filter(|(base, head)| ok(base) && ok(head))
+    }
+}
+
 /// The requests of two runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestDiff {
@@ -254,10 +274,6 @@ impl RequestDiff {
             return None;
         }
         let rows = pairs(base, head);
-        let get = |row: &Partners| {
-            let Two { base: b, head: h } = row.ids;
-            (b.and_then(|id| base.requests.get(id)), h.and_then(|id| head.requests.get(id)))
-        };
         let mut diff = Self { rows, ..Self::default() };
         let sides = [&base.requests.rows, &head.requests.rows];
         let bills = [base_bill, head_bill];
@@ -271,10 +287,11 @@ impl RequestDiff {
         diff.cost = Two { base: bills[0].all.cost, head: bills[1].all.cost };
         let (mut ttft, mut latency) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for row in &diff.rows {
-            let (b, h) = get(row);
+            let both = row.of(base, head);
+            let Two { base: b, head: h } = both;
             diff.ttft.add(change(b, h, Better::Lower, |r| r.ttft().map(|v| v as f64)));
             diff.latency.add(change(b, h, Better::Lower, |r| r.latency().map(|v| v as f64)));
-            let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
+            let Some((b, h)) = both.ended_well() else { continue };
             let cost = |bill: &Billing, id: Option<RequestId>| bill.cost(id?);
             diff.like_for_like += 1;
             if let Some((b, h)) = cost(bills[0], row.ids.base).zip(cost(bills[1], row.ids.head)) {

@@ -64,9 +64,8 @@ fn limited_by_memory(limits: &Explained) -> Option<Noted> {
 /// A share of what the device can do is above 1.
 fn cannot_be(limits: &Explained) -> Option<Noted> {
     let of = |w: &Work| {
-        let peaks = [("MBU", Peak::Bytes), ("MFU", Peak::Operations)];
-        let told = peaks.into_iter().find_map(|(name, peak)| Some((name, w.doubt(peak, &limits.given)?)));
-        told.map(|(name, why)| format!("The {name} of {} {why}.", w.name))
+        let told = Peak::ALL.into_iter().find_map(|peak| Some((peak, w.doubt(peak, &limits.given)?)));
+        told.map(|(peak, why)| format!("The {} of {} {why}.", peak.share_name(), w.name))
     };
     let text = limits.work.iter().find_map(of)?;
     let advice = "Compute has fields for the sizes of the model and the peaks of the device";

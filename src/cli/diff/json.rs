@@ -19,7 +19,7 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::{PathHalf, PathNode};
 use crate::analysis::diff::requests::{By, Counts, RequestDiff, Times};
 use crate::analysis::diff::{Compared, State, Two};
-use crate::model::{Calls, MetricKey, Money, Outcome, Profile, Request, Warning};
+use crate::model::{Calls, MetricKey, Money, Profile, Request, Warning};
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &Document { c, gate })?;
@@ -59,13 +59,13 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
         };
         side.iter().map(one).collect()
     };
-    let m = &c.functions.matched;
+    let (m, words) = (&c.functions.matched, c.words());
     let keys = |keys: &[MetricKey]| keys.iter().map(|key| key.key.to_string()).collect::<Vec<_>>();
     json!({
         "base": side(&c.base),
         "head": side(&c.head),
-        "headline": c.words().headline,
-        "certainty": c.words().certainty,
+        "headline": words.headline,
+        "certainty": words.certainty,
         "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
         "why_not_comparable": c.chosen.why_not,
         "basis": c.profile(false).meta.basis.key(),
@@ -318,11 +318,10 @@ impl Serialize for Requests<'_> {
 fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item = Value> + 'a {
     let (base, head) = (c.profile(true), c.profile(false));
     r.rows.iter().map(move |row| {
-        let Two { base: b_id, head: h_id } = row.ids;
-        let (b, h) = (b_id.and_then(|id| base.requests.get(id)), h_id.and_then(|id| head.requests.get(id)));
+        let both = row.of(base, head);
+        let Two { base: b, head: h } = both;
         let name = h.map(|h| head.text(h.name)).or_else(|| b.map(|b| base.text(b.name)));
-        let ended_well = |r: Option<&Request>| r.is_some_and(|r| r.outcome == Outcome::Ok);
-        let compares = ended_well(b) && ended_well(h);
+        let compares = both.ended_well().is_some();
         // What a failed request did not do is no change, and neither is what only one run has.
         let of = |f: &dyn Fn(&Request) -> Option<i64>| {
             let two = Two { base: b.and_then(f), head: h.and_then(f) };
@@ -332,7 +331,7 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
                 "delta": two.delta().filter(|_| known), "relative": two.relative().filter(|_| known),
             })
         };
-        let [before, after] = [(b_id, &c.bills[0]), (h_id, &c.bills[1])].map(|(id, bill)| bill.cost(id?));
+        let [before, after] = c.costs_of(row);
         let mut cost = money(before, after);
         if !compares {
             cost["delta"] = Value::Null;

@@ -25,7 +25,7 @@ use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
-use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::requests::{Partners, RequestDiff};
 use crate::analysis::diff::settings::{self, Setting};
 use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
@@ -35,7 +35,7 @@ use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::{Costs, Functions, Scope, Slice, TreeCosts};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{FunctionId, MetricKey, Profile, Warning};
+use crate::model::{FunctionId, MetricKey, Money, Profile, Warning};
 use crate::query::{Engine, MatchRule, Pair, Run, RunId};
 use crate::questions::{Values, question};
 use crate::state::Decision;
@@ -440,6 +440,12 @@ impl Comparison {
         [("baseline", &self.base), ("new run", &self.head)].into_iter().flat_map(|(side, runs)| {
             runs.iter().flat_map(move |o| o.run.profile.warnings.iter().map(move |w| (side, w)))
         })
+    }
+
+    /// What a request cost in either run.
+    fn costs_of(&self, row: &Partners) -> [Option<Money>; 2] {
+        let [base, head] = &self.bills;
+        [(row.ids.base, base), (row.ids.head, head)].map(|(id, bill)| bill.cost(id?))
     }
 
     /// Elapsed times of all runs, ns.

@@ -66,14 +66,15 @@ fn in_address(text: &str) -> String {
 }
 
 pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
-    let mut body = format!("<h1>{}</h1>\n", markup(&c.words().headline));
+    let (headline, others) = sentences(c);
+    let mut body = format!("<h1>{}</h1>\n", markup(&headline));
     body += &format!(
         "<p>Baseline: <code>{}</code><br>New run: <code>{}</code><br>Δ = head − base, {}</p>\n",
         markup(&names(&c.base)),
         markup(&names(&c.head)),
         markup(&c.metric(true).label)
     );
-    for sentence in sentences(c).iter().skip(1) {
+    for sentence in &others {
         body += &format!("<p>{}</p>\n", markup(sentence));
     }
     for judged in &gate.0 {

@@ -4,7 +4,7 @@ use super::Comparison;
 use crate::analysis::diff::Two;
 use crate::analysis::diff::requests::Partners;
 use crate::format;
-use crate::model::{Outcome, Profile, Request, Unit};
+use crate::model::{Outcome, Request, Unit};
 
 /// Rows of the list, unless told otherwise.
 const TOP: usize = 10;
@@ -25,50 +25,41 @@ pub(super) struct Listed {
 pub(super) fn list(c: &Comparison) -> Option<Listed> {
     let diff = c.requests.as_ref()?;
     let [base, head] = [c.profile(true), c.profile(false)];
-    let get = |p: &'_ Profile, id| -> Option<Request> { p.requests.get(id).cloned() };
-    let of = |row: &Partners| {
-        (row.ids.base.and_then(|id| get(base, id)), row.ids.head.and_then(|id| get(head, id)))
-    };
     let mut order: Vec<(bool, u64, usize)> = diff
         .rows
         .iter()
         .enumerate()
         .map(|(i, row)| {
-            let (b, h) = of(row);
-            let ended = |r: &Option<Request>| r.as_ref().map(|r| r.outcome == Outcome::Ok);
-            let latency = |r: &Option<Request>| r.as_ref().and_then(Request::latency);
-            let change = Two { base: latency(&b), head: latency(&h) }.delta().unwrap_or(0);
-            (ended(&b) == ended(&h), u64::MAX - change.unsigned_abs(), i)
+            let both = row.of(base, head);
+            let ended = both.map(|r| r.outcome == Outcome::Ok);
+            let change = both.and_then(Request::latency).delta().unwrap_or(0);
+            (ended.base == ended.head, u64::MAX - change.unsigned_abs(), i)
         })
         .collect();
     order.sort_unstable();
     let top = c.top.unwrap_or(TOP);
     let left = order.len().saturating_sub(top);
-    let rows = order.iter().take(top).map(|&(.., i)| {
-        let row = &diff.rows[i];
-        let (b, h) = of(row);
-        cells(c, row, b.as_ref(), h.as_ref())
-    });
+    let rows = order.iter().take(top).map(|&(.., i)| cells(c, &diff.rows[i]));
     let rest =
         if left > 0 { format!("+{} more requests", format::count(left as i64)) } else { String::new() };
     Some(Listed { rows: rows.collect(), rest })
 }
 
-fn cells(c: &Comparison, row: &Partners, b: Option<&Request>, h: Option<&Request>) -> [String; 7] {
+fn cells(c: &Comparison, row: &Partners) -> [String; 7] {
+    let both = row.of(c.profile(true), c.profile(false));
+    let Two { base: b, head: h } = both;
     let arrow = |base: String, head: String| if base == head { base } else { format!("{base} → {head}") };
     let time = |of: fn(&Request) -> Option<i64>| {
         let one = |r: Option<&Request>| format::cost_or_unknown(Unit::Nanoseconds, r.and_then(of));
         arrow(one(b), one(h))
     };
-    let ended_well = |r: Option<&Request>| r.filter(|r| r.outcome == Outcome::Ok).and_then(Request::latency);
-    let delta = ended_well(b).zip(ended_well(h)).map(|(b, h)| h.saturating_sub(b));
+    let delta = both.ended_well().and_then(|(b, h)| Some(h.latency()?.saturating_sub(b.latency()?)));
     let tokens = |r: Option<&Request>| {
         r.and_then(|r| r.tokens.output)
             .map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64))
     };
     let outcome = |r: Option<&Request>| r.map_or("not there", |r| r.outcome.name()).to_owned();
-    let [before, after] = [(row.ids.base, &c.bills[0]), (row.ids.head, &c.bills[1])]
-        .map(|(id, bill)| format::money_or_unknown(id.and_then(|id| bill.cost(id))));
+    let [before, after] = c.costs_of(row).map(format::money_or_unknown);
     let name = h.map(|h| c.profile(false).text(h.name)).or_else(|| b.map(|b| c.profile(true).text(b.name)));
     [
         time(Request::latency),

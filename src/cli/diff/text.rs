@@ -11,7 +11,6 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::{Compared, State, Two, tables};
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::model::Unit;
-use crate::query::Step;
 use crate::state::Decision;
 
 /// Rows of each list, unless told otherwise.
@@ -107,9 +106,7 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
         let sign = if same { "=" } else { "→" };
         state = format!("{state} recorded {} {sign} {}", raw(own.base, true), raw(own.head, false));
     }
-    // Other spellings of the same name are none.
-    let found_otherwise = r.step.filter(|step| matches!(step, Step::Rule | Step::Place | Step::ByHand));
-    if let (Some(step), Some(before)) = (found_otherwise, c.other_name(r)) {
+    if let (Some(step), Some(before)) = (r.step.filter(|step| step.pairs_other_names()), c.other_name(r)) {
         state = format!("{state} {} in base, paired by {}", short(&before, LONGEST_NAME), step.by());
     }
     let judged = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns && r.state() == State::Both);
@@ -139,11 +136,10 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
     }
 }
 
-/// The sentences above the tables.
-pub(super) fn sentences(c: &Comparison) -> Vec<String> {
+/// The sentences above the tables: the headline, and the others.
+pub(super) fn sentences(c: &Comparison) -> (String, Vec<String>) {
     let Words { headline, certainty, caution } = c.words();
-    let mut said = vec![headline];
-    said.extend([certainty, caution].into_iter().filter(|text| !text.is_empty()));
+    let mut said: Vec<String> = [certainty, caution].into_iter().filter(|text| !text.is_empty()).collect();
     let warnings: Vec<_> = c.warnings().collect();
     let told =
         warnings.iter().take(WARNINGS).map(|(side, w)| format!("Warning about the {side}: {}.", w.words()));
@@ -219,7 +215,7 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
             ));
         }
     }
-    said
+    (headline, said)
 }
 
 fn matched(c: &Comparison) -> String {
@@ -318,9 +314,9 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
     out.line(format_args!("head  {}", names(&c.head)));
     out.line(format_args!("Δ = head − base, {}", c.metric(true).label));
     out.gap();
-    for sentence in sentences(c) {
-        out.line(sentence);
-    }
+    let (headline, others) = sentences(c);
+    out.line(headline);
+    others.into_iter().for_each(|sentence| out.line(sentence));
     let differing = settings(c);
     if !differing.is_empty() {
         out.gap();
@@ -395,8 +391,9 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
 }
 
 pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
-    let mut out = format!("**{}**\n\n", escaped(&c.words().headline));
-    for sentence in sentences(c).iter().skip(1) {
+    let (headline, others) = sentences(c);
+    let mut out = format!("**{}**\n\n", escaped(&headline));
+    for sentence in &others {
         out += &format!("{}\n", escaped(sentence));
     }
     out += &format!(

@@ -137,12 +137,12 @@ pub(super) fn text(out: &mut Page, (_, found): &(std::sync::Arc<OpTable>, std::s
     }
     for work in &found.work {
         let given = &found.given;
-        let shares = [("MBU", work.mbu(given), Peak::Bytes), ("MFU", work.mfu(given), Peak::Operations)];
-        let told = |(name, share, peak): (&str, Known<f64>, Peak)| {
+        let told = |peak: Peak| {
+            let share = format::percent(work.share(peak, given).ok()?);
             let doubt = work.doubt(peak, given).map(|why| format!(" ({why})")).unwrap_or_default();
-            Some(format!("{name} {}{doubt}", format::percent(share.ok()?)))
+            Some(format!("{} {share}{doubt}", peak.share_name()))
         };
-        let shares: Vec<String> = shares.into_iter().filter_map(told).collect();
+        let shares: Vec<String> = Peak::ALL.into_iter().filter_map(told).collect();
         if !shares.is_empty() {
             parts.push(format!("{} {}", work.name, shares.join(", ")));
         }

@@ -108,10 +108,7 @@ fn limits(ui: &mut Ui, found: &Explained) {
 
 /// A share of a peak; with one that cannot be, why.
 fn share(work: &Work, peak: Peak, given: &Given) -> String {
-    let share = match peak {
-        Peak::Bytes => work.mbu(given),
-        Peak::Operations => work.mfu(given),
-    };
+    let share = work.share(peak, given);
     match work.doubt(peak, given) {
         Some(why) => format!("{} {why}", text(share, format::percent)),
         None => text(share, format::percent),
@@ -200,11 +197,7 @@ fn roofline(ui: &mut Ui, found: &Explained) {
             ),
         );
     }
-    if found
-        .work
-        .iter()
-        .any(|w| [Peak::Bytes, Peak::Operations].into_iter().any(|p| w.doubt(p, given).is_some()))
-    {
+    if found.work.iter().any(|w| Peak::ALL.into_iter().any(|p| w.doubt(p, given).is_some())) {
         weak(ui, "A dot above the line cannot be: see beside MBU and MFU what to check.");
     }
     remark(ui, say::ROOFLINE);

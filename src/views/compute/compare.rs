@@ -149,14 +149,13 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
     for name in ["prefill", "decode", "all passes"] {
         let each = work(name, &|w, _| Ok(w.time / w.tokens.max(1.0)));
         rows.push((format!("A token, {name}"), Unit::Nanoseconds, each));
-        let share = |of: fn(&Work, &Given) -> Known<f64>, peak| {
-            work(name, &|w, g| match w.doubt(peak, g) {
+        for peak in Peak::ALL {
+            let share = work(name, &|w, g| match w.doubt(peak, g) {
                 Some(_) => Err("it cannot be above 100 %"),
-                None => of(w, g).map(|s| s * 100_000.0),
-            })
-        };
-        rows.push((format!("MBU, {name}"), Unit::MilliPercent, share(Work::mbu, Peak::Bytes)));
-        rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu, Peak::Operations)));
+                None => w.share(peak, g).map(|s| s * 100_000.0),
+            });
+            rows.push((format!("{}, {name}", peak.share_name()), Unit::MilliPercent, share));
+        }
     }
     let told = rows.iter().filter(|r| r.2.base.is_some() || r.2.head.is_some());
     two_figures(
@@ -164,9 +163,9 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
         told.map(|(name, unit, values)| TwoFigure { name, unit: *unit, values: *values, about: "" }),
     );
     let doubts = found.iter().flat_map(|f| {
-        let peaks = [("MBU", Peak::Bytes), ("MFU", Peak::Operations)];
         let of = move |w: &Work| {
-            peaks.map(|(name, peak)| Some(format!("{name}, {}: {}", w.name, w.doubt(peak, &f.given)?)))
+            Peak::ALL
+                .map(|peak| Some(format!("{}, {}: {}", peak.share_name(), w.name, w.doubt(peak, &f.given)?)))
         };
         f.work.iter().flat_map(of).flatten()
     });

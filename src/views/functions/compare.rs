@@ -255,7 +255,7 @@ impl<'a> Numbers<'a> {
     fn state(&self, row: usize) -> &'static str {
         let (i, row) = self.at(row);
         match row.state() {
-            State::Both if pair::found_otherwise(row.step) => match row.step {
+            State::Both if row.step.is_some_and(Step::pairs_other_names) => match row.step {
                 Some(Step::Rule) => "by rule",
                 Some(Step::ByHand) => "by hand",
                 _ => "by place",
@@ -493,7 +493,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         let recorded = is_related.then(|| {
             format!("Recorded: self {}, total {}", told.recorded(row.own()), told.recorded(row.total()))
         });
-        let otherwise = row.step.filter(|_| pair::found_otherwise(row.step));
+        let otherwise = row.step.filter(|step| step.pairs_other_names());
         let otherwise = otherwise.map(|step| format!("{}\n{}", self.numbers.name(at), step.words()));
         let said: Vec<String> = otherwise.into_iter().chain(recorded).collect();
         (!said.is_empty()).then(|| said.join("\n"))

@@ -68,7 +68,7 @@ impl<'a> Line<'a> {
             }
         };
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
-        let changed = (known || only.is_some()) && pair::strength(two).abs() > f64::from(Palette::NOISE);
+        let changed = (known || only.is_some()) && !pair::is_noise(two);
         let color = if changed { palette.text_strong } else { palette.text_weak };
         let cells = [
             (name.to_owned(), palette.text_weak),

@@ -50,18 +50,16 @@ pub fn color(palette: &Palette, base: bool) -> egui::Color32 {
     if base { palette.text_weak } else { palette.accent }
 }
 
-/// True when two functions were found to be the same although they are called otherwise.
-#[must_use]
-pub fn found_otherwise(step: Option<Step>) -> bool {
-    matches!(step, Some(Step::Rule | Step::Place | Step::ByHand))
-}
-
 /// What a function of both runs is called: as in the new run, with its name in the baseline where that is another one.
 #[must_use]
 pub fn row_name<'a>(pair: &'a Pair, row: &Row) -> Cow<'a, str> {
     let (base, head) = (&*pair.base.profile, &*pair.head.profile);
     let name = list::name(row, base, head);
-    let before = row.halves.base.filter(|_| found_otherwise(row.step)).map(|half| half.symbol.label(base));
+    let before = row
+        .halves
+        .base
+        .filter(|_| row.step.is_some_and(Step::pairs_other_names))
+        .map(|half| half.symbol.label(base));
     match before.filter(|before| *before != name) {
         Some(before) => with_other(&name, &before).into(),
         None => name,
