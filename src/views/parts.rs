@@ -1,6 +1,6 @@
 //! Small pieces that several panes draw in the same way: cards, rows, texts cut to their place.
 
-use crate::format::escaped;
+use crate::format::{self, escaped};
 use crate::ui::theme::{Palette, Tone, mono, regular, small, space, strong};
 use crate::ui::widgets::focus_ring;
 use crate::ui::widgets::section_heading;
@@ -174,14 +174,20 @@ pub fn typed(
 /// A weak sentence.
 pub fn weak(ui: &mut Ui, text: &str) -> Response {
     let color = Palette::of(ui).text_weak;
-    ui.add(Label::new(RichText::new(escaped(text)).color(color)).wrap())
+    ui.add(wrapped(text, |text| text.color(color)))
+}
+
+/// Sentences that break into lines, but never within a number: of all blanks the toolkit keeps this one alone whole.
+pub fn wrapped(text: &str, styled: impl FnOnce(RichText) -> RichText) -> Label {
+    let text = escaped(text).replace(format::GROUP, "\u{a0}");
+    Label::new(styled(RichText::new(text))).wrap()
 }
 
 /// A small remark below something.
 pub fn remark(ui: &mut Ui, text: &str) {
     let color = Palette::of(ui).text_weak;
     ui.add_space(space::SMALL);
-    ui.add(Label::new(RichText::new(escaped(text)).font(small()).color(color)).wrap());
+    ui.add(wrapped(text, |text| text.font(small()).color(color)));
 }
 
 /// A number with its name above it: as wide as it needs, and at least `width` points where there is room.
@@ -197,4 +203,17 @@ pub fn figure(ui: &mut Ui, width: f32, name: &str, value: &str, tone: Option<Ton
     let color = tone.map_or(palette.text_strong, |t| palette.tone(t));
     text_in(ui.painter(), bottom, value, strong(18.0), color, Align::Min);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_sentence_breaks_within_no_number() {
+        let h = egui_kittest::Harness::new_ui(|ui| {
+            ui.set_max_width(60.0);
+            ui.add(super::wrapped("called 4\u{202f}627 more times", |text| text));
+        });
+        let text = "called 4\u{a0}627 more times";
+        assert!(egui_kittest::kittest::Queryable::query_by_label(&h, text).is_some());
+    }
 }

@@ -18,7 +18,7 @@ use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::ui::widgets::pill;
-use crate::views::parts::{BarRow, card, remark, weak};
+use crate::views::parts::{BarRow, card, remark, weak, wrapped};
 use crate::views::shared::figures::{TwoFigure, signed_figures};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{OneOfBaselines, View, ViewCx};
@@ -82,8 +82,7 @@ impl View for DiffSummary {
 /// The sentences.
 fn words(ui: &mut Ui, story: &Story) {
     let palette = Palette::of(ui);
-    let text = RichText::new(&story.words.headline).font(strong(15.0)).color(palette.text_strong);
-    ui.add(Label::new(text).wrap());
+    ui.add(wrapped(&story.words.headline, |text| text.font(strong(15.0)).color(palette.text_strong)));
     if !story.words.certainty.is_empty() {
         weak(ui, &story.words.certainty);
     }
