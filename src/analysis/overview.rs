@@ -87,9 +87,9 @@ impl Distribution {
 pub struct RequestFigures {
     /// All requests.
     pub count: usize,
-    /// Requests that failed or were cancelled; left out of the latency figures.
+    /// Requests that failed; left out of the latency figures.
     pub failed: usize,
-    /// Those of them that were cancelled.
+    /// Requests that were cancelled; left out, too.
     pub cancelled: usize,
     /// Input tokens, where known.
     pub prompt_tokens: Option<u64>,
@@ -348,7 +348,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     }
     Some(RequestFigures {
         count: rows.len(),
-        failed: rows.iter().filter(|r| matches!(r.outcome, Outcome::Error | Outcome::Cancelled)).count(),
+        failed: rows.iter().filter(|r| r.outcome == Outcome::Error).count(),
         cancelled: rows.iter().filter(|r| r.outcome == Outcome::Cancelled).count(),
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
         output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
@@ -367,6 +367,18 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
         peak_concurrency: peak.max(0) as usize,
     })
+}
+
+impl RequestFigures {
+    /// «2 failed», «2 failed, 1 cancelled».
+    #[must_use]
+    pub fn outcomes(&self) -> String {
+        let failed = format!("{} failed", format::count(self.failed as i64));
+        match self.cancelled {
+            0 => failed,
+            n => format!("{failed}, {} cancelled", format::count(n as i64)),
+        }
+    }
 }
 
 /// How the input of a request is known.
@@ -491,12 +503,14 @@ mod tests {
         b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(Money::from_nano(5))));
         b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
         b.request(request(600_000_000, None, Outcome::Error, None));
+        b.request(request(3_000_000_000, None, Outcome::Cancelled, None));
         let p = b.finish();
         let s = crate::query::Run::of(p.into());
         let (p, bill) = (&*s.profile, ask(&s, &Bill::default()));
         let f = request_figures(p, None, &bill).unwrap();
-        assert_eq!((f.count, f.failed, f.unpriced, f.cost), (3, 1, 2, Some(Money::from_nano(5))));
-        assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(30)));
+        assert_eq!((f.count, f.failed, f.unpriced, f.cost), (4, 1, 3, Some(Money::from_nano(5))));
+        assert_eq!(f.outcomes(), "1 failed, 1 cancelled");
+        assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(40)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
         assert_eq!(request_figures(p, Some((5, 6)), &bill), None);

@@ -117,11 +117,10 @@ fn head(f: &RequestFigures) -> String {
         n if n == f.count => String::new(),
         n => format!(" ({n} without a price)"),
     };
-    let cancelled = if f.cancelled > 0 { format!("{} cancelled, ", f.cancelled) } else { String::new() };
     format!(
-        "{}, {} failed, {cancelled}{}{} tokens in, {}{} out, cost {}{unpriced}, at most {} at once",
+        "{}, {}, {}{} tokens in, {}{} out, cost {}{unpriced}, at most {} at once",
         words::counted(f.count as u64, "request", "requests"),
-        f.failed - f.cancelled,
+        f.outcomes(),
         f.signs[0].trim(),
         unknown(f.prompt_tokens, words::count),
         f.signs[1].trim(),
@@ -167,7 +166,7 @@ pub(super) fn one_line(f: &RequestFigures) -> Row {
     };
     let text = format!("{}; TTFT p50 {}, latency p50 {}", head(f), time(&f.ttft), time(&f.latency));
     let json = json!({
-        "requests": f.count, "failed": f.failed - f.cancelled, "cancelled": f.cancelled, "prompt_tokens": f.prompt_tokens, "output_tokens": f.output_tokens,
+        "requests": f.count, "failed": f.failed, "cancelled": f.cancelled, "prompt_tokens": f.prompt_tokens, "output_tokens": f.output_tokens,
         "cost_usd": f.cost.map(|c| c.to_string()),
     });
     Row::new(text, json)
@@ -192,7 +191,7 @@ fn models(p: &Profile, rows: &[Charged<'_>]) -> Vec<Row> {
         let text = format!(
             "{} {} {} {}{} {} {} {} {shown}",
             f.count,
-            f.failed - f.cancelled,
+            f.failed,
             unknown(f.prompt_tokens, words::count),
             about(&f),
             unknown(f.output_tokens, words::count),
@@ -201,7 +200,7 @@ fn models(p: &Profile, rows: &[Charged<'_>]) -> Vec<Row> {
             time(&f.latency),
         );
         let json = json!({
-            "model": name, "requests": f.count, "failed": f.failed - f.cancelled, "cancelled": f.cancelled, "prompt_tokens": f.prompt_tokens,
+            "model": name, "requests": f.count, "failed": f.failed, "cancelled": f.cancelled, "prompt_tokens": f.prompt_tokens,
             "output_tokens": f.output_tokens, "cost_usd": f.cost.map(|c| c.to_string()),
             "ttft_p50_ns": f.ttft.as_ref().map(|d| d.p50), "latency_p50_ns": f.latency.as_ref().map(|d| d.p50),
         });

@@ -100,7 +100,7 @@ pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
         count("failed", "Failed", |g| figures(g).map(|f| f.failed as u64))
             .rank(3)
             .sorts(C::Failed)
-            .hint("Failed and cancelled ones: no figure of times holds them"),
+            .hint("No figure of times holds them"),
         time("ttft", "TTFT p50", |g| figures(g)?.ttft.map(|d| d.p50)).rank(4).sorts(C::Ttft).hint(say::TTFT),
         time("ttft p90", "TTFT p90", |g| enough(figures(g)?.ttft, 90)).rank(8).sorts(C::TtftP90).hint(ENOUGH),
         time("tpot", "TPOT p50", |g| figures(g)?.tpot.map(|d| d.p50)).rank(6).sorts(C::Tpot).hint(say::TPOT),

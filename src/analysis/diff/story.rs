@@ -197,6 +197,7 @@ pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>
     add("Peak memory", Unit::Bytes, less, &|o| o.peak_memory().map(|p| p.bytes.round() as i64));
     add("Requests", Unit::Count, Better::Neutral, &|o| o.requests.as_ref().map(|r| r.count as i64));
     add("Failed", Unit::Count, less, &|o| o.requests.as_ref().map(|r| r.failed as i64));
+    add("Cancelled", Unit::Count, less, &|o| o.requests.as_ref().map(|r| r.cancelled as i64));
     let p = |of: Option<Distribution>, q: fn(&Distribution) -> f64| of.map(|d| q(&d).round() as i64);
     let time = Unit::Nanoseconds;
     add("TTFT p50", time, less, &|o| p(o.requests.as_ref()?.ttft, |d| d.p50));

@@ -416,7 +416,7 @@ mod tests {
                 (1, None, Some("search".into())),
             ]
         );
-        let length = found.figure(found.rows[0], |_, _, step| Some(step.duration()));
+        let length = found.figure(found.rows[0], |_, _, step| step.duration());
         assert_eq!(length, Two::both(50, 50));
     }
 }

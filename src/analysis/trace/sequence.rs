@@ -286,7 +286,7 @@ impl<'a> Telling<'a> {
                 self.busy(caller, step, i);
                 self.arrow((caller, caller), step.start, Says::Call, name, i);
                 if let Some(arrow) = self.out.arrows.last_mut() {
-                    arrow.took = Some(step.duration());
+                    arrow.took = step.duration();
                     arrow.says = if step.failed { Says::Failed } else { Says::Call };
                 }
                 return Vec::new();
@@ -358,7 +358,7 @@ impl<'a> Telling<'a> {
     fn end(&self, step: &Step, i: usize, (from, to): (u32, u32), label: String) -> Arrow {
         let says = if step.failed { Says::Failed } else { Says::Answer };
         let label = if step.failed && label.is_empty() { "failed".to_owned() } else { label };
-        Arrow { time: step.end, from, to, says, label, took: Some(step.duration()), step: i as u32 }
+        Arrow { time: step.end, from, to, says, label, took: step.duration(), step: i as u32 }
     }
 
     fn busy(&mut self, line: u32, step: &Step, i: usize) {

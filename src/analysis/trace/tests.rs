@@ -383,3 +383,16 @@ fn a_deep_and_wide_trace_is_walked_without_recursion() {
     let tree = tree(&run, first(&run));
     assert_eq!((tree.steps.len(), tree.steps[19_999].depth, tree.steps[0].below), (20_000, 19_999, 20_000));
 }
+
+#[test]
+fn an_answer_of_which_nobody_wrote_the_end_has_no_length() {
+    let run = built(|b| {
+        let name = b.string("chat");
+        for (arrived, finished) in [(0, None), (100 * MS, None), (200 * MS, Some(250 * MS))] {
+            b.request(Request { name, arrived, finished, outcome: Outcome::Ok, ..Request::default() });
+        }
+    });
+    let tree = tree(&run, first(&run));
+    let lengths: Vec<_> = tree.steps.iter().filter(|s| s.request.is_some()).map(Step::duration).collect();
+    assert_eq!(lengths, [None, None, Some(50 * MS)]);
+}

@@ -36,8 +36,10 @@ pub struct Step {
     pub kind: Kind,
     /// When it began, ns.
     pub start: i64,
-    /// When it ended.
+    /// When it ended, or what is last known of it.
     pub end: i64,
+    /// The end is one: false for a request of which nobody wrote when it was answered.
+    pub ended: bool,
     /// What called it, or [`NO_STEP`].
     pub parent: u32,
     /// First step after all below it.
@@ -55,10 +57,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// How long it took, ns.
+    /// How long it took, ns, where its end is known.
     #[must_use]
-    pub fn duration(&self) -> i64 {
-        self.end.saturating_sub(self.start)
+    pub fn duration(&self) -> Option<i64> {
+        self.ended.then(|| self.end.saturating_sub(self.start))
     }
 
     /// What it is called; empty for what stands above several traces.
@@ -221,6 +223,7 @@ impl<'a> Growing<'a> {
             kind: Kind::Ordinary,
             start: i64::MAX,
             end: i64::MIN,
+            ended: true,
             parent,
             below: 0,
             depth: 0,
@@ -238,6 +241,7 @@ impl<'a> Growing<'a> {
             kind: Kind::Model,
             start: r.arrived,
             end: r.finished.unwrap_or_else(|| self.end_of(r)).max(r.arrived),
+            ended: r.finished.is_some() || r.outcome == Outcome::Running,
             failed: r.outcome == Outcome::Error,
             ..self.nothing(parent)
         });

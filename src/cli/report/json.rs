@@ -223,6 +223,7 @@ fn figures(f: &RequestFigures) -> Value {
     json!({
         "count": f.count,
         "failed": f.failed,
+        "cancelled": f.cancelled,
         "prompt_tokens": f.prompt_tokens,
         "output_tokens": f.output_tokens,
         "estimated_by_chunks": f.estimated,

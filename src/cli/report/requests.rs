@@ -71,6 +71,7 @@ pub(super) fn groups(report: &Report) -> impl Iterator<Item = Value> + '_ {
             "value": Some(short(&g.name, 200)).filter(|n| !n.is_empty()),
             "requests": g.sums.requests,
             "failed": f.map(|f| f.failed),
+            "cancelled": f.map(|f| f.cancelled),
             "prompt_tokens": f.and_then(|f| f.prompt_tokens),
             "output_tokens": f.and_then(|f| f.output_tokens),
             "cost_usd": usd(g.sums.cost),

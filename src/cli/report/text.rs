@@ -214,9 +214,9 @@ fn requests(out: &mut Page, f: &RequestFigures) {
     let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
     let about = if f.estimated { "≈" } else { "" };
     out.line(format_args!(
-        "  {} ({} failed), {}{} input and {}{} output tokens, at most {} at once",
+        "  {} ({}), {}{} input and {}{} output tokens, at most {} at once",
         format::counted(f.count as i64, "request", "requests"),
-        f.failed,
+        f.outcomes(),
         f.signs[0].trim(),
         tokens(f.prompt_tokens),
         f.signs[1].trim(),

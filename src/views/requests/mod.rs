@@ -235,8 +235,9 @@ type Total = (&'static str, String, Option<Tone>, &'static str);
 fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
     let count = |n: u64| format::count(n as i64);
     let mut all = vec![("Requests", count(f.count as u64), None, "In the chosen range")];
-    if f.failed > 0 {
-        all.push(("Failed", count(f.failed as u64), Some(Tone::Bad), say::FINISHED));
+    let unanswered = [("Failed", f.failed, Tone::Bad), ("Cancelled", f.cancelled, Tone::Warning)];
+    for (name, n, tone) in unanswered.into_iter().filter(|(_, n, _)| *n > 0) {
+        all.push((name, count(n as u64), Some(tone), say::FINISHED));
     }
     all.push(("Concurrency", count(f.peak_concurrency as u64), None, say::CONCURRENCY));
     let about = if f.estimated { "≈ " } else { "" };

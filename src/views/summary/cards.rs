@@ -231,10 +231,9 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
         Some(cost) => format::money(cost),
         None => "unpriced".to_owned(),
     };
-    let outcome = if f.failed == 0 {
-        "none".to_owned()
-    } else {
-        format!("{} of {}", format::count(f.failed as i64), format::count(f.count as i64))
+    let outcome = match f.failed + f.cancelled {
+        0 => "none".to_owned(),
+        _ => format!("{} of {}", f.outcomes(), format::count(f.count as i64)),
     };
     let about = |text: Option<String>| match text {
         None => format::UNKNOWN.to_owned(),

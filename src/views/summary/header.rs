@@ -102,13 +102,11 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     if let Some(requests) = overview.and_then(|o| o.requests.as_ref()) {
         use crate::analysis::definitions as say;
         shown.push(("Requests", format::count(requests.count as i64), None, "Calls of a language model"));
-        if requests.failed > 0 {
-            shown.push((
-                "Failed",
-                format::count(requests.failed as i64),
-                Some(Tone::Bad),
-                "Failed or cancelled; left out of the latency figures",
-            ));
+        let unanswered =
+            [("Failed", requests.failed, Tone::Bad), ("Cancelled", requests.cancelled, Tone::Warning)];
+        for (name, n, tone) in unanswered.into_iter().filter(|(_, n, _)| *n > 0) {
+            let about = "Left out of the latency figures";
+            shown.push((name, format::count(n as i64), Some(tone), about));
         }
         if let Some(ttft) = requests.ttft {
             shown.push(("TTFT p50", format::duration(ttft.p50 as i64), None, say::TTFT));

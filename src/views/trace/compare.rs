@@ -201,7 +201,7 @@ struct Rows<'a, 'b> {
 type Steps<'a> = Column<'a, StepPair, ()>;
 
 fn took(_: &Tree, _: &Billing, step: &Step) -> Option<f64> {
-    Some(step.duration() as f64)
+    step.duration().map(|ns| ns as f64)
 }
 
 /// How long a step took in each run.

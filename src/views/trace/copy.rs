@@ -19,7 +19,7 @@ pub(super) enum Form {
 pub(super) fn figures(profile: &Profile, bill: Option<&Billing>, tree: &Tree, step: &Step) -> String {
     let mut words: Vec<String> = Vec::new();
     if tree.dated {
-        words.push(format::duration(step.duration()));
+        words.extend(step.duration().map(format::duration));
     }
     if let Some(id) = step.request {
         let r = &profile.requests.rows[id.index()];

@@ -243,7 +243,8 @@ pub(super) fn step(
         put(x, Cow::Owned(start), palette.text_weak, plain, true);
     }
     if let Some(x) = columns.took {
-        put(x, Cow::Owned(format::duration(at.duration())), palette.text, plain, true);
+        let text = at.duration().map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
+        put(x, Cow::Owned(text), palette.text, plain, true);
     }
     if let Some(x) = columns.outcome {
         let text = match copy::outcome(profile, at) {
