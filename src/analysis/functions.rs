@@ -70,6 +70,8 @@ impl FunctionRow {
 pub struct FunctionTable {
     /// The rows.
     pub rows: Vec<FunctionRow>,
+    /// Places in `rows` of the few with most total that were measured, largest first.
+    pub by_total: Vec<u32>,
     /// The denominator of shares: the sum of own costs, or of what outermost calls cost, if that is more.
     pub sum: i64,
     /// Sum of own costs. What it lacks of `sum` no function has as its own.
@@ -100,6 +102,7 @@ impl Query for Functions {
             _ => from_tree(self, cx)?,
         };
         table.rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));
+        table.by_total = by_total(&table.rows);
         table.calls = table.rows.iter().filter_map(|r| r.calls).reduce(|a, b| Calls {
             all: a.all.saturating_add(b.all),
             primitive: a.primitive.saturating_add(b.primitive),
@@ -143,6 +146,32 @@ pub fn graph_column(
     sum
 }
 
+/// How many functions with most total are picked out.
+pub const LARGEST: usize = 10;
+
+impl FunctionTable {
+    /// The `most` (at most [`LARGEST`]) functions with most own or total cost that were measured, largest first.
+    pub fn largest(&self, by_total: bool, most: usize) -> impl Iterator<Item = &FunctionRow> {
+        let total = by_total.then(|| self.by_total.iter().map(|&at| &self.rows[at as usize]));
+        let own = (!by_total).then(|| self.rows.iter().filter(|r| r.measured));
+        total.into_iter().flatten().chain(own.into_iter().flatten()).take(most.min(LARGEST))
+    }
+}
+
+fn by_total(rows: &[FunctionRow]) -> Vec<u32> {
+    let key = |&at: &u32| {
+        let r = &rows[at as usize];
+        (Reverse((r.total, r.own)), r.function)
+    };
+    let mut places: Vec<u32> = (0..rows.len() as u32).filter(|&at| rows[at as usize].measured).collect();
+    if places.len() > LARGEST {
+        places.select_nth_unstable_by_key(LARGEST, key);
+        places.truncate(LARGEST);
+    }
+    places.sort_by_key(key);
+    places
+}
+
 fn from_graph(profile: &Profile, graph: &CallGraph, terms: &[(i64, MetricId)]) -> FunctionTable {
     let own = graph_column(graph, terms, |c| &c.node_self, graph.nodes.len());
     let total = graph_column(graph, terms, |c| &c.node_total, graph.nodes.len());
@@ -167,7 +196,7 @@ fn from_graph(profile: &Profile, graph: &CallGraph, terms: &[(i64, MetricId)]) -
     };
     let rows = order.iter().map(row).collect();
     let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
-    FunctionTable { rows, sum, own_sum: sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
+    FunctionTable { rows, sum, own_sum: sum, basis: profile.meta.basis.clone(), ..FunctionTable::default() }
 }
 
 /// How many samples ran each function, and had it on the stack, where the graph was made of samples.
@@ -184,7 +213,7 @@ fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cance
     rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
     let basis = costs.tree.basis.clone();
     let own_sum = costs.own.iter().fold(0i64, |a, &b| a.saturating_add(b));
-    Ok(FunctionTable { rows, sum: costs.sum, own_sum, calls: None, samples: None, basis })
+    Ok(FunctionTable { rows, sum: costs.sum, own_sum, basis, ..FunctionTable::default() })
 }
 
 /// A row for each label, in their order.
@@ -330,5 +359,28 @@ mod tests {
                 prop_assert_eq!((row.total, row.own), (total, own));
             }
         }
+    }
+
+    #[test]
+    fn the_largest_are_right_and_ties_are_stable() {
+        let row = |i: u32, own, total| FunctionRow {
+            measured: i != 12,
+            function: FunctionId(i),
+            module: None,
+            hidden: false,
+            calls: None,
+            samples: None,
+            samples_total: None,
+            unfinished: 0,
+            own,
+            total,
+        };
+        let mut rows: Vec<_> = (0..13).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
+        rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));
+        let table = FunctionTable { by_total: by_total(&rows), rows, ..FunctionTable::default() };
+        let ids = |by_total| table.largest(by_total, 5).map(|r| r.function.0).collect::<Vec<_>>();
+        assert_eq!(ids(true), [11, 10, 9, 8, 7]);
+        assert_eq!(ids(false), [11, 8, 5, 2, 10]);
+        assert_eq!(table.largest(true, 100).count(), LARGEST);
     }
 }

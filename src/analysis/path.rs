@@ -134,7 +134,7 @@ enum Change<'a> {
     MergeFunction(Option<FunctionId>),
     DropFunction(Option<FunctionId>),
     /// The module, how its nodes name it, and what modules functions are of.
-    CollapseModule(NameKey, StringId, &'a Keys),
+    CollapseModule(NameKey, StringId, Keys<'a>),
     CollapseRecursion,
     HideLibraries,
 }

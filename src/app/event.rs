@@ -201,7 +201,7 @@ impl Events {
         | Event::Opened { result: Ok(profile), .. }
         | Event::Recorded { result: Ok(Some(profile)), .. } = &event
         {
-            let _ = profile.keys();
+            profile.keys().make();
         }
         let _ = self.sender.send(event);
         self.wake();

@@ -203,8 +203,8 @@ pub struct Profile {
     pub attached: Vec<Attachment>,
     /// Kept answer of [`Self::time_bounds`].
     pub(super) bounds: OnceLock<Option<(i64, i64)>>,
-    /// Kept answer of [`Self::keys`].
-    pub(super) keys: OnceLock<Keys>,
+    /// What is known of [`Self::keys`].
+    pub(super) keys: super::keys::Made,
 }
 
 impl std::fmt::Debug for Strings {
@@ -238,10 +238,10 @@ impl Profile {
     }
 
     /// Keys of functions, tracks and others, worked out once per revision. Whoever hands a profile over to the window
-    /// asks for them first, so that no frame waits for it.
+    /// has them made first ([`Keys::make`]), so that no frame waits for it.
     #[must_use]
-    pub fn keys(&self) -> &Keys {
-        self.keys.get_or_init(|| Keys::of(self))
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::of(self, &self.keys)
     }
 
     /// «process › name», or just the name.

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::words;
 use super::{Asked, Refusal};
@@ -17,6 +17,7 @@ use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Slice};
 use crate::format::{bare, plain, short};
 use crate::jobs::Cancelled;
+use crate::model::keys::names;
 use crate::model::{FunctionId, Profile, TrackId, row_hash};
 use crate::query::{Context, Query, Run};
 
@@ -37,32 +38,39 @@ pub(super) fn handle(text: &str, letter: char) -> Option<u32> {
 /// common that is worth leaving out.
 fn root(profile: &Profile) -> String {
     let library = libraries::of(profile);
-    let mut root: Option<Vec<&str>> = None;
+    let mut seen = FxHashSet::default();
+    let mut root: Option<String> = None;
     for f in profile.functions.ids() {
         if library.get(f.index()).copied().unwrap_or(false) {
             continue;
         }
-        let file: &'static str = profile.keys().symbol(f).file.value();
+        // Thousands of functions share a file.
+        let file = profile.functions.get(f).file;
+        if !seen.insert(file) {
+            continue;
+        }
+        let file = names::file(profile.text(file));
         let absolute = file.starts_with('/') || file.as_bytes().get(1) == Some(&b':');
         let Some((folder, _)) = file.rsplit_once('/').filter(|_| absolute) else { continue };
-        let parts: Vec<&str> = folder.split('/').collect();
         root = Some(match root {
-            None => parts,
-            Some(known) => known.iter().zip(&parts).take_while(|(a, b)| a == b).map(|(a, _)| *a).collect(),
+            None => folder.to_owned(),
+            Some(known) => {
+                let alike = known.split('/').zip(folder.split('/')).take_while(|(a, b)| a == b);
+                alike.map(|(part, _)| part).collect::<Vec<_>>().join("/")
+            }
         });
     }
     let root = root.unwrap_or_default();
-    if root.len() > 2 { root.join("/") + "/" } else { String::new() }
+    if root.split('/').count() > 2 { root + "/" } else { String::new() }
 }
 
 /// `file:line` without folders of packages; the module where there is no file; empty when neither is known.
 pub(super) fn place(profile: &Profile, function: FunctionId) -> String {
     let row = profile.functions.get(function);
-    let key = profile.keys().symbol(function);
-    let file = plain(&key.file).into_owned();
+    let file = plain(&names::file(profile.text(row.file))).into_owned();
     match (&*file, row.line) {
         ("" | "~", _) => {
-            let module = plain(&key.module).into_owned();
+            let module = plain(&names::module(profile.text(row.module))).into_owned();
             if profile.text(row.name).contains(&module) { String::new() } else { module }
         }
         (file, 0) => file.to_owned(),

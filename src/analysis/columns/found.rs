@@ -44,7 +44,7 @@ pub type FoundColumn<'a> = Column<'a, Row, FoundKey>;
 #[must_use]
 pub fn found<'a>(profile: &'a Profile, kind: Kind, found: &Found, metric: MetricKey) -> Vec<FoundColumn<'a>> {
     let ns = Unit::Nanoseconds;
-    let longest = found.lengths.last().copied().unwrap_or(0);
+    let longest = found.lengths.map_or(0, |d| d.max as i64);
     let time = |max: i64| (Form::Scaled(Scale::for_max(ns, max)), ns);
     let begin = move |row: Row| start(profile, row);
     let (_, end) = found.time.unwrap_or_default();

@@ -63,24 +63,12 @@ pub struct Found {
     pub count: u64,
     /// How many were looked through.
     pub of: u64,
-    /// Lengths of those that have one, ascending, ns.
-    pub lengths: Vec<i64>,
+    /// Lengths of those that have one, ns, as all other views tell them; `None` without any.
+    pub lengths: Option<Distribution>,
+    /// These lengths together, ns.
+    pub sum: i64,
     /// From the first start to the last end, ns.
     pub time: Option<(i64, i64)>,
-}
-
-impl Found {
-    /// All lengths together, ns.
-    #[must_use]
-    pub fn sum(&self) -> i64 {
-        self.lengths.iter().fold(0, |sum, &length| sum.saturating_add(length))
-    }
-
-    /// What all other views call the distribution of a length; `None` without any.
-    #[must_use]
-    pub fn distribution(&self) -> Option<Distribution> {
-        Distribution::of(self.lengths.iter().map(|&ns| ns as f64).collect())
-    }
 }
 
 /// Computes the [`Found`]. A filter that is not understood is answered with what is wrong with it.
@@ -180,8 +168,9 @@ impl Query for FilterRows {
             }
         }
         cx.job().checkpoint(0, 0)?;
-        found.lengths = rows.iter().filter_map(|r| r.0).collect();
-        found.lengths.sort_unstable();
+        let lengths = || rows.iter().filter_map(|r| r.0);
+        found.sum = lengths().fold(0, i64::saturating_add);
+        found.lengths = Distribution::of(lengths().map(|ns| ns as f64).collect());
         (found.count, found.of) = (rows.len() as u64, of);
         // Stable: equal lengths stay in the order of tracks and time.
         rows.sort_by_key(|r| Reverse(r.0));
@@ -190,6 +179,6 @@ impl Query for FilterRows {
     }
 
     fn weight(found: &Self::Output) -> usize {
-        found.as_ref().map_or(64, |f| f.rows.len() * 12 + f.lengths.len() * 8)
+        found.as_ref().map_or(64, |f| f.rows.len() * 12)
     }
 }

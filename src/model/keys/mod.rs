@@ -21,6 +21,7 @@ pub use interned::Interned;
 use interned::{Node, Pool};
 pub use places::{InstantKey, SpanKey};
 pub use table::Keys;
+pub(super) use table::Made;
 
 use super::TrackKind;
 

@@ -1,110 +1,130 @@
 //! The keys of one profile.
 
 use std::hash::Hash;
+use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
 use super::super::{Counter, CounterId, FunctionId, Profile, Request, RequestId, StringId, Track, TrackId};
 use super::{CounterKey, NameKey, RequestKey, SymbolKey, SymbolParts, TrackKey, names};
 
-/// Keys of all functions, tracks and counters of a profile, both ways.
-#[derive(Clone, Debug, Default)]
-pub struct Keys {
-    symbols: Vec<SymbolKey>,
-    functions: FxHashMap<SymbolKey, FunctionId>,
-    track_keys: Vec<TrackKey>,
-    tracks: FxHashMap<TrackKey, TrackId>,
-    counter_keys: Vec<CounterKey>,
-    counters: FxHashMap<CounterKey, CounterId>,
-    request_keys: Vec<RequestKey>,
-    requests: FxHashMap<RequestKey, RequestId>,
+/// Keys and the places of things of one kind, both ways.
+#[derive(Clone, Debug)]
+struct Both<K, Id> {
+    keys: Vec<K>,
+    places: FxHashMap<K, Id>,
 }
 
-impl Keys {
-    pub(in crate::model) fn of(profile: &Profile) -> Self {
-        let text = |id| profile.text(id);
-        let symbols = symbols(profile);
-        let track = |t: &Track, twin| TrackKey::named(text(t.process), text(t.name), t.kind, twin);
-        let track_keys = with_twins(&profile.tracks, track);
-        let counter = |c: &Counter, twin| CounterKey::named(text(c.process), text(c.name), twin);
-        let counter_keys = with_twins(&profile.counters, counter);
-        let request = |r: &Request, twin| RequestKey::named(text(r.name), twin);
-        let request_keys = with_twins(&profile.requests.rows, request);
-        Self {
-            functions: places(&symbols, FunctionId::from_index),
-            symbols,
-            tracks: places(&track_keys, TrackId::from_index),
-            track_keys,
-            counters: places(&counter_keys, CounterId::from_index),
-            counter_keys,
-            requests: places(&request_keys, RequestId::from_index),
-            request_keys,
-        }
+impl<K: Copy + Eq + Hash, Id: Copy> Both<K, Id> {
+    fn new(keys: Vec<K>, id: fn(usize) -> Id) -> Self {
+        Self { places: keys.iter().enumerate().map(|(at, &key)| (key, id(at))).collect(), keys }
+    }
+}
+
+/// What was worked out so far of the keys of a profile: those of its functions may be a million, and a question about
+/// tracks needs none of them.
+#[derive(Clone, Debug, Default)]
+pub(in crate::model) struct Made {
+    symbols: OnceLock<Both<SymbolKey, FunctionId>>,
+    tracks: OnceLock<Both<TrackKey, TrackId>>,
+    counters: OnceLock<Both<CounterKey, CounterId>>,
+    requests: OnceLock<Both<RequestKey, RequestId>>,
+}
+
+/// Keys of all functions, tracks and counters of a profile, both ways. Each kind is worked out when it is first asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    profile: &'a Profile,
+    made: &'a Made,
+}
+
+impl<'a> Keys<'a> {
+    pub(in crate::model) fn of(profile: &'a Profile, made: &'a Made) -> Self {
+        Self { profile, made }
+    }
+
+    fn functions(self) -> &'a Both<SymbolKey, FunctionId> {
+        self.made.symbols.get_or_init(|| Both::new(symbols(self.profile), FunctionId::from_index))
+    }
+
+    fn tracks(self) -> &'a Both<TrackKey, TrackId> {
+        let text = |id| self.profile.text(id);
+        let key = |t: &Track, twin| TrackKey::named(text(t.process), text(t.name), t.kind, twin);
+        let all = || Both::new(with_twins(&self.profile.tracks, key), TrackId::from_index);
+        self.made.tracks.get_or_init(all)
+    }
+
+    fn counters(self) -> &'a Both<CounterKey, CounterId> {
+        let text = |id| self.profile.text(id);
+        let key = |c: &Counter, twin| CounterKey::named(text(c.process), text(c.name), twin);
+        let all = || Both::new(with_twins(&self.profile.counters, key), CounterId::from_index);
+        self.made.counters.get_or_init(all)
+    }
+
+    fn requests(self) -> &'a Both<RequestKey, RequestId> {
+        let key = |r: &Request, twin| RequestKey::named(self.profile.text(r.name), twin);
+        let all = || Both::new(with_twins(&self.profile.requests.rows, key), RequestId::from_index);
+        self.made.requests.get_or_init(all)
+    }
+
+    /// Works all of them out.
+    pub fn make(self) {
+        let _ = (self.functions(), self.tracks(), self.counters(), self.requests());
     }
 
     /// The key of a function.
     #[must_use]
-    pub fn symbol(&self, function: FunctionId) -> SymbolKey {
-        self.symbols[function.index()]
+    pub fn symbol(self, function: FunctionId) -> SymbolKey {
+        self.functions().keys[function.index()]
     }
 
     /// The function of a key, if the profile has it.
     #[must_use]
-    pub fn function(&self, key: SymbolKey) -> Option<FunctionId> {
-        self.functions.get(&key).copied()
+    pub fn function(self, key: SymbolKey) -> Option<FunctionId> {
+        self.functions().places.get(&key).copied()
     }
 
     /// Keys of all functions, by id.
     #[must_use]
-    pub fn symbols(&self) -> &[SymbolKey] {
-        &self.symbols
+    pub fn symbols(self) -> &'a [SymbolKey] {
+        &self.functions().keys
     }
 
     /// The key of a track.
     #[must_use]
-    pub fn track_key(&self, track: TrackId) -> TrackKey {
-        self.track_keys[track.index()]
+    pub fn track_key(self, track: TrackId) -> TrackKey {
+        self.tracks().keys[track.index()]
     }
 
     /// The track of a key, if the profile has it.
     #[must_use]
-    pub fn track(&self, key: TrackKey) -> Option<TrackId> {
-        self.tracks.get(&key).copied()
+    pub fn track(self, key: TrackKey) -> Option<TrackId> {
+        self.tracks().places.get(&key).copied()
     }
 
     /// The key of a counter.
     #[must_use]
-    pub fn counter_key(&self, counter: CounterId) -> CounterKey {
-        self.counter_keys[counter.index()]
+    pub fn counter_key(self, counter: CounterId) -> CounterKey {
+        self.counters().keys[counter.index()]
     }
 
     /// The counter of a key, if the profile has it.
     #[must_use]
-    pub fn counter(&self, key: CounterKey) -> Option<CounterId> {
-        self.counters.get(&key).copied()
+    pub fn counter(self, key: CounterKey) -> Option<CounterId> {
+        self.counters().places.get(&key).copied()
     }
 
     /// The key of a request.
     #[must_use]
-    pub fn request_key(&self, request: RequestId) -> RequestKey {
-        self.request_keys[request.index()]
+    pub fn request_key(self, request: RequestId) -> RequestKey {
+        self.requests().keys[request.index()]
     }
 
     /// The request of a key, if the profile has it.
     #[must_use]
-    pub fn request(&self, key: RequestKey) -> Option<RequestId> {
-        self.requests.get(&key).copied()
+    pub fn request(self, key: RequestKey) -> Option<RequestId> {
+        self.requests().places.get(&key).copied()
     }
-
-    /// Bytes held.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        (self.symbols.len() + self.track_keys.len() + self.counter_keys.len() + self.request_keys.len()) * 24
-    }
-}
-
-fn places<K: Copy + Eq + Hash, Id>(keys: &[K], id: fn(usize) -> Id) -> FxHashMap<K, Id> {
-    keys.iter().enumerate().map(|(at, &key)| (key, id(at))).collect()
 }
 
 /// The key of each thing: `key` makes it, with a number among those that are named alike.

@@ -213,12 +213,12 @@ fn statistics(found: &Found, kind: Kind) -> String {
         true => vec![format::counted(found.of as i64, many.0, many.1)],
         false => vec![format!("{count} of {}", format::counted(found.of as i64, many.0, many.1))],
     };
-    if let (Some(d), Some(&longest)) = (found.distribution(), found.lengths.last()) {
+    if let Some(d) = found.lengths {
         let time = |ns: f64| format::duration(ns.round() as i64);
-        parts.push(format!("{} together", format::duration(found.sum())));
+        parts.push(format!("{} together", format::duration(found.sum)));
         parts.push(format!("median {}", time(d.p50)));
         parts.push(format!("p95 {}", time(d.p95)));
-        parts.push(format!("longest {}", format::duration(longest)));
+        parts.push(format!("longest {}", time(d.max)));
     }
     if (found.rows.len() as u64) < found.count {
         parts.push(format!("the longest {} are listed", format::count(found.rows.len() as i64)));

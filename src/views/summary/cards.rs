@@ -4,7 +4,7 @@ use crate::analysis::asked::Asked;
 use crate::analysis::caches::Caches;
 use crate::analysis::definitions;
 use crate::analysis::findings::Findings;
-use crate::analysis::functions::{FunctionRow, Functions};
+use crate::analysis::functions::{Functions, LARGEST};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
 use crate::model::{Fact, Profile, Unit};
@@ -107,20 +107,8 @@ fn summary<'a>(cx: &'a ViewCx<'_>) -> Reply<'a, crate::analysis::overview::Overv
 /// Most parts that are offered.
 const MOST_PARTS: usize = 32;
 /// How many functions a card lists in a low pane, and in one from this height on.
-const TOP: [usize; 2] = [5, 10];
+const TOP: [usize; 2] = [5, LARGEST];
 const TALL: f32 = 700.0;
-
-/// The first functions by self or total.
-pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<FunctionRow> {
-    let mut rows: Vec<_> = rows.iter().filter(|r| r.measured).copied().collect();
-    let key = |r: &FunctionRow| if by_total { (r.total, r.own) } else { (r.own, r.total) };
-    if rows.len() > most {
-        rows.select_nth_unstable_by_key(most, |r| std::cmp::Reverse(key(r)));
-        rows.truncate(most);
-    }
-    rows.sort_by_key(|r| (std::cmp::Reverse(key(r)), r.function));
-    rows
-}
 
 pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     let now = cx.interaction;
@@ -133,7 +121,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
     let profile = cx.subject.profile().clone();
     let Some(metric) = cx.measure() else { return };
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
-    for function in top(&table.rows, by_total, most) {
+    for function in table.largest(by_total, most) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
         let item = Item::of_function(function.function, &profile);

@@ -1,6 +1,5 @@
 use super::*;
-use crate::analysis::functions::FunctionRow;
-use crate::model::{FunctionId, ProfileBuilder};
+use crate::model::ProfileBuilder;
 use crate::state::{Command, Item};
 use crate::views::fixture::session;
 use crate::views::testing::{Stage, sized};
@@ -64,26 +63,6 @@ fn the_number_of_warnings_leads_to_them() {
     h.get_by_label("Show the warnings").click();
     h.run();
     assert!(top(&h).is_some_and(|y| (0.0..400.0).contains(&y)), "{:?}", top(&h));
-}
-
-#[test]
-fn the_top_five_are_right_and_ties_are_stable() {
-    let row = |i: u32, own, total| FunctionRow {
-        measured: true,
-        function: FunctionId(i),
-        module: None,
-        hidden: false,
-        calls: None,
-        samples: None,
-        samples_total: None,
-        unfinished: 0,
-        own,
-        total,
-    };
-    let rows: Vec<_> = (0..9).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
-    let ids = |by_total| cards::top(&rows, by_total, 5).iter().map(|r| r.function.0).collect::<Vec<_>>();
-    assert_eq!(ids(true), [8, 7, 6, 5, 4]);
-    assert_eq!(ids(false), [8, 5, 2, 7, 4]);
 }
 
 #[test]
