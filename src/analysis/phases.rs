@@ -115,7 +115,13 @@ pub fn phases(profile: &Profile, range: TimeRange) -> Phases {
         (span.start, span.end) = (span.start.max(from), span.end.min(to));
         span.start < span.end || empty && span.start == span.end
     });
-    let mut out = Phases { elapsed: to.saturating_sub(from), spans, ..Phases::default() };
+    // A run ends with its program; what was counted after it is no part of it.
+    let elapsed = match range {
+        Some(_) => None,
+        None => profile.elapsed(),
+    };
+    let elapsed = elapsed.unwrap_or(to.saturating_sub(from));
+    let mut out = Phases { elapsed, spans, ..Phases::default() };
     let (mut covered, mut reached) = (0i64, from);
     for (i, span) in out.spans.iter().enumerate() {
         out.overlap |= span.start < reached;
@@ -133,7 +139,8 @@ pub fn phases(profile: &Profile, range: TimeRange) -> Phases {
             }
         }
     }
-    out.unaccounted = (out.elapsed - covered).max(0);
+    out.elapsed = out.elapsed.max(covered);
+    out.unaccounted = out.elapsed - covered;
     out
 }
 

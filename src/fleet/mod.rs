@@ -9,6 +9,7 @@ pub mod ask;
 pub mod dataset;
 mod file;
 pub mod frame;
+pub mod labels;
 pub mod pack;
 pub mod rank;
 pub mod runs;

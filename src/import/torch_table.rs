@@ -126,6 +126,11 @@ struct Reader {
     /// The columns that tell what runs on a device: it has time there and none on the CPU.
     cpu_total: Option<MetricId>,
     self_device: Option<MetricId>,
+    /// The CPU's own time, and how much of it the rows have.
+    self_cpu: Option<MetricId>,
+    own: i64,
+    /// The sum that stands below the table.
+    stated: Option<i64>,
     /// Whether operators, and whether kernels have time on the device: the one is the other once more.
     timed: [bool; 2],
     odd: Oddities,
@@ -162,6 +167,7 @@ impl Reader {
             .collect();
         let value =
             |metric: Option<MetricId>| weights.iter().find(|(m, _)| Some(*m) == metric).map(|(_, v)| *v);
+        self.own = self.own.saturating_add(value(self.self_cpu).unwrap_or(0));
         let on_device = value(self.self_device).is_some_and(|v| v > 0) && value(self.cpu_total) == Some(0);
         if value(self.self_device).is_some_and(|v| v > 0) {
             self.timed[usize::from(on_device)] = true;
@@ -171,6 +177,21 @@ impl Reader {
         let frame = b.frame(function, 0);
         let stack = b.stack(None, frame);
         b.sample(self.track, Some(stack), &weights);
+    }
+}
+
+impl Reader {
+    /// A table of the first rows only: without the others every share would be too large.
+    fn rest(&self, b: &mut ProfileBuilder) {
+        let (Some(metric), Some(stated)) = (self.self_cpu, self.stated) else { return };
+        let rest = stated.saturating_sub(self.own);
+        // Each row is rounded.
+        if rest as f64 > stated as f64 * 0.005 {
+            let function = b.function(FunctionSpec::named("[rows that were not printed]"));
+            let frame = b.frame(function, 0);
+            let stack = b.stack(None, frame);
+            b.sample(self.track, Some(stack), &[(metric, rest)]);
+        }
     }
 }
 
@@ -208,6 +229,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                         })
                     };
                     let cpu_total = metric(&|h| h == "CPU total");
+                    let self_cpu = metric(&|h| h == "Self CPU");
                     let self_device = metric(&|h| h.starts_with("Self ") && h != "Self CPU");
                     let spec =
                         TrackSpec { name: "Operators", process: "", kind: TrackKind::Profile, sort: 0 };
@@ -218,6 +240,9 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                         track,
                         rules: 0,
                         cpu_total,
+                        self_cpu,
+                        own: 0,
+                        stated: None,
                         self_device,
                         timed: [false; 2],
                         odd,
@@ -232,10 +257,13 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
             Some(reader) if columns(line.text).is_some() => {
                 reader.odd.add("second table (left out)", || line.place())
             }
-            Some(_) => {
+            Some(reader) => {
                 if let Some((what, value)) = line.text.split_once(" time total: ")
                     && let Some(ns) = number(value.trim(), Unit::Nanoseconds, 1.0)
                 {
+                    if what.trim() == "Self CPU" {
+                        reader.stated = Some(ns);
+                    }
                     b.meta.result(format!("{} time total", what.trim()), (ns, Unit::Nanoseconds));
                 }
             }
@@ -245,6 +273,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let Some(reader) = reader.filter(|_| !cx.builder.is_empty()) else {
         return Err(ImportError::malformed("holds headings of a PyTorch table and no rows"));
     };
+    reader.rest(&mut cx.builder);
     if let (Some(metric), [true, true]) = (reader.self_device, reader.timed) {
         cx.builder.set_overlaps(metric);
     }

@@ -168,7 +168,7 @@ impl<'a> Sides<'a> {
         // Where the end says something else than the work does, rows of functions do not tell.
         let (work, wall) = (diff.sum.relative().unwrap_or(0.0), elapsed.relative().unwrap_or(0.0));
         let ends_otherwise = wall.abs() >= 0.01 && (work.abs() < 0.01 || (work > 0.0) != (wall > 0.0));
-        let fails_more = requests.is_some_and(|r| r.fails_more());
+        let fails_more = requests.as_ref().is_some_and(RequestDiff::fails_more);
         if self.chosen.why_not.is_some()
             || m.is_other_program()
             || m.lacking_side().is_some()
@@ -183,6 +183,7 @@ impl<'a> Sides<'a> {
             share(m.share_base),
             share(m.share_head)
         ));
+        sheet.head.extend(requests.iter().flat_map(RequestDiff::sentences));
         for (side, p) in [("base", profiles.0), ("head", profiles.1)] {
             sheet.notes.extend(p.warnings.iter().take(WARNINGS).map(|w| format!("{side}: {}", w.words())));
         }

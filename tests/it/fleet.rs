@@ -1,11 +1,13 @@
 //! Many runs as tables, at the command line, and for other programs that read them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{file, folder, python, run, stdout};
+use crate::support::{file, folder, program, python, run, stdout};
 
 /// Traces of four ranks of a job, of which rank 2 computes longer from step 3 on: a kernel, then an operation that all end
 /// together.
@@ -104,6 +106,56 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
     for (after, before) in answers().iter().zip(&before) {
         assert_eq!(after, before);
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// All files of a dataset with their bytes.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(at) = open.pop() {
+        for entry in std::fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_killed_worker_loses_nothing_and_two_write_the_same_bytes() {
+    let folder = folder("fleet-killed");
+    let traces = folder.join("traces");
+    job(&traces);
+    let (whole, killed) = (folder.join("whole"), folder.join("killed"));
+    let add = |to: &Path| {
+        program(&[
+            "fleet",
+            "add",
+            &traces.display().to_string(),
+            "--jobs",
+            "1",
+            "--to",
+            &to.display().to_string(),
+        ])
+    };
+    assert!(add(&whole).output().unwrap().status.success());
+    for ms in [20, 60, 120, 250] {
+        let mut worker = add(&killed).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(ms));
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+    }
+    // Two at once, over what the killed ones left.
+    let mut beside = add(&killed).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let last = add(&killed).output().unwrap();
+    assert!(beside.wait().unwrap().success() && last.status.success(), "{last:?}");
+    assert_eq!(contents(&whole), contents(&killed));
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -12,7 +12,7 @@ use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
 use crate::analysis::requests::{Listed, RequestColumn};
-use crate::format::count;
+use crate::format::{self, count};
 use crate::jobs::Cancelled;
 use crate::model::{Better, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::query::{Context, Pair, Query};
@@ -354,6 +354,38 @@ impl RequestDiff {
                 of(before, self.count.base)
             )
         })
+    }
+}
+
+impl RequestDiff {
+    /// What became of the requests, a sentence each: times, failures that the headline does not tell, how they were
+    /// paired, what they cost like for like.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![format!(
+            "Requests, time to first token: {}; latency: {}.",
+            self.ttft.words(),
+            self.latency.words()
+        )];
+        // The headline says it where it got worse.
+        said.extend(self.failures().filter(|_| !self.fails_more()).map(|f| format!("{f}.")));
+        if self.by_order() > 0 {
+            let pairs = format::counted(self.by_order() as i64, "pair", "pairs");
+            said.push(format!(
+                "{pairs} by order: requests of one name without a prompt of their own are taken as they come."
+            ));
+        }
+        if let (Some(base), Some(head)) = (self.cost_like_for_like.base, self.cost_like_for_like.head) {
+            said.push(format!(
+                "Price of the {} priced pairs that ended well: {} → {}; of all priced ones {} → {}.",
+                self.priced_like_for_like,
+                format::money(base),
+                format::money(head),
+                format::money_or_unknown(self.cost.base),
+                format::money_or_unknown(self.cost.head),
+            ));
+        }
+        said
     }
 }
 

@@ -157,6 +157,10 @@ impl Query for Findings {
         // What a recording states of itself is not said again.
         let stated: Vec<String> = all.iter().filter(|n| !n.concluded).map(|n| n.kind.to_string()).collect();
         all.retain(|n| !n.concluded || !stated.contains(&n.kind.to_string()));
+        // What several requests or threads took at the same time is no longer than the run.
+        if let Some(elapsed) = profile.elapsed() {
+            all.iter_mut().for_each(|n| n.gain.time = n.gain.time.map(|t| t.min(elapsed)));
+        }
         // The worst first; what is stated before what is concluded; then by what can be gained.
         all.sort_by_key(|n| {
             let gain = (n.gain.money, n.gain.time);

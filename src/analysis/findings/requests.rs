@@ -1,9 +1,12 @@
 //! What the calls of a language model say.
 
+use std::collections::BTreeMap;
+
 use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing, NOT_CONVERTED};
 use crate::analysis::caches::{CacheKind, Caches};
+use crate::analysis::intervals::covered;
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::levers::Lever;
 use crate::analysis::overview::Distribution;
@@ -34,7 +37,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     let caches = cx.get(&Caches { asked: asked.clone() })?;
     let slow = cx.get(&SlowRequests { asked })?;
     let mut out = Vec::new();
-    out.extend(queue(&latency));
+    out.extend(queue(profile, &latency));
     out.extend(retries(profile));
     out.extend(throttled(profile));
     out.extend(failures(profile, &bill));
@@ -44,7 +47,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     for c in caches.iter().filter(|c| c.kind == CacheKind::Prompt) {
         out.extend(writes_for_nothing(c.saved_cost, &spent));
     }
-    out.extend(reasoning(&spent));
+    out.extend(reasoning(profile, &bill, &spent));
     out.extend(price_step(profile, &bill));
     out.extend(unpriced(&spent));
     out.extend(totals(&facts));
@@ -89,7 +92,7 @@ fn outliers(profile: &Profile, slow: &Slowest) -> Option<Noted> {
 }
 
 /// The first token waits in a queue for longer than for all else.
-fn queue(latency: &Latency) -> Option<Noted> {
+fn queue(profile: &Profile, latency: &Latency) -> Option<Noted> {
     let first = &latency.first_token;
     if first.requests < ENOUGH || first.queue.saturating_mul(2) <= first.total {
         return None;
@@ -104,7 +107,12 @@ fn queue(latency: &Latency) -> Option<Noted> {
     let advice = "More workers, a larger batch, or fewer requests at once";
     let mut noted =
         Noted::new("Requests wait in the queue", Severity::Warning, text, advice).on(Lever::Batching);
-    noted.gain.time = Some(first.queue);
+    // Requests wait at the same time.
+    let waits = profile.requests.rows.iter().filter_map(|r| {
+        let queued = r.queued().filter(|_| !r.undated)?;
+        Some((r.arrived, r.arrived.saturating_add(queued)))
+    });
+    noted.gain.time = Some(covered(waits.collect(), None).min(first.queue)).filter(|t| *t > 0);
     Some(noted)
 }
 
@@ -126,7 +134,8 @@ fn retries(profile: &Profile) -> Option<Noted> {
     let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
     let mut noted =
         Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
-    noted.gain.time = Some(lost);
+    let waits = rows().flat_map(|(_, r)| r.retries.iter().map(|t| (t.began, t.again)));
+    noted.gain.time = Some(covered(waits.collect(), None).min(lost));
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -243,19 +252,24 @@ fn writes_for_nothing(saved: Option<Money>, spent: &Spent) -> Option<Noted> {
 }
 
 /// Most output is reasoning.
-fn reasoning(spent: &Spent) -> Option<Noted> {
+fn reasoning(profile: &Profile, bill: &Billing, spent: &Spent) -> Option<Noted> {
     let sums = &spent.all.sums;
     if sums.requests < ENOUGH || sums.output == 0 || sums.reasoning.saturating_mul(2) <= sums.output {
         return None;
     }
     let share = sums.reasoning as f64 / sums.output as f64;
-    let output = spent.all.parts.output;
+    // Each at the price of its own model.
+    let (mut output, mut reasoning) = (Money::ZERO, 0.0);
+    for (r, charge) in profile.requests.rows.iter().zip(&bill.charges) {
+        let Some(priced) = charge.priced.as_ref().filter(|_| !charge.answered_locally) else { continue };
+        output = output + priced.parts.output;
+        if let (Some(part), Some(all)) = (r.tokens.reasoning, r.tokens.output.filter(|n| *n > 0)) {
+            reasoning += priced.parts.output.to_f64() * part.min(all) as f64 / all as f64;
+        }
+    }
     let cost = (output > Money::ZERO).then(|| {
-        format!(
-            ", ≈ {} of {}",
-            format::dollars((output.to_f64() * share * 1e9) as i64),
-            format::money(output)
-        )
+        let list = if bill.charges.iter().any(|c| c.stated) { " by list prices" } else { "" };
+        format!(", ≈ {} of {}{list}", format::dollars((reasoning * 1e9) as i64), format::money(output))
     });
     let text = format!(
         "{} of {} output tokens are reasoning{}.",
@@ -263,7 +277,7 @@ fn reasoning(spent: &Spent) -> Option<Noted> {
         format::count(sums.output as i64),
         cost.unwrap_or_default()
     );
-    let advice = "Try a lower effort of reasoning where answers stay good enough";
+    let advice = "A lower effort of reasoning where answers stay good enough";
     Some(Noted::new("Most output is reasoning", Severity::Info, text, advice).on(Lever::Requests))
 }
 
@@ -273,12 +287,18 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
     let over: Vec<usize> = (0..profile.requests.rows.len()).filter(|&i| above(i).is_some()).collect();
     let first = *over.first()?;
     let cost: Money = over.iter().filter_map(|&i| bill.charges[i].cost).sum();
-    let text = format!(
-        "{} more than {} tokens of prompt: a higher price holds for all tokens. Together {}.",
-        format::counted(over.len() as i64, "request has", "requests have"),
-        format::count(above(first)? as i64),
-        format::money(cost)
-    );
+    // Models have different steps.
+    let mut steps: BTreeMap<u64, i64> = BTreeMap::new();
+    over.iter().filter_map(|&i| above(i)).for_each(|step| *steps.entry(step).or_default() += 1);
+    let text = steps
+        .iter()
+        .map(|(step, n)| {
+            let have = format::counted(*n, "request has", "requests have");
+            format!("{have} more than {} tokens of prompt", format::count(*step as i64))
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let text = format!("{text}: a higher price holds for all tokens. Together {}.", format::money(cost));
     let advice = "Shorter prompts, or two requests below the step";
     let mut noted =
         Noted::new("Prompts above a step of the price", Severity::Info, text, advice).on(Lever::Requests);

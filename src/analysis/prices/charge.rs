@@ -180,11 +180,13 @@ fn sum(rates: &Rates<'_>, call: &Call<'_>, priced: &mut Priced) -> Result<Parts,
     const INPUT: (Class, &str) = (Class::Input, "input");
     const WRITE: (Class, &str) = (Class::CacheWrite, "cache writes");
     let apart = |class: Class, part: Option<u64>| part.filter(|_| rates.of(class).is_some()).unwrap_or(0);
-    let (audio, image) = (apart(Class::AudioInput, t.audio_input), apart(Class::ImageInput, t.image_input));
+    // Sound costs several times what text does: without a rate of its own the price is a guess, which is said. Pictures and
+    // reasoning are billed as text where nothing else is listed.
+    let (audio, image) = (t.audio_input.unwrap_or(0), apart(Class::ImageInput, t.image_input));
     let plain = t.input.unwrap_or(0).saturating_sub(audio).saturating_sub(image);
     let about = &mut priced.about;
     parts.input = price(plain, &[INPUT], about)
-        + price(audio, &[(Class::AudioInput, "sound")], about)
+        + price(audio, &[(Class::AudioInput, "sound"), INPUT], about)
         + price(image, &[(Class::ImageInput, "pictures")], about);
     parts.cache_read = price(t.cache_read.unwrap_or(0), &[(Class::CacheRead, "cache reads"), INPUT], about);
     parts.cache_write = price(t.cache_write_5m.unwrap_or(0), &[WRITE, INPUT], about)
@@ -193,12 +195,11 @@ fn sum(rates: &Rates<'_>, call: &Call<'_>, priced: &mut Priced) -> Result<Parts,
             &[(Class::CacheWrite1h, "cache writes of an hour"), WRITE, INPUT],
             about,
         );
-    let (reasoning, sound) =
-        (apart(Class::Reasoning, t.reasoning), apart(Class::AudioOutput, t.audio_output));
+    let (reasoning, sound) = (apart(Class::Reasoning, t.reasoning), t.audio_output.unwrap_or(0));
     let output = t.output.unwrap_or(0).saturating_sub(reasoning).saturating_sub(sound);
     parts.output = price(output, &[(Class::Output, "output")], about)
         + price(reasoning, &[(Class::Reasoning, "reasoning")], about)
-        + price(sound, &[(Class::AudioOutput, "sound")], about);
+        + price(sound, &[(Class::AudioOutput, "spoken output"), (Class::Output, "output")], about);
     let written = t.cache_write_5m.unwrap_or(0) > 0 && !call.accounting.write_time_stated;
     let differs =
         rates.of(Class::CacheWrite1h).is_some_and(|r| Some(r.0) != rates.of(Class::CacheWrite).map(|r| r.0));

@@ -191,29 +191,7 @@ pub(super) fn sentences(c: &Comparison) -> (String, Vec<String>) {
     }
     said.push(matched(c));
     if let Some(r) = &c.requests {
-        said.push(format!(
-            "Requests, time to first token: {}; latency: {}.",
-            r.ttft.words(),
-            r.latency.words()
-        ));
-        // The headline says it where it got worse.
-        said.extend(r.failures().filter(|_| !r.fails_more()).map(|f| format!("{f}.")));
-        if r.by_order() > 0 {
-            let pairs = format::counted(r.by_order() as i64, "pair", "pairs");
-            said.push(format!(
-                "{pairs} by order: requests of one name without a prompt of their own are taken as they come."
-            ));
-        }
-        if let (Some(base), Some(head)) = (r.cost_like_for_like.base, r.cost_like_for_like.head) {
-            said.push(format!(
-                "Price of the {} priced pairs that ended well: {} → {}; of all priced ones {} → {}.",
-                r.priced_like_for_like,
-                format::money(base),
-                format::money(head),
-                format::money_or_unknown(r.cost.base),
-                format::money_or_unknown(r.cost.head),
-            ));
-        }
+        said.extend(r.sentences());
     }
     (headline, said)
 }

@@ -11,6 +11,7 @@ use crate::fleet::add::{Added, Options, Outcome, add};
 use crate::fleet::ask::Chosen;
 use crate::fleet::ask::slowest::jobs;
 use crate::fleet::dataset::Dataset;
+use crate::fleet::labels::{self, Label};
 use crate::fleet::rank::Pattern;
 use crate::fleet::sources::{Shard, find};
 use crate::fleet::tables::SpansKept;
@@ -47,8 +48,9 @@ pub(super) struct SourceArgs {
     #[arg(long = "to", value_name = "DATASET")]
     pub(super) dataset: PathBuf,
     /// A label of all runs, such as commit=4f1c2aa; `job` says what belongs together [default: the folder of a file].
-    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
-    pub(super) labels: Vec<(String, String)>,
+    /// In a job of CI, auto takes commit, branch and build from its variables.
+    #[arg(long = "label", value_name = "NAME=VALUE|auto", value_parser = Label::parse)]
+    pub(super) labels: Vec<Label>,
     /// Which spans are kept beside the sums.
     #[arg(long, value_name = "WHICH", default_value = "all")]
     pub(super) spans: SpansArg,
@@ -71,27 +73,19 @@ pub(super) struct AddArgs {
     shard: Option<Shard>,
 }
 
-/// A label as it is typed.
-pub(super) fn label(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err(format!("«{text}» is no label: NAME=VALUE")),
-    }
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn shard(text: &str) -> Result<Shard, String> {
-    Shard::parse(text, |name| std::env::var(name).ok())
+    Shard::parse(text, variable)
 }
 
 pub(super) fn run(args: &AddArgs) -> Result<(), Failure> {
     let source = &args.source;
     let files = find(&source.sources).map_err(|e| Failure::new(e.to_string()))?;
     let dataset = Dataset::new(&source.dataset);
-    let mut labels = source.labels.clone();
-    // The order in which labels were typed is no difference.
-    labels.sort();
+    let labels = labels::all(&source.labels, variable).map_err(Failure::new)?;
     let shard = args.shard.unwrap_or_default();
     let options = Options {
         labels,

@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use super::super::Failure;
 use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
 use super::super::out::{print, write_json};
-use super::add::label;
 use super::{failed, shown};
 use crate::fleet::ask::Chosen;
 use crate::fleet::ask::history::Figure;
 use crate::fleet::dataset::Dataset;
+use crate::fleet::labels;
 use crate::format;
 use crate::questions::BUDGET;
 
@@ -145,6 +145,11 @@ impl AskArgs {
     pub(super) fn budget(&self) -> usize {
         self.budget
     }
+}
+
+/// A label that runs must have.
+fn label(text: &str) -> Result<(String, String), String> {
+    labels::pair(text).ok_or_else(|| format!("«{text}» is no label: NAME=VALUE"))
 }
 
 pub(super) fn run(args: &AskArgs) -> Result<(), Failure> {

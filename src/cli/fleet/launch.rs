@@ -33,9 +33,7 @@ fn command(source: &SourceArgs, shard: &str) -> String {
     let mut words = vec!["inferscope fleet add".to_owned()];
     words.extend(source.sources.iter().map(|source| path(source)));
     words.push(format!("--to {}", path(&source.dataset)));
-    words.extend(
-        source.labels.iter().map(|(name, value)| format!("--label {}", quoted(&format!("{name}={value}")))),
-    );
+    words.extend(source.labels.iter().map(|label| format!("--label {}", quoted(&label.text()))));
     let spans = source.spans.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
     if spans != "all" {
         words.push(format!("--spans {spans}"));

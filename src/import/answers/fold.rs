@@ -126,6 +126,12 @@ impl Open {
             Shape::LlamaCpp => self.llama_cpp(value),
             Shape::Usage => self.plain(value),
             Shape::Error => {
+                // What was counted so far is the beginning of a longer answer.
+                if self.pieces > 1 && !self.finished {
+                    self.call.broken_off = true;
+                    "the stream ended with an error before its usage: unknown, not 0"
+                        .clone_into(&mut self.call.why);
+                }
                 self.finished = true;
                 true
             }

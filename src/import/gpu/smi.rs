@@ -9,6 +9,7 @@ use super::super::read::lines::{Line, for_each_text_line};
 use super::super::read::time::unix_time;
 use super::super::read::{Oddities, csv};
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use crate::format;
 use crate::model::{Basis, CounterId, ProfileBuilder, Unit};
 
 /// What the list of formats says, and how it is read.
@@ -65,6 +66,50 @@ struct Column {
     factor: f64,
 }
 
+/// What slows a GPU down, by its name behind `clocks_throttle_reasons.` or `clocks_event_reasons.`, its bit in `active` (nvml.h,
+/// `nvmlClocksEventReasons`), and in words. To be idle and to run at chosen clocks are no such reasons.
+const REASONS: [(&str, u64, &str); 6] = [
+    ("sw_power_cap", 0x4, "power limit"),
+    ("hw_power_brake_slowdown", 0x80, "power brake"),
+    ("sw_thermal_slowdown", 0x20, "temperature"),
+    ("hw_thermal_slowdown", 0x40, "temperature (hardware)"),
+    ("hw_slowdown", 0x8, "hardware slowdown"),
+    ("sync_boost", 0x10, "sync boost group"),
+];
+
+/// How often each of [`REASONS`] held.
+#[derive(Default)]
+struct Slowed {
+    gpu: String,
+    rows: u64,
+    times: [u64; 6],
+}
+
+impl Slowed {
+    fn words(&self) -> String {
+        let share = |n: u64| n as f64 / self.rows.max(1) as f64;
+        let held = self.times.iter().zip(REASONS).filter(|(n, _)| **n > 0);
+        let words: Vec<String> = held
+            .map(|(n, (_, _, why))| format!("{why} {} of the time", format::percent(share(*n))))
+            .collect();
+        if words.is_empty() { "by nothing".to_owned() } else { words.join(", ") }
+    }
+}
+
+/// A unit may stand behind the number; `[N/A]` and `-` are unknown. Masks of bits are hexadecimal, switches are words.
+fn number(field: &str) -> Option<f64> {
+    match field.trim() {
+        "Active" => return Some(1.0),
+        "Not Active" => return Some(0.0),
+        _ => {}
+    }
+    let first = field.split_whitespace().next()?;
+    if let Some(bits) = first.strip_prefix("0x") {
+        return u64::from_str_radix(bits, 16).ok().map(|bits| bits as f64);
+    }
+    first.trim_end_matches('%').parse().ok()
+}
+
 #[derive(Default)]
 struct Reader {
     columns: Vec<Column>,
@@ -74,6 +119,7 @@ struct Reader {
     date: Option<usize>,
     gpu: Option<usize>,
     counters: Vec<(String, usize, CounterId)>,
+    slow: Vec<Slowed>,
     rows: i64,
     first_gpu: Option<String>,
     odd: Oddities,
@@ -95,6 +141,10 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     }
     (cx.builder.meta.basis, cx.builder.meta.tool) = (Basis::Timed, "nvidia-smi".into());
     cx.builder.rebase = true;
+    for slow in &reader.slow {
+        let name = if slow.gpu.is_empty() { "GPU".to_owned() } else { format!("GPU {}", slow.gpu) };
+        cx.builder.meta.result(format!("{name} slowed down"), slow.words());
+    }
     reader.odd.report(&mut cx.builder);
     Ok(())
 }
@@ -140,11 +190,40 @@ impl Reader {
         }
         let gpu = self.gpu.and_then(|g| fields.get(g)).map_or(String::new(), |g| g.trim().to_owned());
         let time = time.unwrap_or_else(|| self.second(&gpu));
+        self.slowed(&gpu, &fields);
         for (n, field) in fields.iter().enumerate().take(self.columns.len()) {
             if Some(n) != self.time && Some(n) != self.gpu {
                 let field = if self.delimiter == ';' { field.replace(',', ".") } else { field.to_string() };
                 self.point(n, &gpu, time, &field, b);
             }
+        }
+    }
+
+    /// Notes why a GPU ran slower than it could.
+    fn slowed<T: AsRef<str>>(&mut self, gpu: &str, fields: &[T]) {
+        let mut all: Option<u64> = None;
+        for (column, field) in self.columns.iter().zip(fields) {
+            let Some((_, reason)) = column.name.split_once("_reasons.") else { continue };
+            let Some(value) = number(field.as_ref()) else { continue };
+            let bits = match REASONS.iter().find(|(name, ..)| *name == reason) {
+                Some((_, bit, _)) if value > 0.0 => *bit,
+                None if reason == "active" => value as u64,
+                _ => 0,
+            };
+            all = Some(all.unwrap_or(0) | bits);
+        }
+        let Some(bits) = all else { return };
+        let place = match self.slow.iter().position(|s| s.gpu == gpu) {
+            Some(place) => place,
+            None => {
+                self.slow.push(Slowed { gpu: gpu.to_owned(), ..Slowed::default() });
+                self.slow.len() - 1
+            }
+        };
+        let slow = &mut self.slow[place];
+        slow.rows += 1;
+        for (n, (_, bit, _)) in slow.times.iter_mut().zip(REASONS) {
+            *n += u64::from(bits & bit != 0);
         }
     }
 
@@ -195,9 +274,7 @@ impl Reader {
     }
 
     fn point(&mut self, n: usize, gpu: &str, time: i64, field: &str, b: &mut ProfileBuilder) {
-        // A unit may stand behind the number; `[N/A]` and `-` are unknown.
-        let number = field.split_whitespace().next().unwrap_or("");
-        let Ok(value) = number.trim_end_matches('%').parse::<f64>() else { return };
+        let Some(value) = number(field) else { return };
         let known = self.counters.iter().find(|c| c.0 == gpu && c.1 == n).map(|c| c.2);
         let column = &self.columns[n];
         let counter = known.unwrap_or_else(|| {

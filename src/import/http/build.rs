@@ -335,7 +335,7 @@ fn call(e: Exchange, number: usize, by: i64, start: i64) -> Call {
     let asked = e.asked.unwrap_or_default();
     let mut call = e.call.unwrap_or_default();
     shift(&mut call, by);
-    if is_whole && call.broken_off {
+    if is_whole && call.broken_off && call.outcome != Outcome::Error {
         (call.broken_off, call.why) = (false, String::new());
     }
     let at = |time: i64| time.saturating_add(by);

@@ -199,10 +199,15 @@ fn usage(run: &Map<String, Value>, a: &mut Attributes) {
             &["cache_read_input_tokens"],
         ]),
     );
-    a.add(
-        "gen_ai.usage.cache_creation.input_tokens",
-        get(&[&["input_token_details", "cache_creation"], &["cache_creation_input_tokens"]]),
-    );
+    // LangChain leaves the sum at 0 where it knows for how long they are kept.
+    let kept = |name: &str| get(&[&["input_token_details", name]]);
+    let kept = [kept("ephemeral_5m_input_tokens"), kept("ephemeral_1h_input_tokens")];
+    let sum = get(&[&["input_token_details", "cache_creation"], &["cache_creation_input_tokens"]]);
+    let apart = kept.iter().flatten().any(|n| n.as_u64().is_some_and(|n| n > 0));
+    a.add("gen_ai.usage.cache_creation.input_tokens", sum.filter(|n| !apart || n.as_u64() != Some(0)));
+    let [short, long] = kept;
+    a.add("gen_ai.usage.cache_creation.ephemeral_5m.input_tokens", short);
+    a.add("gen_ai.usage.cache_creation.ephemeral_1h.input_tokens", long);
     a.add(
         "gen_ai.usage.reasoning.output_tokens",
         get(&[

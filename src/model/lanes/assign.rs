@@ -3,6 +3,8 @@
 //! As long as everything nests there is one lane, looked at directly. The first span that does not fit brings the
 //! others ([`Many`]), where each span costs the logarithm of what is open at its time.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::many::Many;
 use super::{Known, NO_ROW, Nesting, QUEUED, Span};
 
@@ -38,13 +40,16 @@ pub(super) struct Seeker {
     pub(super) parent: Option<u64>,
     /// True when nothing but time tells what it lies in.
     pub(super) by_time: bool,
+    /// True when something that it called, as its maker says, began before it or holds it by its times: it lies in nothing.
+    pub(super) alone: bool,
 }
 
 impl Seeker {
     /// True when an open span may be its parent, whatever their times.
     pub(super) fn may_lie_in(&self, outer: Outer, known: &Known<'_>) -> bool {
         let same = if self.chain == QUEUED { outer.chain == 0 } else { outer.chain == self.chain };
-        same && self.parent.is_none_or(|p| known.names.get(outer.arrival).is_some_and(|n| n.own == p))
+        same && !self.alone
+            && self.parent.is_none_or(|p| known.names.get(outer.arrival).is_some_and(|n| n.own == p))
     }
 }
 
@@ -52,6 +57,7 @@ impl Seeker {
 pub(super) fn assign(rows: &mut [Span], known: &Known<'_>) -> Assigned {
     let named = known.names.iter().next().is_some();
     let mut found = Assigned { lane_of: None, callers: Vec::new(), cut: Vec::new() };
+    let alone = if named { before_their_callers(rows, known) } else { FxHashSet::default() };
     let mut only: Vec<Outer> = Vec::new();
     let mut many: Option<Many> = None;
     for row in 0..rows.len() {
@@ -65,6 +71,7 @@ pub(super) fn assign(rows: &mut [Span], known: &Known<'_>) -> Assigned {
             chain: span.depth,
             parent: name.filter(|n| n.strict).and_then(|n| n.parent).filter(|p| known.numbers.contains(p)),
             by_time: name.is_none(),
+            alone: alone.contains(&(row as u32)),
         };
         let mut outer = Outer { end: span.end, row: row as u32, arrival, chain: span.depth };
         if many.is_none() && !fits(&mut only, seeker, known, rows, &mut found.cut) {
@@ -81,6 +88,49 @@ pub(super) fn assign(rows: &mut [Span], known: &Known<'_>) -> Assigned {
         many.push(lane, outer, span.function, name.map(|n| n.own));
         if let Some(lane_of) = &mut found.lane_of {
             lane_of.push(lane);
+        }
+    }
+    found
+}
+
+/// Outermost spans that, by clocks that differ or times that are rounded, begin after something that they called. What their
+/// makers say of callers counts more than times.
+fn before_their_callers(rows: &[Span], known: &Known<'_>) -> FxHashSet<u32> {
+    let name = |row: usize| known.names.get(rows[row].parent);
+    let row_of: FxHashMap<u64, u32> =
+        (0..rows.len()).filter_map(|row| Some((name(row)?.own, row as u32))).collect();
+    let caller = |row: u32| {
+        let parent = name(row as usize).filter(|n| n.strict)?.parent?;
+        row_of.get(&parent).copied().filter(|caller| *caller != row)
+    };
+    let all = 0..rows.len() as u32;
+    if !all.clone().any(|row| caller(row).is_some_and(|caller| row < caller)) {
+        return FxHashSet::default();
+    }
+    const ON_THE_WAY: u32 = NO_ROW - 1;
+    // The outermost caller of each row.
+    let mut tops: Vec<u32> = vec![NO_ROW; rows.len()];
+    let mut found = FxHashSet::default();
+    for row in all {
+        let mut path: Vec<u32> = Vec::new();
+        let mut at = row;
+        let top = loop {
+            match tops[at as usize] {
+                NO_ROW => {}
+                // Whoever names a callee as its caller has none.
+                ON_THE_WAY => break path[path.len() - 1],
+                known => break known,
+            }
+            tops[at as usize] = ON_THE_WAY;
+            path.push(at);
+            match caller(at) {
+                Some(caller) => at = caller,
+                None => break at,
+            }
+        };
+        path.iter().for_each(|&at| tops[at as usize] = top);
+        if row < top {
+            found.insert(top);
         }
     }
     found

@@ -112,6 +112,7 @@ impl Many {
         self.close(span.start);
         let nested = match span.parent {
             Some(parent) => self.below_named(parent, span, known).map(Place::On),
+            None if span.alone => None,
             None if matches!(span.chain, 0 | QUEUED) => {
                 let function = rows[span.row as usize].function;
                 let inside = self.below_plain(function, span.end, span.by_time);

@@ -292,3 +292,33 @@ fn a_hundred_thousand_chains_end_in_time() {
     let nested: Vec<_> = (0..100_000).map(|i| (i, 300_000 - i, 0)).chain([(100, 400_000, 0)]).collect();
     assert_eq!(frozen(&nested, 0).table.lanes.len(), 2);
 }
+
+#[test]
+fn what_its_maker_says_of_callers_counts_more_than_clocks() {
+    // A caller whose clock is 1 late, one with the very times of its callee, which came first, and each with another callee.
+    let spans = [
+        (9, 60, 2, Some(1)),
+        (10, 50, 1, None),
+        (20, 30, 3, Some(1)),
+        (70, 90, 5, Some(4)),
+        (70, 90, 4, None),
+    ];
+    let mut names = Names::default();
+    for (handle, (_, _, own, parent)) in (0u32..).zip(spans) {
+        names.push(Nesting { handle, own, parent, strict: true });
+    }
+    let numbers: FxHashSet<u64> = (1..=5).collect();
+    let rows = (0u32..).zip(spans).map(|(i, (start, end, ..))| Span {
+        start,
+        end,
+        args: ArgsRef::inline(i),
+        function: FunctionId(i),
+        parent: i,
+        depth: 0,
+        status: SpanStatus::Ok,
+    });
+    let frozen = freeze(rows.collect(), Vec::new(), &known(&names, &numbers, 0));
+    // Callers on other lanes are found by their numbers afterwards.
+    assert_eq!(above(&frozen), [None, None, Some(1), None, None]);
+    assert_eq!(frozen.table.lanes.len(), 2);
+}
