@@ -325,6 +325,17 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_the_first_rows_keeps_its_whole() {
+        let sample = std::str::from_utf8(SAMPLE).unwrap();
+        let text = sample.replace("Self CPU time total: 1.740s", "Self CPU time total: 2.000s");
+        assert_ne!(text, sample);
+        let (whole, more) = (open_bytes(SAMPLE).unwrap(), open_bytes(text.as_bytes()).unwrap());
+        let sum = |p: &crate::model::Profile| totals(p).values().map(|t| t.0).sum::<i64>();
+        let rest = totals(&more)["[rows that were not printed]"].0;
+        assert_eq!((sum(&whole) + rest, sum(&more)), (2_000_000_000, 2_000_000_000));
+    }
+
+    #[test]
     fn cells_are_numbers_with_units() {
         let ns = |cell| number(cell, Unit::Nanoseconds, 1.0);
         assert_eq!((ns("1.712s"), ns("898.199us"), ns("--")), (Some(1_712_000_000), Some(898_199), None));

@@ -156,6 +156,11 @@ fn what_has_no_price_of_its_own_is_said_and_what_has_none_is_unpriced() {
     let p = price(&prices, "both", &Call { tokens: cached, searches: 3, ..Call::default() }).unwrap();
     assert_eq!(p.parts.sum().to_string(), "0.000165", "95 + 5 × 8 + 10 + 20");
     assert_eq!((p.about.len(), p.left_out), (2, vec!["3 web searches".to_owned()]));
+    // Sound without a rate of its own costs at least as much as text: that this is a guess is said.
+    let spoken = TokenCounts { audio_input: Some(40), audio_output: Some(6), ..tokens(100, 10) };
+    let p = price(&prices, "both", &Call { tokens: spoken, ..Call::default() }).unwrap();
+    assert_eq!(p.parts.sum().to_string(), "0.00042", "60 + 40 × 8 + 10 × 4");
+    assert_eq!(p.about, ["no price for spoken output: that of output"]);
     let half = Call { tokens: TokenCounts { output: None, ..tokens(100, 0) }, ..Call::default() };
     assert_eq!(price(&prices, "both", &half).unwrap_err().0.to_string(), "0.0001");
     let least = Accounting { output: Origin::LowerBound, ..Accounting::default() };

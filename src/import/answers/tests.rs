@@ -108,11 +108,16 @@ fn events_of_responses_and_messages_make_one_answer_each() {
         (Some(27), Some(40), Some(60), Some(47))
     );
     assert_eq!(r.chunks.unwrap().first_output, None, "it only thought");
-    let (_, r) = streamed(&[start, thought]);
-    assert_eq!(
-        (r.tokens.output, r.accounting.output, r.accounting.input),
-        (Some(1), Origin::LowerBound, Origin::Reported)
-    );
+    let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+    let (_, failed) = streamed(&[start.clone(), thought.clone(), error]);
+    assert_eq!(failed.outcome, Outcome::Error);
+    let (_, broken) = streamed(&[start, thought]);
+    for r in [failed, broken] {
+        assert_eq!(
+            (r.tokens.output, r.accounting.output, r.accounting.input),
+            (Some(1), Origin::LowerBound, Origin::Reported)
+        );
+    }
 }
 
 #[test]

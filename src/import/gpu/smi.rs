@@ -308,6 +308,22 @@ mod tests {
     }
 
     #[test]
+    fn why_a_gpu_was_slowed_down_is_told() {
+        let text = "timestamp, index, power.draw [W], clocks_throttle_reasons.active, clocks_throttle_reasons.sw_thermal_slowdown\n\
+            2025/04/24 15:58:57.879, 0, 18.81 W, 0x0000000000000004, Not Active\n\
+            2025/04/24 15:58:58.879, 0, 18.81 W, 0x0000000000000001, Active\n\
+            2025/04/24 15:58:58.879, 1, 18.81 W, 0x0000000000000001, Not Active\n";
+        let p = open_bytes(text.as_bytes()).unwrap();
+        let said = |name: &str| p.meta.fact(name).map(|v| crate::format::fact(v).into_owned());
+        assert_eq!(
+            said("GPU 0 slowed down").as_deref(),
+            Some("power limit 50.0 % of the time, temperature 50.0 % of the time")
+        );
+        assert_eq!(said("GPU 1 slowed down").as_deref(), Some("by nothing"));
+        assert_eq!(p.counters.len(), 6, "what is on is 1, what is off is 0");
+    }
+
+    #[test]
     fn dmon_counts_seconds_and_leaves_out_dashes() {
         let text = "# gpu    pwr  sm\n# Idx      W      %\n    0     70     99\n    1      -      -\n    0     71     50\n";
         let p = open_bytes(text.as_bytes()).unwrap();

@@ -73,6 +73,21 @@ fn langsmith_runs_are_put_together_from_post_and_patch() {
 }
 
 #[test]
+fn langsmith_knows_for_how_long_a_cache_keeps_what_was_written() {
+    // As langchain-anthropic 1.7 writes it: the sum is 0 where its parts are told.
+    let text = r#"{"id":"a","run_type":"llm","name":"ChatAnthropic","session_name":"s","start_time":"2026-01-01T00:00:00","end_time":"2026-01-01T00:00:01",
+        "extra":{"metadata":{"ls_provider":"anthropic"}},
+        "outputs":{"usage_metadata":{"input_tokens":5000,"output_tokens":150,"total_tokens":5150,
+            "input_token_details":{"cache_creation":0,"cache_read":0,"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":4000}}}}"#;
+    let p = open_bytes(text.replace('\n', " ").as_bytes()).unwrap();
+    let t = p.requests.rows[0].tokens;
+    assert_eq!(
+        (t.input, t.cache_write_1h, t.prompt(), t.output),
+        (Some(1000), Some(4000), Some(5000), Some(150))
+    );
+}
+
+#[test]
 fn langsmith_runs_come_one_a_line_too() {
     let line = |id: &str, extra: &str| {
         format!(
