@@ -23,7 +23,7 @@ pub(super) struct Attributes<'a> {
 }
 
 /// A JSON text as a value, or the value itself.
-fn parsed(value: Option<&&Value>) -> Value {
+pub(super) fn parsed(value: Option<&&Value>) -> Value {
     match value {
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
         Some(value) => (**value).clone(),
@@ -379,7 +379,7 @@ impl<'a> Attributes<'a> {
 }
 
 /// Who said what in a list of messages, each with a list of parts or a text of its own.
-fn said(list: &Value) -> Vec<(String, String)> {
+pub(super) fn said(list: &Value) -> Vec<(String, String)> {
     let mut said = Vec::new();
     for message in list.as_array().into_iter().flatten() {
         if let Some(parts) = message.get("parts").or_else(|| message.get("content")) {
@@ -390,7 +390,7 @@ fn said(list: &Value) -> Vec<(String, String)> {
 }
 
 /// The texts of a list of parts, or a text.
-fn parts_of(parts: &Value) -> String {
+pub(super) fn parts_of(parts: &Value) -> String {
     match parts {
         Value::String(text) => text.clone(),
         Value::Array(parts) => {

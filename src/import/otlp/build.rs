@@ -27,6 +27,7 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     let unique = Unique::of(std::mem::take(&mut reading.rows));
     unique.report(b);
     reading.rows = unique.rows;
+    super::events::of_logs(&mut reading);
     let usual = Usual::of(&reading.rows);
     let starts = reading.rows.iter().map(|row| row.start).filter(|start| !usual.is_far(*start));
     let points = reading.series.list.iter().flat_map(|series| &series.points).map(|(time, _)| *time);

@@ -156,7 +156,12 @@ pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind
     let example = example(rows, parents, at);
     let a = Attributes::of(row);
     let (tier, requested_tier) = a.tiers();
-    let (prompt, completion) = a.texts();
+    let (mut prompt, mut completion) = a.texts();
+    if prompt.is_empty() || completion.is_empty() {
+        let (asked, answered) = super::events::texts(row);
+        prompt = if prompt.is_empty() { asked } else { prompt };
+        completion = if completion.is_empty() { answered } else { completion };
+    }
     let (first_chunk, first_token) = first(row, &a);
     let mut usage = a.usage();
     if kind == Kind::Embedding && usage.input.is_some() {

@@ -11,6 +11,7 @@
 mod attributes;
 mod build;
 mod calls;
+mod events;
 mod kind;
 mod logs;
 mod message;
