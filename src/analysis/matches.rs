@@ -2,7 +2,8 @@
 //!
 //! Steps ([`Step`]) are tried from exact to loose, each for what the steps before left alone. Functions that are named
 //! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
-//! come into question, nothing is paired. What the person paired by hand comes first; the person's rules (regular
+//! come into question, nothing is paired. What differs by ids alone (`worker-4711`) pairs where its name without them is the
+//! only one of its kind in both runs. What the person paired by hand comes first; the person's rules (regular
 //! expressions) are tried on what is left after all steps, and then kernels and operations pair by their place
 //! (`super::same_place`).
 
@@ -13,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::same_place;
 use crate::jobs::{Cancelled, Job};
-use crate::model::keys::names::plain;
+use crate::model::keys::names::{plain, without_ids};
 use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, MatchRule, Pair, Query, Step};
 
@@ -93,8 +94,12 @@ impl Query<Pair> for MatchQuery {
                     Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
                 }),
                 Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
-                Step::Rule | Step::Place | Step::ByHand => {}
+                Step::Ids | Step::Rule | Step::Place | Step::ByHand => {}
             }
+        }
+        if cx.alignment().loosest >= Step::Name {
+            cx.job().checkpoint(0, 0)?;
+            found.by_name_without_ids(&sides);
         }
         let rules = Rules::new(&cx.alignment().rules);
         if !rules.is_empty() {
@@ -245,6 +250,27 @@ impl Found {
         Ok(())
     }
 
+    /// Pairs functions whose names differ by ids, each the only one of its run that is called so without them.
+    fn by_name_without_ids(&mut self, [base, head]: &[Side; 2]) {
+        let only = |side: &Side| {
+            let mut named: FxHashMap<String, Option<u32>> = FxHashMap::default();
+            for (at, function) in (0u32..).zip(&side.functions) {
+                if let Some(name) = without_ids(&function.plain) {
+                    named.entry(name).and_modify(|several| *several = None).or_insert(Some(at));
+                }
+            }
+            named
+        };
+        let heads = only(head);
+        for (name, b) in only(base) {
+            let pair = b.zip(heads.get(&name).copied().flatten());
+            let Some((b, h)) = pair.map(|(b, h)| (FunctionId(b), FunctionId(h))) else { continue };
+            if self.matches.to_head(b).is_none() && self.matches.to_base(h).is_none() {
+                self.take(b, h, Step::Ids);
+            }
+        }
+    }
+
     fn take(&mut self, base: FunctionId, head: FunctionId, step: Step) {
         self.matches.to_head[base.index()] = Some((head, step));
         self.matches.to_base[head.index()] = Some((base, step));
@@ -390,6 +416,36 @@ mod tests {
         assert_eq!(found(&a, &b, Step::Name), ["alpha 1→0 Name"]);
         let moved = [("alpha", "app", "/b/other.py", 5)];
         assert_eq!(found(&a, &moved, Step::Module), ["alpha 1→5 Module"]);
+    }
+
+    #[test]
+    fn r07_names_that_differ_by_ids_pair_where_one_is_meant() {
+        let base = [
+            ("worker-12345", "", "", 1),
+            ("Thread-7 (pid 4711)", "", "", 2),
+            ("load /tmp/tmpab12/index.bin", "", "", 3),
+            ("GET 127.0.0.1:40312", "", "", 4),
+            ("job-10001", "", "", 5),
+            ("job-10002", "", "", 6),
+            ("gemm_128", "", "", 7),
+        ];
+        let head = [
+            ("GET 127.0.0.1:55001", "", "", 1),
+            ("worker-999", "", "", 2),
+            ("worker-22222", "", "", 3),
+            ("Thread-7 (pid 9)", "", "", 4),
+            ("load /tmp/tmpzz9_/index.bin", "", "", 5),
+            ("job-20001", "", "", 6),
+            ("gemm_256", "", "", 7),
+        ];
+        let want = [
+            "worker-12345 1→3 Ids",
+            "Thread-7 (pid 4711) 2→4 Ids",
+            "load /tmp/tmpab12/index.bin 3→5 Ids",
+            "GET 127.0.0.1:40312 4→1 Ids",
+        ];
+        assert_eq!(found(&base, &head, Step::Name), want, "of two jobs either could be meant");
+        assert_eq!(found(&base, &head, Step::Module), [""; 0]);
     }
 
     #[test]

@@ -41,6 +41,13 @@ impl Run {
         Self { id: RunId(0), revision: Revision(0), profile }
     }
 
+    /// True when both were read from the same bytes.
+    #[must_use]
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        let content = self.profile.meta.content;
+        content.is_some() && content == other.profile.meta.content
+    }
+
     /// Which revision of which run.
     #[must_use]
     pub fn at(&self) -> (RunId, Revision) {
@@ -64,6 +71,8 @@ pub enum Step {
     /// The same name.
     #[default]
     Name,
+    /// The same name but for ids: numbers of processes, addresses, ports, names of temporary folders. It is tried where names are.
+    Ids,
     /// The same only after the rules of the [`Alignment`].
     Rule,
     /// Kernels and operations of other names that the same call path starts at the same place.
@@ -81,6 +90,7 @@ impl Step {
             Self::File => "file and name",
             Self::Module => "module and name",
             Self::Name => "name",
+            Self::Ids => "name without ids",
             Self::Rule => "rule",
             Self::Place => "place",
             Self::ByHand => "by hand",
@@ -90,7 +100,7 @@ impl Step {
     /// True where it pairs functions that are called otherwise in the other run; the others bear other spellings of a name.
     #[must_use]
     pub fn pairs_other_names(self) -> bool {
-        matches!(self, Self::Rule | Self::Place | Self::ByHand)
+        matches!(self, Self::Ids | Self::Rule | Self::Place | Self::ByHand)
     }
 
     /// What stands behind «paired by».
@@ -110,6 +120,9 @@ impl Step {
             Self::File => "Matched by name and file; the folders differ.",
             Self::Module => "Matched by name and module.",
             Self::Name => "Matched by the name alone.",
+            Self::Ids => {
+                "Matched by the name without ids: numbers of processes, addresses, ports, temporary folders."
+            }
             Self::Rule => "Matched by a rule.",
             Self::Place => "Paired by place: another name, started by the same call path at the same place.",
             Self::ByHand => "Matched by hand.",
@@ -149,13 +162,36 @@ pub struct Pair {
     pub alignment: Alignment,
     /// Further runs of the same as base and as head: where a number of a function is asked for, the median of all counts.
     pub repeats: [Vec<Run>; 2],
+    /// Runs of base and of head that were left out, because their files are copies of others of that side.
+    pub copies: [usize; 2],
 }
 
 impl Pair {
     /// One run of each side, as it is.
     #[must_use]
     pub fn of(base: Run, head: Run) -> Self {
-        Self { base, head, alignment: Alignment::default(), repeats: Default::default() }
+        let alignment = Alignment::default();
+        Self { base, head, alignment, repeats: Default::default(), copies: [0; 2] }
+    }
+
+    /// With further runs of both sides. A copy of a file is no measurement of its own: it is counted among the copies.
+    #[must_use]
+    pub fn with_repeats(self, repeats: [Vec<Run>; 2]) -> Self {
+        let mut copies = [0; 2];
+        let [base, head] = repeats;
+        let side = |first: &Run, more: Vec<Run>, copies: &mut usize| {
+            let mut kept = vec![first.clone()];
+            for run in more {
+                match kept.iter().any(|other| other.is_copy_of(&run)) {
+                    true => *copies += 1,
+                    false => kept.push(run),
+                }
+            }
+            kept.split_off(1)
+        };
+        let [of_base, of_head] = &mut copies;
+        let repeats = [side(&self.base, base, of_base), side(&self.head, head, of_head)];
+        Self { repeats, copies, ..self }
     }
 
     /// Number of runs of each side.

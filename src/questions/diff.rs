@@ -278,6 +278,7 @@ impl<'a> Sides<'a> {
             State::Both => "",
             State::New => " [new]",
             State::Gone => " [gone]",
+            State::NotPlaced => " [not placed]",
         };
         let text = match &self.chosen.why_not {
             None => format!(

@@ -3,6 +3,9 @@
 //! Two paths are one where their functions are pairs ([`super::functions`]). Nodes stand in preorder, a parent before what
 //! it calls, siblings by the size of their change. Own costs of all nodes add up to the totals of the trees, so a
 //! node's Δ is its own Δ and that of all below.
+//!
+//! Where a tree is estimated, what only one tree has may be a choice of the estimate: a path each of whose calls the other run makes
+//! too is neither new nor gone ([`State::NotPlaced`]).
 
 use std::sync::Arc;
 
@@ -10,7 +13,9 @@ use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
+use super::known_calls::KnownCalls;
 use super::{Compared, Cost, State, Two};
+use crate::analysis::call_graph::Graph;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::{CallTree, Costs, TreeCosts};
@@ -28,11 +33,15 @@ impl Query<Pair> for DiffPaths {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<PathDiff, Cancelled> {
         let question = &self.0;
         let functions = cx.get(question)?;
-        let (base, head) = (cx.base(), cx.head());
-        let tree = base.get(&Costs(question.of(true, cx)?))?;
-        let base = Tree { profile: base.profile().clone(), costs: tree };
-        let tree = head.get(&Costs(question.of(false, cx)?))?;
-        let head = Tree { profile: head.profile().clone(), costs: tree };
+        let tree = |base: bool| {
+            let side = if base { cx.base() } else { cx.head() };
+            let costs = side.get(&Costs(question.of(base, cx)?))?;
+            Ok(Tree { profile: side.profile().clone(), costs, calls: Vec::new() })
+        };
+        let (mut base, mut head) = (tree(true)?, tree(false)?);
+        if base.estimated().or(head.estimated()).is_some() {
+            (base.calls, head.calls) = (question.calls(true, cx)?, question.calls(false, cx)?);
+        }
         PathDiff::of(&base, &head, &functions, cx.job())
     }
 
@@ -74,6 +83,18 @@ pub struct Tree {
     pub profile: Arc<Profile>,
     /// Its tree with costs in the metric that is compared.
     pub costs: Arc<TreeCosts>,
+    /// Where either tree is estimated, the calls that the run makes.
+    pub calls: Vec<Arc<Graph>>,
+}
+
+impl Tree {
+    /// Why its paths are estimated; `None` where they were recorded.
+    fn estimated(&self) -> Option<&str> {
+        match &self.costs.tree.basis {
+            Basis::Estimated(why) => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// What a path costs on one side.
@@ -94,13 +115,19 @@ pub struct PathHalf {
 pub struct PathNode {
     /// Row of the function in the [`FunctionDiff`]; `None` for one that costs nothing anywhere.
     pub row: Option<u32>,
-    /// Its costs; a side without it never took this path.
+    /// Its costs; a side without it never took this path, or could not place it.
     pub halves: Two<PathHalf>,
+    /// In both trees, in one, or not placed in the other.
+    pub state: State,
 }
 
 impl Compared for PathNode {
     fn costs(&self) -> Two<Cost> {
         self.halves.map(|h| h.cost)
+    }
+
+    fn state(&self) -> State {
+        self.state
     }
 }
 
@@ -156,7 +183,9 @@ pub struct PathDiff {
     sides: Sides,
     /// Denominators of shares.
     pub sum: Two<i64>,
-    /// How many nodes only that run has.
+    /// Which nodes are in one tree, but not placed in the other; empty where no tree is estimated.
+    unplaced: Vec<bool>,
+    /// How many nodes only that run has, those aside that the other could not place.
     pub alone: Two<usize>,
     /// What of them is in no node: a recorded call graph has no paths for it.
     pub not_placed: Two<i64>,
@@ -177,15 +206,26 @@ impl PathDiff {
         let sum = Two::both(base.costs.sum, head.costs.sum);
         let own = |tree: &Tree| tree.costs.own.iter().fold(0i64, |sum, &v| sum.saturating_add(v));
         let rest = |tree: &Tree| tree.costs.gaps.as_ref().map(|_| tree.costs.sum.saturating_sub(own(tree)));
-        let estimated = [base, head].iter().find_map(|tree| match &tree.costs.tree.basis {
-            Basis::Estimated(why) => Some(why.to_string()),
-            _ => None,
-        });
-        let (paths, sides) = growing.in_preorder(functions.rows.len() as u32, base, head);
-        let missing = |side: usize| paths.iter().filter(|p| p.of[side] == NO_NODE).count();
+        let estimated = base.estimated().or(head.estimated()).map(str::to_owned);
+        let unplaced = match estimated {
+            Some(_) => growing.unplaced([base, head], functions),
+            None => Vec::new(),
+        };
+        let (paths, sides, unplaced) =
+            growing.in_preorder(functions.rows.len() as u32, [base, head], &unplaced);
+        let is_placed = |i: usize| !unplaced.get(i).copied().unwrap_or(false);
+        let missing = |side: usize| {
+            paths.iter().enumerate().filter(|(i, p)| p.of[side] == NO_NODE && is_placed(*i)).count()
+        };
         let alone = Two::both(missing(1), missing(0));
         let not_placed = Two { base: rest(base), head: rest(head) };
-        Ok(Self { paths, sides, alone, sum, not_placed, estimated })
+        Ok(Self { paths, sides, unplaced, alone, sum, not_placed, estimated })
+    }
+
+    /// Number of nodes that one tree has and the other could not place.
+    #[must_use]
+    pub fn unplaced(&self) -> usize {
+        self.unplaced.iter().filter(|u| **u).count()
     }
 
     /// Number of nodes.
@@ -208,7 +248,16 @@ impl PathDiff {
     pub fn node(&self, node: u32) -> PathNode {
         let path = &self.paths[node as usize];
         let row = (path.row != NO_NODE).then_some(path.row);
-        PathNode { row, halves: self.sides.halves(node, path.of) }
+        PathNode { row, halves: self.sides.halves(node, path.of), state: self.state(node) }
+    }
+
+    fn state(&self, node: u32) -> State {
+        match self.paths[node as usize].of {
+            _ if self.unplaced.get(node as usize) == Some(&true) => State::NotPlaced,
+            [NO_NODE, _] => State::New,
+            [_, NO_NODE] => State::Gone,
+            _ => State::Both,
+        }
     }
 
     /// All nodes.
@@ -258,10 +307,11 @@ impl PathDiff {
     pub fn moved(&self, functions: &FunctionDiff) -> Vec<bool> {
         let mut common = vec![false; functions.rows.len()];
         let mut seen = vec![false; functions.rows.len()];
-        for path in &self.paths {
+        for (node, path) in (0u32..).zip(&self.paths) {
             if path.row != NO_NODE {
-                seen[path.row as usize] = true;
-                common[path.row as usize] |= !path.of.contains(&NO_NODE);
+                let state = self.state(node);
+                seen[path.row as usize] |= state != State::NotPlaced;
+                common[path.row as usize] |= state == State::Both;
             }
         }
         let both = |row: usize| functions.rows[row].state() == State::Both;
@@ -272,7 +322,7 @@ impl PathDiff {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let several = self.sides.several.iter().map(|s| s.len() * size_of::<(u32, PathHalf)>());
-        self.paths.len() * size_of::<Path>() + several.sum::<usize>()
+        self.paths.len() * size_of::<Path>() + self.unplaced.len() + several.sum::<usize>()
     }
 }
 
@@ -317,10 +367,7 @@ impl Growing {
             if i % 65_536 == 0 {
                 job.checkpoint(i as u64, costs.tree.nodes.len() as u64)?;
             }
-            let mut found_out = || {
-                let key = RowKey::of(node.symbol, profile);
-                functions.row_of(key, base).unwrap_or_else(|| self.other(key))
-            };
+            let mut found_out = || self.name(RowKey::of(node.symbol, profile), functions, base);
             let name = match node.symbol {
                 Symbol::Function(f) => {
                     let known = &mut of_functions[f.index()];
@@ -342,11 +389,42 @@ impl Growing {
         Ok(())
     }
 
-    fn other(&mut self, key: RowKey) -> u32 {
+    /// The number of a function: its row, or one beyond all rows.
+    fn name(&mut self, key: RowKey, functions: &FunctionDiff, base: bool) -> u32 {
+        if let Some(row) = functions.row_of(key, base) {
+            return row;
+        }
         let next = self.others;
         let name = *self.others_known.entry(key).or_insert(next);
         self.others += u32::from(name == next);
         name
+    }
+
+    /// Which nodes one tree has although the run of the other makes each of their calls.
+    fn unplaced(&mut self, trees: [&Tree; 2], functions: &FunctionDiff) -> Vec<bool> {
+        let [base, head] = [0, 1].map(|side| {
+            let profile = &*trees[side].profile;
+            KnownCalls::of(&trees[side].calls, |s| self.name(RowKey::of(s, profile), functions, side == 0))
+        });
+        let mut unplaced = vec![false; self.nodes.len()];
+        for i in 0..self.nodes.len() {
+            let Grown { parent, name, of } = self.nodes[i];
+            let (here, there) = match of {
+                [_, NO_NODE] => (&base, &head),
+                [NO_NODE, _] => (&head, &base),
+                _ => continue,
+            };
+            unplaced[i] = match parent {
+                // A root that something calls is what the estimate could not explain; one that nothing calls is recorded.
+                NO_NODE => there.runs(name) && (here.is_called(name) || !there.is_called(name)),
+                above => {
+                    let above = above as usize;
+                    let placed = !self.nodes[above].of.contains(&NO_NODE);
+                    (placed || unplaced[above]) && there.has(self.nodes[above].name, name)
+                }
+            };
+        }
+        unplaced
     }
 
     fn node(&mut self, parent: u32, name: u32) -> u32 {
@@ -366,10 +444,10 @@ impl Growing {
         id
     }
 
-    fn in_preorder(self, rows: u32, base: &Tree, head: &Tree) -> (Vec<Path>, Sides) {
+    /// The nodes in preorder, what they cost, and which are not placed in one tree: `unplaced`, in their new order.
+    fn in_preorder(self, rows: u32, trees: [&Tree; 2], unplaced: &[bool]) -> (Vec<Path>, Sides, Vec<bool>) {
         let n = self.nodes.len();
-        let mut sides =
-            Sides { trees: [base.costs.clone(), head.costs.clone()], several: Default::default() };
+        let mut sides = Sides { trees: trees.map(|tree| tree.costs.clone()), several: Default::default() };
         for (side, more) in self.more.iter().enumerate() {
             for &(path, node) in more {
                 let (first, more) = (self.nodes[path as usize].of[side], sides.half(side, node));
@@ -382,7 +460,8 @@ impl Growing {
         let change = |i: u32| {
             let halves = halves(i);
             let (total, own) = (halves.map(|h| h.cost.total), halves.map(|h| h.cost.own));
-            let size = |two: Two<i64>| two.delta().unwrap_or(0).unsigned_abs();
+            let is_known = unplaced.get(i as usize) != Some(&true);
+            let size = |two: Two<i64>| two.delta().filter(|_| is_known).unwrap_or(0).unsigned_abs();
             (size(total), size(own), total.base.unwrap_or(0).max(total.head.unwrap_or(0)))
         };
         // Children of each node (and the roots, last): counted out by their parents, then each few by their change, the smallest
@@ -434,7 +513,11 @@ impl Growing {
         sides.several = sides
             .several
             .map(|sums| sums.into_iter().map(|(path, sum)| (place[path as usize], sum)).collect());
-        (out, sides)
+        let mut moved = vec![false; unplaced.len()];
+        for (&unplaced, &place) in unplaced.iter().zip(&place) {
+            moved[place as usize] = unplaced;
+        }
+        (out, sides, moved)
     }
 }
 

@@ -19,7 +19,7 @@ impl Sides<'_> {
     pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&DiffPaths(self.question()))?;
         let names = self.names()?;
-        let change = |node: u32| diff.node(node).own().delta().unwrap_or(0);
+        let change = |node: u32| diff.node(node).own_change().unwrap_or(0);
         let mut order: Vec<u32> = (0..diff.len() as u32).filter(|&node| change(node) != 0).collect();
         order.sort_by_key(|&node| (std::cmp::Reverse(change(node).unsigned_abs()), node));
         let line = |&at: &u32| {
@@ -46,6 +46,13 @@ impl Sides<'_> {
         };
         let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
         let deltas = order.iter().map(|&node| change(node)).collect();
+        if diff.unplaced() > 0 {
+            let paths = format::counted(diff.unplaced() as i64, "path is", "paths are");
+            sheet.notes.push(format!(
+                "{paths} not placed in the other run's estimated call tree, although that makes each of their calls: their change is \
+                 not known"
+            ));
+        }
         sheet.part(self.rest("paths", "Δ self, base → head, path; largest changes first", rows, deltas));
         Ok(())
     }

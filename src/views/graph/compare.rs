@@ -10,7 +10,7 @@ use egui::{
 use super::camera::{Camera, Lens, Place};
 use super::paint::arrow_head;
 use super::scene::{distance, flattened};
-use super::{FIRST_ZOOM, READABLE, within};
+use super::within;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::graph::{DiffGraph, GraphDiff};
 use crate::analysis::diff::{Compared, State, Two};
@@ -36,6 +36,10 @@ use crate::views::{View, ViewCx};
 const SIZES: NodeSizes = NodeSizes { height: 460, widths: (1440, 2400), character: 72, beside: 260 };
 /// Below this zoom nodes are boxes without words.
 const WORDS: f32 = 0.4;
+/// A drawing that fits at this zoom or a larger one is shown as a whole at first: its small letters have 9 points then …
+const READABLE: f32 = 0.82;
+/// … any other one in part, not smaller than this.
+const FIRST_ZOOM: f32 = 0.95;
 /// Nodes that screen readers hear about, at most.
 const MOST_NODES: usize = 2000;
 
@@ -60,7 +64,8 @@ pub struct DiffGraphView {
     shows: Shows,
     /// Least share of nodes, in thousandths.
     least: u16,
-    direction: Direction,
+    /// Which way calls lead; `None` for the way that the pane has more room for.
+    direction: Option<Direction>,
     camera: Camera,
     /// The drawing that the camera was fitted to, in a pane of this size.
     fitted: Option<(Arc<GraphDiff>, egui::Vec2)>,
@@ -77,7 +82,7 @@ impl DiffGraphView {
         Self {
             shows: Shows::default(),
             least: Limits::default().nodes,
-            direction: Direction::default(),
+            direction: None,
             camera: Camera::default(),
             fitted: None,
             whole: false,
@@ -95,11 +100,23 @@ impl View for DiffGraphView {
             return;
         };
         let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
-        let (functions_of, direction) = (asked.functions.clone(), self.direction);
-        let query = DiffGraph { functions: functions_of, limits, direction, sizes: SIZES };
-        let Some(graph) = cx.ask_pair(&query, 0).content(ui, "Drawing both graphs") else { return };
+        let mut drawings: Vec<(Direction, Arc<GraphDiff>)> = Vec::new();
+        for (place, direction) in [(0, Direction::Down), (3, Direction::Right)] {
+            if self.direction.is_some_and(|chosen| chosen != direction) {
+                continue;
+            }
+            let query = DiffGraph { functions: asked.functions.clone(), limits, direction, sizes: SIZES };
+            let answer = cx.ask_pair(&query, place);
+            let Some(graph) = answer.content(ui, "Drawing both graphs") else { return };
+            drawings.push((direction, graph));
+        }
+        let area = ui.available_rect_before_wrap();
+        let zoom = |graph: &GraphDiff| Camera::fitting(area, vec2(graph.drawn.width, graph.drawn.height)).zoom;
+        // Of two that fit alike calls lead down.
+        let best = drawings.into_iter().rev().max_by(|a, b| zoom(&a.1).total_cmp(&zoom(&b.1)));
+        let Some((direction, graph)) = best else { return };
         let (related, why) = pair::related_paths(cx, &asked, true, 2);
-        self.header(cx, ui, &asked, &graph);
+        self.header(cx, ui, &asked, (&graph, direction));
         pair::notices(cx, ui, &asked, &related, why.as_deref());
         if graph.drawn.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
@@ -173,7 +190,7 @@ impl Scene<'_> {
                 State::Both => {
                     format!("{change} ({})", pair::relative(shown.relative_change(), State::Both))
                 }
-                only => format!("{change} ({})", only.key()),
+                only => format!("{} ({})", self.told.change_of(total, only), only.key()),
             },
         }
     }
@@ -197,7 +214,13 @@ impl Scene<'_> {
 }
 
 impl DiffGraphView {
-    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, graph: &GraphDiff) {
+    fn header(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        asked: &Asked,
+        (graph, mut direction): (&GraphDiff, Direction),
+    ) {
         shared::header(ui, |ui| {
             let shows = [(Shows::Change, "Change"), (Shows::Base, "Base"), (Shows::Head, "Head")];
             segmented(ui, "Which run the graph shows", &mut self.shows, &shows);
@@ -214,12 +237,10 @@ impl DiffGraphView {
                 }
             });
             field.response.accessible_name("Least share in either run");
-            segmented(
-                ui,
-                "Direction of calls",
-                &mut self.direction,
-                &[(Direction::Down, "↓"), (Direction::Right, "→")],
-            );
+            let ways = [(Direction::Down, "↓"), (Direction::Right, "→")];
+            if segmented(ui, "Direction of calls", &mut direction, &ways).changed() {
+                self.direction = Some(direction);
+            }
             if ui.button("Fit").clicked() {
                 (self.fitted, self.whole) = (None, true);
             }
@@ -381,7 +402,9 @@ fn paint(
         let stands_out = edge == Some(i) || node.is_some_and(|n| n == e.from || n == e.to);
         let color = match (scene.shows, stands_out) {
             (_, true) => palette.accent,
-            (Shows::Change, _) if of.is_some() => palette.diff(scene.strength(total), better),
+            (Shows::Change, _) if of.is_some() && state.has_change() => {
+                palette.diff(scene.strength(total), better)
+            }
             _ => mix(palette.line, palette.text_weak, 0.3 + 0.6 * share),
         };
         let color = faint(scene.is_there(state), color);
@@ -412,10 +435,13 @@ fn paint(
                 || row.halves.head.is_some_and(|h| head[h.symbol.function().index()])
         });
         let full = match scene.shows {
-            Shows::Change => palette.diff(scene.strength(row.total()), better),
+            Shows::Change => {
+                pair::fill(palette, scene.told.related.factors.apply(row.total()), row.state(), better)
+            }
             Shows::Base | Shows::Head => palette.raised,
         };
         let fill = if is_found { full } else { palette.dimmed(full) };
+        let stands_out = is_found && scene.is_there(row.state());
         let fill = faint(scene.is_there(row.state()), fill);
         let symbol = scene.item(i).and_then(|item| item.symbol());
         let border = if symbol.is_some() && symbol == selected {
@@ -427,16 +453,15 @@ fn paint(
         };
         let radius = 5.0 * lens.zoom.min(1.0);
         painter.rect(rect, radius, fill, border, StrokeKind::Inside);
-        if row.state() != State::Both {
+        if let Some(stripes) = pair::stripes(palette, row.state()) {
             let mut mesh = egui::Mesh::default();
-            hatch::add(&mut mesh, rect.shrink(2.0), palette.canvas.gamma_multiply(0.28));
+            hatch::add(&mut mesh, rect.shrink(2.0), stripes);
             painter.add(Shape::mesh(mesh));
         }
         if lens.zoom < WORDS {
             continue;
         }
-        let ink =
-            if is_found && scene.is_there(row.state()) { palette.text_on(fill) } else { palette.text_weak };
+        let ink = if stands_out { palette.text_on(fill) } else { palette.quiet_on(fill) };
         let size = |points: f32| ((points * lens.zoom * 2.0).round() / 2.0).clamp(5.0, 26.0);
         let line = |from: f32, to: f32| {
             Rect::from_min_max(
@@ -446,12 +471,12 @@ fn paint(
         };
         let label = scene.name(i);
         let style = LabelStyle { face: Face::Strong, size: size(12.5), elide: Elide::Middle };
-        painter.extend(texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone()));
+        let text = texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone());
+        painter.extend(pair::on_box(text, fill, row.state()));
         let figures = scene.figures(row);
         let style = LabelStyle::new(size(11.0));
-        painter.extend(
-            texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into()),
-        );
+        let text = texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into());
+        painter.extend(pair::on_box(text, fill, row.state()));
     }
 }
 

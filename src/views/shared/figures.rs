@@ -1,5 +1,7 @@
 //! Figures of two runs in lines: name, base, head, change in its unit and in percent.
 
+use std::borrow::Cow;
+
 use egui::{Align, Color32, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::pair;
@@ -33,16 +35,32 @@ const NARROWEST: f32 = 180.0;
 const MOST_APART: f32 = 28.0;
 
 /// A line, and what it says below the pointer.
-struct Line<'a> {
+pub struct Line<'a> {
     cells: [(String, Color32); CELLS],
-    about: &'a str,
+    about: Cow<'a, str>,
+    /// True where a click on it leads somewhere.
+    leads: bool,
 }
 
 impl<'a> Line<'a> {
-    fn heading(palette: &Palette) -> Self {
+    /// The names of the columns.
+    #[must_use]
+    pub fn heading(palette: &Palette) -> Self {
         let weak = |text: &str| (text.to_owned(), palette.text_weak);
         let (base, head) = (pair::title(true), pair::title(false));
-        Self { cells: [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")], about: "" }
+        let cells = [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")];
+        Self { cells, about: "".into(), leads: false }
+    }
+
+    /// A line in words: name, base, head, change, change in percent; `changed` where that stands out. A click on what `leads`
+    /// somewhere is told by [`show_lines`].
+    #[must_use]
+    pub fn told(cells: [String; CELLS], changed: bool, about: String, leads: bool, palette: &Palette) -> Self {
+        let change = if changed { palette.text_strong } else { palette.text_weak };
+        let colors = [palette.text_weak, palette.text, palette.text, change, change];
+        let mut colors = colors.into_iter();
+        let cells = cells.map(|text| (text, colors.next().unwrap_or(palette.text)));
+        Self { cells, about: about.into(), leads }
     }
 
     /// `adds_up` is true for parts of a sum: where a run lacks one, it cost nothing there.
@@ -77,7 +95,7 @@ impl<'a> Line<'a> {
             (change, color),
             (percent, color),
         ];
-        Self { cells, about }
+        Self { cells, about: about.into(), leads: false }
     }
 }
 
@@ -124,11 +142,18 @@ impl Columns {
         found
     }
 
-    fn show(&self, ui: &mut Ui, line: &Line<'_>) {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    /// True when it was clicked.
+    fn show(&self, ui: &mut Ui, line: &Line<'_>) -> bool {
+        let sense = if line.leads { Sense::click() } else { Sense::hover() };
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), sense);
         let spoken: Vec<&str> = line.cells.iter().map(|t| t.0.as_str()).filter(|t| !t.is_empty()).collect();
         let spoken = spoken.join(" ");
-        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+        let role = if line.leads { Role::Button } else { Role::Label };
+        response.widget_info(|| WidgetInfo::labeled(role, true, &spoken));
+        if line.leads && (response.hovered() || response.has_focus()) {
+            ui.painter().rect_filled(rect, space::RADIUS_SMALL, Palette::of(ui).hover);
+        }
+        let clicked = response.clicked();
         let (mut x, mut whole) = (rect.left(), true);
         for (i, ((text, color), width)) in line.cells.iter().zip(self.widths).enumerate() {
             // What has no place as a number in percent stands where those do.
@@ -140,12 +165,13 @@ impl Columns {
             x += width;
         }
         whole &= self.widths[CHANGE] > 0.0;
-        match (line.about, whole) {
+        match (&*line.about, whole) {
             ("", true) => {}
             ("", false) => _ = response.on_hover_text(spoken),
             (about, true) => _ = response.on_hover_text(about),
             (about, false) => _ = response.on_hover_text(format!("{spoken}\n{about}")),
         }
+        clicked
     }
 }
 
@@ -174,8 +200,19 @@ fn lines<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a
     let palette = Palette::of(ui);
     let mut lines = vec![Line::heading(palette)];
     lines.extend(figures.into_iter().map(|(figure, signs)| Line::of(&figure, signs, adds_up, palette)));
-    let columns = Columns::of(ui, &lines);
-    lines.iter().for_each(|line| columns.show(ui, line));
+    show_lines(ui, &lines);
+}
+
+/// Shows lines in columns of one width. Says which one was clicked.
+pub fn show_lines(ui: &mut Ui, lines: &[Line<'_>]) -> Option<usize> {
+    let columns = Columns::of(ui, lines);
+    let mut clicked = None;
+    for (i, line) in lines.iter().enumerate() {
+        if columns.show(ui, line) {
+            clicked = Some(i);
+        }
+    }
+    clicked
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::hash::Hash;
 
-use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, Rect, RichText, Sense, Shape, Ui, pos2, vec2};
 use rustc_hash::FxHashMap;
 
 use crate::analysis::columns::scale;
@@ -46,7 +46,7 @@ pub fn title(base: bool) -> &'static str {
 
 /// The colour of a run where both are in one picture.
 #[must_use]
-pub fn color(palette: &Palette, base: bool) -> egui::Color32 {
+pub fn color(palette: &Palette, base: bool) -> Color32 {
     if base { palette.text_weak } else { palette.accent }
 }
 
@@ -364,7 +364,7 @@ impl Written {
 #[must_use]
 pub fn growth<'a>(change: Option<f64>, state: State) -> Value<'a> {
     match state {
-        State::New | State::Gone => Value::Word(state.key()),
+        State::New | State::Gone | State::NotPlaced => Value::Word(state.key()),
         State::Both => Value::number(change),
     }
 }
@@ -455,11 +455,17 @@ impl Told<'_> {
         points(list::points(costs, self.whole))
     }
 
+    /// A change of what is so in both runs; «–» where the cost of a side is not known.
+    #[must_use]
+    pub fn change_of(&self, costs: Two<i64>, state: State) -> String {
+        if state.has_change() { self.change(costs) } else { UNKNOWN.to_owned() }
+    }
+
     /// «1.20 s → 1.50 s, +300 ms (+25.0 %)»; where only shares compare «12.0 % → 15.0 %, +3.0 points». Of related costs it
     /// says what was recorded.
     #[must_use]
     pub fn line(&self, costs: Two<i64>, state: State) -> String {
-        let change = self.change(costs);
+        let change = self.change_of(costs, state);
         if self.asked.shares_only() {
             let share = |cost: Option<i64>, whole: Option<i64>| {
                 let share = Some(cost? as f64 / whole.filter(|&w| w != 0)? as f64);
@@ -499,6 +505,7 @@ pub fn relative(change: Option<f64>, state: State) -> String {
     match (change, state) {
         (_, State::New) => "new".to_owned(),
         (_, State::Gone) => "gone".to_owned(),
+        (_, State::NotPlaced) => State::NotPlaced.key().to_owned(),
         (Some(change), _) => format::percent_change(change),
         (None, _) => UNKNOWN.to_owned(),
     }
@@ -510,6 +517,31 @@ pub fn strength(costs: Two<f64>) -> f64 {
     let (base, head) = (costs.base.unwrap_or(0.0), costs.head.unwrap_or(0.0));
     let most = base.abs().max(head.abs());
     if most > 0.0 { (head - base) / most } else { 0.0 }
+}
+
+/// The fill of a box of both runs: how much of the larger side changed, and none where the cost of a side is not known.
+#[must_use]
+pub fn fill(palette: &Palette, costs: Two<f64>, state: State, better: Better) -> Color32 {
+    if state.has_change() { palette.diff(strength(costs) as f32, better) } else { palette.gap().fill }
+}
+
+/// Stripes over the fill of what only one run has.
+#[must_use]
+pub fn stripes(palette: &Palette, state: State) -> Option<Color32> {
+    match state {
+        State::Both => None,
+        State::New | State::Gone => Some(palette.canvas.gamma_multiply(0.28)),
+        State::NotPlaced => Some(palette.stripes()),
+    }
+}
+
+/// A text on a box: on a plate of the box's own fill where stripes would run across it.
+pub fn on_box(text: Option<Shape>, fill: Color32, state: State) -> impl Iterator<Item = Shape> {
+    let behind = text.as_ref().filter(|_| state != State::Both);
+    let plate = behind.map(|text| {
+        Shape::rect_filled(text.visual_bounding_rect().expand2(vec2(3.0, 0.0)), 2.0, fill)
+    });
+    plate.into_iter().chain(text)
 }
 
 /// True for a change that colours show as none: within ±2 % of the larger side.
@@ -544,7 +576,7 @@ pub fn legend(ui: &mut Ui) {
     }
     response.on_hover_text(
         "How much of the larger side changed: from −100 % (only base has it) to +100 % (only head has it). \
-         What only one run has is hatched. Within ±2 % a change is grey.",
+         What only one run has is hatched, in grey where estimated paths do not tell. Within ±2 % a change is grey.",
     );
 }
 

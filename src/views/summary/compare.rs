@@ -51,6 +51,7 @@ impl View for DiffSummary {
             let Some(story) = cx.ask_pair(&question, 0).content(ui, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
+            copies(ui, &pair);
             let query = DiffRelated { functions: asked.functions.clone(), to: asked.normalise(cx) };
             let related = cx.ask_pair(&query, 1).beside();
             // Runs that are requests alone have no costs of functions to relate.
@@ -103,6 +104,14 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
             pair::name_line(ui, rect, cx.names[usize::from(!base)], base);
         }
     });
+}
+
+/// Says which runs are no measurements of their own.
+fn copies(ui: &mut Ui, pair: &Pair) {
+    for (n, base) in pair.copies.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
+        let files = format::counted(n as i64, "file is a copy", "files are copies");
+        weak(ui, &format!("{}: {files} of another one of its side and not counted again.", pair::title(base)));
+    }
 }
 
 /// Figures of the shown run against each of several baselines.
