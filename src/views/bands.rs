@@ -136,6 +136,10 @@ impl Bands {
                 item.span(&pair.head.profile) == Some((span.head.track, span.head.row))
                     || item.span(&pair.base.profile) == Some((span.base.track, span.base.row))
             });
+            let matters = |base: bool, at: &At| self.sides[usize::from(!base)].matters(at.track, at.row);
+            if !is_selected && !matters(true, &span.base) && !matters(false, &span.head) {
+                continue;
+            }
             // What moved with its caller needs no arrow of its own.
             let within = |(outer, by): &(PairedSpan, i64)| {
                 let end = |at: &At| at.start.saturating_add(at.length);

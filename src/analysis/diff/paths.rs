@@ -587,6 +587,95 @@ mod tests {
         assert_eq!(names, ["split"]);
     }
 
+    /// Paths that are in one tree only, with their states.
+    fn alone(base: &str, head: &str) -> Vec<String> {
+        let (_, paths, [b, h]) = diff(base, head);
+        let name = |i: u32| {
+            let halves = paths.node(i).halves;
+            let label = |half: PathHalf, p: &Profile| half.symbol.label(p).into_owned();
+            halves.head.map_or_else(|| label(halves.base.unwrap(), &b), |half| label(half, &h))
+        };
+        let line = |i: u32| {
+            let mut names: Vec<String> = paths.ancestors(i).map(name).collect();
+            names.reverse();
+            format!("{} {}", names.join(">"), paths.node(i).state().key())
+        };
+        let mut found: Vec<String> = (0..paths.len() as u32)
+            .filter(|&i| paths.node(i).state() != State::Both)
+            .map(line)
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn r01_what_an_estimate_does_not_place_is_neither_new_nor_gone() {
+        // Who calls `c` for how much says the file; which of that goes to `d` and which to `e`, it does not.
+        let graph = |by_a: i64, by_b: i64, d: i64, e: i64, more: &str| {
+            let (a, b) = (10 + by_a, 10 + by_b);
+            format!(
+                "fn main 1 5 {}; fn a 1 10 {a}; fn b 1 10 {b}; fn c 2 {} {}; fn d 1 {d} {d}; fn e 1 {e} {e}; \
+                 main -> a 1 10 {a}; main -> b 1 10 {b}; a -> c 1 0 {by_a}; b -> c 1 0 {by_b}; c -> d 1 {d} {d}; c -> e 1 {e} {e}{more}",
+                5 + a + b,
+                by_a + by_b - d - e,
+                by_a + by_b,
+            )
+        };
+        let base = graph(100, 0, 60, 40, "");
+        let head = graph(50, 50, 60, 40, "");
+        let found = alone(&base, &head);
+        assert!(!found.is_empty() && found.iter().all(|p| p.ends_with(" not placed")), "{found:?}");
+        assert!(found.contains(&"main>b>c>d not placed".to_owned()), "{found:?}");
+        let (functions, paths, _) = diff(&base, &head);
+        assert_eq!(paths.alone, Two::both(0, 0), "and counted among neither");
+        assert_eq!(paths.unplaced(), found.len());
+        assert!(paths.moved(&functions).iter().all(|moved| !moved));
+        let unplaced = paths.nodes().find(|n| n.state() == State::NotPlaced).unwrap();
+        assert_eq!((unplaced.total_change(), unplaced.halves.base), (None, None));
+        // A call that one run does not make is new, and so is all below it.
+        let called = graph(50, 50, 60, 40, "; b -> e 1 10 10");
+        let found = alone(&base, &called);
+        assert!(found.contains(&"main>b>e new".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn r01_in_estimated_trees_of_real_files_only_calls_that_differ_are_new_or_gone() {
+        let open = |name: &str, id| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(name);
+            let input = crate::import::Input::Path(path);
+            let profile = crate::import::open_whole(&input, &Job::new()).unwrap();
+            crate::query::Run { id: crate::query::RunId(id), ..crate::query::Run::of(Arc::new(profile)) }
+        };
+        let pair = Pair::of(open("pstats/workload-py27.prof", 1), open("pstats/workload-py311.prof", 2));
+        let question = all_functions();
+        let engine = Engine::inline();
+        let functions = engine.now(&pair, &question, &Job::new()).unwrap();
+        let paths = engine.now(&pair, &DiffPaths(question), &Job::new()).unwrap();
+        let calls = [true, false].map(|base| {
+            let profile = &pair.run(base).profile;
+            let graph = profile.call_graph.as_ref().unwrap();
+            let row = |node: crate::model::NodeId| {
+                let function = graph.nodes[node.index()].function;
+                functions.row_of(RowKey::of(Symbol::Function(function), profile), base)
+            };
+            graph.edges.iter().map(|e| (row(e.caller), row(e.callee))).collect::<rustc_hash::FxHashSet<_>>()
+        });
+        for i in 0..paths.len() as u32 {
+            let node = paths.node(i);
+            let lacks = match node.state() {
+                State::Both => continue,
+                State::New => &calls[0],
+                State::Gone => &calls[1],
+                State::NotPlaced if node.halves.base.is_none() => &calls[0],
+                State::NotPlaced => &calls[1],
+            };
+            let rows: Vec<Option<u32>> = paths.ancestors(i).map(|n| paths.node(n).row).collect();
+            let known = rows.windows(2).all(|two| lacks.contains(&(two[1], two[0])));
+            assert_eq!(known, node.state() == State::NotPlaced, "{rows:?}");
+        }
+        assert!(paths.unplaced() > 0);
+    }
+
     proptest! {
         #[test]
         fn r12_a_node_changes_by_itself_and_by_what_it_calls(

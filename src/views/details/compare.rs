@@ -75,7 +75,7 @@ impl View for DiffDetails {
             costs(cx, ui, &pair, &item);
             let [base, head] = leads_of(cx);
             for (title, facts) in &sections(&sheets) {
-                blocks::heading(ui, title);
+                blocks::heading(ui, if title.is_empty() { "Figures" } else { title });
                 section(cx, ui, facts, head.saturating_sub(base));
             }
             for (sheet, base) in [(&sheets.base, true), (&sheets.head, false)] {
@@ -161,7 +161,9 @@ fn costs(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, item: &Item) {
     let Some(row) = functions.row_of(key, false).or_else(|| functions.row_of(key, true)) else { return };
     let row = &functions.rows[row as usize];
     let told = Told { asked: &asked, related: &related, whole: functions.whole };
-    blocks::heading(ui, "Change");
+    // The facts below are of one call or one path.
+    let one = matches!(item, Item::Span(_) | Item::Path(_));
+    blocks::heading(ui, if one { "All calls of the function" } else { "Change" });
     for (name, costs) in [("Self", row.own()), ("Total", row.total())] {
         let text = format!("{name} {}", told.line(costs, row.state()));
         ui.add(Label::new(RichText::new(text).color(Palette::of(ui).text)).wrap());

@@ -63,8 +63,25 @@ impl<'a> Line<'a> {
         Self { cells, about: about.into(), leads }
     }
 
-    /// `adds_up` is true for parts of a sum: where a run lacks one, it cost nothing there.
-    fn of(figure: &TwoFigure<'a>, signs: [&str; 2], adds_up: bool, palette: &Palette) -> Self {
+    /// With another word in the place of the percentage.
+    #[must_use]
+    pub fn with_word(mut self, word: &str) -> Self {
+        if let Some(last) = self.cells.last_mut() {
+            word.clone_into(&mut last.0);
+        }
+        self
+    }
+
+    /// With a click that [`show_lines`] tells.
+    #[must_use]
+    pub fn leading(self) -> Self {
+        Self { leads: true, ..self }
+    }
+
+    /// The line of a figure, with a sign before each value. `adds_up` is true for parts of a sum: where a run lacks one, it cost
+    /// nothing there.
+    #[must_use]
+    pub fn of(figure: &TwoFigure<'a>, signs: [&str; 2], adds_up: bool, palette: &Palette) -> Self {
         let TwoFigure { name, unit, values, about } = *figure;
         let value = |v: Option<i64>, sign: &str| {
             let sign = if v.is_some() { sign } else { "" };
@@ -132,7 +149,8 @@ impl Columns {
             found.widths[CHANGE] = 0.0;
         }
         // In a wide pane the numbers stand beside their names, and apart.
-        let name = room(&found.widths).max(whole * NAMES).min(found.widths[0].max(NARROWEST));
+        let least = found.widths[0].min(whole * NAMES);
+        let name = room(&found.widths).max(least).min(found.widths[0].max(NARROWEST));
         let left = (whole - name - found.widths[1..].iter().sum::<f32>()) / (CELLS - 1) as f32;
         let apart = left.clamp(0.0, MOST_APART);
         found.widths[0] = if left > apart { name } else { name.max(room(&found.widths).min(whole)) };
@@ -236,6 +254,28 @@ mod tests {
         assert_eq!(told(Unit::Count, new, true), ["+3", "new"]);
         assert_eq!(told(Unit::Count, Two { base: Some(3), head: None }, true), ["−3", "gone"]);
         assert_eq!(told(Unit::Count, new, false), ["–", ""]);
+    }
+
+    #[test]
+    fn columns_of_a_narrow_pane_stay_within_it() {
+        let palette = Palette::dark();
+        let figure = |name, base, head| {
+            let values = Two::both(base, head);
+            Line::of(&TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" }, ["", ""], true, palette)
+        };
+        let lines = [
+            Line::heading(palette),
+            figure("call_b", 800_000_000, 3_200_000_000),
+            figure("prepare", 3_200_000_000, 800_000_000),
+        ];
+        for width in [120.0, 180.0, 240.0, 300.0, 600.0] {
+            egui_kittest::Harness::new_ui(|ui| {
+                ui.set_max_width(width);
+                let columns = Columns::of(ui, &lines);
+                let all: f32 = columns.widths.iter().sum();
+                assert!(all <= width.max(columns.widths[1..].iter().sum::<f32>() + 40.0), "{width}: {all}");
+            });
+        }
     }
 
     #[test]
