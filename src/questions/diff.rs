@@ -296,7 +296,8 @@ impl<'a> Sides<'a> {
             }
         };
         let json = json!({
-            "name": name, "base": own.base, "head": own.head, "delta": own.delta(),
+            "name": name, "base": own.base, "head": own.head,
+            "delta": own.delta().filter(|_| self.chosen.why_not.is_none()),
             "calls": { "base": calls.base, "head": calls.head }, "state": r.state().key(),
             "renamed": is_renamed, "moved": moved,
         });

@@ -30,6 +30,8 @@ const CHANGE: usize = 3;
 /// The part of the width that names get at least, where they need it.
 const NAMES: f32 = 0.3;
 
+/// Names get this much however narrow the pane is.
+const LEAST_NAME: f32 = 40.0;
 /// Names get this much in a wide pane, points, and the other columns so much more than they need.
 const NARROWEST: f32 = 180.0;
 const MOST_APART: f32 = 28.0;
@@ -149,7 +151,7 @@ impl Columns {
             found.widths[CHANGE] = 0.0;
         }
         // In a wide pane the numbers stand beside their names, and apart.
-        let least = found.widths[0].min(whole * NAMES);
+        let least = found.widths[0].min(LEAST_NAME);
         let name = room(&found.widths).max(least).min(found.widths[0].max(NARROWEST));
         let left = (whole - name - found.widths[1..].iter().sum::<f32>()) / (CELLS - 1) as f32;
         let apart = left.clamp(0.0, MOST_APART);

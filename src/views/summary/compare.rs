@@ -59,10 +59,9 @@ impl View for DiffSummary {
                 pair::normalise_line(cx, ui, asked, related.as_deref());
             }
             card(ui, "", |ui| {
-                let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
                 let related = related.as_deref().and_then(|related| related.as_ref().ok());
                 let sum = related.and_then(|related| related_sum(related, asked, &story));
-                let figures = story.figures.iter().map(|f| (of(f), f.signs));
+                let figures = story.figures.iter().map(|f| (told(f), f.signs));
                 signed_figures(ui, figures.chain(sum.map(|sum| (sum, ["", ""]))));
             });
             against_each(cx, ui, &pair, asked);
@@ -78,6 +77,10 @@ impl View for DiffSummary {
             }
         });
     }
+}
+
+fn told(f: &Figure) -> TwoFigure<'_> {
+    TwoFigure { name: &f.name, unit: f.unit, values: f.values, about: "" }
 }
 
 /// The sentences.
@@ -139,7 +142,7 @@ fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
             .collect();
         let first = rows.iter().find_map(|(_, story)| story.as_ref());
         let names: Vec<&str> =
-            first.map(|s| s.figures.iter().map(|f| f.name).take(FIGURES).collect()).unwrap_or_default();
+            first.map(|s| s.figures.iter().map(|f| &*f.name).take(FIGURES).collect()).unwrap_or_default();
         let text = |ui: &mut Ui, text: String, color| {
             ui.add(Label::new(RichText::new(text).color(color)).extend());
         };
