@@ -89,6 +89,11 @@ impl Query<Pair> for MatchQuery {
                         cx.job().checkpoint(0, 0)?;
                         found.pair(step, &sides, false, |f| Some((f.plain, f.tail(parts)?)));
                     }
+                    // What one tool calls `choice`, another one calls `Random.choice`.
+                    for parts in (1..=FOLDERS).rev() {
+                        cx.job().checkpoint(0, 0)?;
+                        found.methods(step, &sides, parts);
+                    }
                 }
                 Step::Module => found.pair(step, &sides, false, |f| {
                     Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
@@ -248,6 +253,44 @@ impl Found {
             pairs.into_iter().for_each(|(b, h)| self.take(b, h, Step::Place));
         }
         Ok(())
+    }
+
+    /// Pairs functions of one Python file that one side names with their classes and the other without, where both have as many.
+    fn methods(&mut self, step: Step, [base, head]: &[Side; 2], parts: usize) {
+        type Named = FxHashMap<(&'static str, &'static str), Vec<u32>>;
+        let group = |side: &Side, done: &[Option<(FunctionId, Step)>]| -> Named {
+            let mut groups = Named::default();
+            for (at, function) in (0u32..).zip(&side.functions).filter(|(at, _)| done[*at as usize].is_none())
+            {
+                let name: &'static str = function.plain.value();
+                let short = name.rsplit_once('.').map_or(name, |(_, short)| short);
+                let file = function.tail(parts).filter(|file| file.ends_with(".py"));
+                if let Some(file) = file.filter(|_| !short.is_empty()) {
+                    groups.entry((short, file)).or_default().push(at);
+                }
+            }
+            groups
+        };
+        let mut heads = group(head, &self.matches.to_base);
+        for (name, mut bases) in group(base, &self.matches.to_head) {
+            let Some(mut heads) = heads.remove(&name) else { continue };
+            let plain = |side: &Side, rows: &[u32]| {
+                rows.iter().all(|&at| !side.functions[at as usize].plain.contains('.'))
+            };
+            let one_file = |side: &Side, rows: &[u32]| {
+                rows.iter().map(|&at| side.functions[at as usize].key.file).collect::<FxHashSet<_>>().len()
+                    == 1
+            };
+            let differ = plain(base, &bases) != plain(head, &heads);
+            if !differ || bases.len() != heads.len() || !one_file(base, &bases) || !one_file(head, &heads) {
+                continue;
+            }
+            bases.sort_by_key(|&at| base.functions[at as usize].line);
+            heads.sort_by_key(|&at| head.functions[at as usize].line);
+            for (&b, &h) in bases.iter().zip(&heads) {
+                self.take(FunctionId(b), FunctionId(h), step);
+            }
+        }
     }
 
     /// Pairs functions whose names differ by ids, each the only one of its run that is called so without them.
@@ -416,6 +459,25 @@ mod tests {
         assert_eq!(found(&a, &b, Step::Name), ["alpha 1→0 Name"]);
         let moved = [("alpha", "app", "/b/other.py", 5)];
         assert_eq!(found(&a, &moved, Step::Module), ["alpha 1→5 Module"]);
+    }
+
+    #[test]
+    fn r07_methods_match_whether_a_tool_names_their_class() {
+        let base = [
+            ("choice", "", "/a/lib/random.py", 367),
+            ("run", "", "/a/app.py", 3),
+            ("run", "", "/a/app.py", 9),
+            ("A.stop", "", "/a/app.py", 20),
+        ];
+        let head = [
+            ("Random.choice", "", "/b/lib/random.py", 370),
+            ("Second.run", "", "/b/app.py", 12),
+            ("First.run", "", "/b/app.py", 5),
+            ("B.stop", "", "/b/app.py", 20),
+        ];
+        let want = ["choice 367→370 File", "run 3→5 File", "run 9→12 File"];
+        assert_eq!(found(&base, &head, Step::Name), want, "another class is another function");
+        assert_eq!(found(&base[..2], &head[..3], Step::Name), want[..1], "either could be meant");
     }
 
     #[test]

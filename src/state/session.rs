@@ -272,8 +272,7 @@ impl Session {
         let run = |id| self.get(id).and_then(OpenRun::run);
         Some(match self.compared() {
             Some((base, head)) => {
-                let pair =
-                    Pair { alignment: self.alignment.clone(), ..Pair::of(run(base)?, run(head)?) };
+                let pair = Pair { alignment: self.alignment.clone(), ..Pair::of(run(base)?, run(head)?) };
                 Subject::Pair(pair.with_repeats([self.repeats(base, head), self.repeats(head, base)]))
             }
             None => Subject::One(self.active()?.run()?),

@@ -592,7 +592,8 @@ fn r15_a_copy_under_another_name_is_no_second_measurement() {
     let copy = folder.join("other-name.folded");
     std::fs::copy(case("07-repeats/five-separated/base1.folded"), &copy).unwrap();
     let of = |side: &str, n: usize| {
-        let one = |i| case(&format!("07-repeats/five-separated/{side}{i}.folded")).to_str().unwrap().to_owned();
+        let one =
+            |i| case(&format!("07-repeats/five-separated/{side}{i}.folded")).to_str().unwrap().to_owned();
         (1..=n).map(one).collect::<Vec<_>>()
     };
     let base = [of("base", 3), vec![copy.to_str().unwrap().to_owned()]].concat().join(",");

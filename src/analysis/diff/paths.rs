@@ -302,17 +302,24 @@ impl PathDiff {
         (path, base)
     }
 
-    /// Functions that are on both sides, but on no common path: they are called from elsewhere now.
+    /// Functions that are on both sides, but have no caller in common: they are called from elsewhere now.
     #[must_use]
     pub fn moved(&self, functions: &FunctionDiff) -> Vec<bool> {
         let mut common = vec![false; functions.rows.len()];
         let mut seen = vec![false; functions.rows.len()];
-        for (node, path) in (0u32..).zip(&self.paths) {
-            if path.row != NO_NODE {
-                let state = self.state(node);
-                seen[path.row as usize] |= state != State::NotPlaced;
-                common[path.row as usize] |= state == State::Both;
-            }
+        // In which runs a function is called by another one.
+        let mut calls: FxHashMap<(u32, u32), [bool; 2]> = FxHashMap::default();
+        for (node, path) in (0u32..).zip(&self.paths).filter(|(_, path)| path.row != NO_NODE) {
+            let there = match self.state(node) {
+                State::Both | State::NotPlaced => [true; 2],
+                State::New => [false, true],
+                State::Gone => [true, false],
+            };
+            seen[path.row as usize] = true;
+            let caller = self.parent(node).map_or(NO_NODE, |above| self.paths[above as usize].row);
+            let known = calls.entry((caller, path.row)).or_default();
+            *known = [known[0] | there[0], known[1] | there[1]];
+            common[path.row as usize] |= *known == [true; 2];
         }
         let both = |row: usize| functions.rows[row].state() == State::Both;
         (0..common.len()).map(|row| seen[row] && !common[row] && both(row)).collect()
@@ -600,12 +607,22 @@ mod tests {
             names.reverse();
             format!("{} {}", names.join(">"), paths.node(i).state().key())
         };
-        let mut found: Vec<String> = (0..paths.len() as u32)
-            .filter(|&i| paths.node(i).state() != State::Both)
-            .map(line)
-            .collect();
+        let mut found: Vec<String> =
+            (0..paths.len() as u32).filter(|&i| paths.node(i).state() != State::Both).map(line).collect();
         found.sort();
         found
+    }
+
+    #[test]
+    fn what_moved_with_its_caller_is_called_from_where_it_was() {
+        let (functions, paths, [b, _]) =
+            diff("app>old>work>leaf 5; app>emit 1", "start>app>new>work>leaf 5; start>app>emit 1");
+        let moved = paths.moved(&functions);
+        let names: Vec<_> = (0..moved.len())
+            .filter(|&i| moved[i])
+            .map(|i| functions.rows[i].halves.base.unwrap().symbol.label(&b).into_owned())
+            .collect();
+        assert_eq!(names.iter().filter(|n| *n != "app").collect::<Vec<_>>(), ["work"]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Compared;
 use super::functions::FunctionDiff;
 use super::paths::{DiffPaths, PathDiff, PathHalf, PathNode};
-use super::Compared;
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;

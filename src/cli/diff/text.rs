@@ -151,7 +151,11 @@ pub(super) fn sentences(c: &Comparison) -> (String, Vec<String>) {
     }
     let several = |side: &[super::Opened]| format::counted(side.len() as i64, "run", "runs");
     let copy = |(copy, other): &(PathBuf, PathBuf)| {
-        format!("{} holds the same bytes as {}: one measurement, counted once.", copy.display(), other.display())
+        format!(
+            "{} holds the same bytes as {}: one measurement, counted once.",
+            copy.display(),
+            other.display()
+        )
     };
     said.extend(c.copies.iter().map(copy));
     if c.base.len() + c.head.len() > 2 {

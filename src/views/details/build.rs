@@ -12,9 +12,7 @@ use crate::analysis::most_probable::ProbableStack;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
 use crate::format;
-use crate::model::{
-    ArgsPlace, ArgsRef, FunctionId, Metric, Profile, Severity, SpanStatus, TrackId, Unit,
-};
+use crate::model::{ArgsPlace, ArgsRef, FunctionId, Metric, Profile, Severity, SpanStatus, TrackId, Unit};
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::views::ViewCx;

@@ -99,7 +99,9 @@ pub(super) fn sheet(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     tokens.push(cost(bill.as_ref().and_then(|bill| bill.charges.get(id.index()))));
     if let Some(bytes) = r.kv_cache_bytes {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        tokens.push(Fact::cost("KV cache", Unit::Bytes, bytes).hint("Size of the KV cache when the request ended"));
+        tokens.push(
+            Fact::cost("KV cache", Unit::Bytes, bytes).hint("Size of the KV cache when the request ended"),
+        );
     }
     sheet.facts("Tokens", tokens);
     let stamp = |name, stamp: Option<i64>| match stamp {

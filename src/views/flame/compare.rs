@@ -691,7 +691,9 @@ impl Scene<'_> {
         let text = match (n.state(), step) {
             (State::NotPlaced, _) => {
                 let other = pair::title(n.halves.base.is_none());
-                format!("{other} makes each of these calls, but its estimated call tree does not tell for this path.")
+                format!(
+                    "{other} makes each of these calls, but its estimated call tree does not tell for this path."
+                )
             }
             (State::New, Some(_)) => "Only head takes this path; the function is in both.".to_owned(),
             (State::Gone, Some(_)) => "Only base takes this path; the function is in both.".to_owned(),

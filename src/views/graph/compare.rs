@@ -111,7 +111,8 @@ impl View for DiffGraphView {
             drawings.push((direction, graph));
         }
         let area = ui.available_rect_before_wrap();
-        let zoom = |graph: &GraphDiff| Camera::fitting(area, vec2(graph.drawn.width, graph.drawn.height)).zoom;
+        let zoom =
+            |graph: &GraphDiff| Camera::fitting(area, vec2(graph.drawn.width, graph.drawn.height)).zoom;
         // Of two that fit alike calls lead down.
         let best = drawings.into_iter().rev().max_by(|a, b| zoom(&a.1).total_cmp(&zoom(&b.1)));
         let Some((direction, graph)) = best else { return };
@@ -475,7 +476,8 @@ fn paint(
         painter.extend(pair::on_box(text, fill, row.state()));
         let figures = scene.figures(row);
         let style = LabelStyle::new(size(11.0));
-        let text = texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into());
+        let text =
+            texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into());
         painter.extend(pair::on_box(text, fill, row.state()));
     }
 }

@@ -57,7 +57,13 @@ impl<'a> Line<'a> {
     /// A line in words: name, base, head, change, change in percent; `changed` where that stands out. A click on what `leads`
     /// somewhere is told by [`show_lines`].
     #[must_use]
-    pub fn told(cells: [String; CELLS], changed: bool, about: String, leads: bool, palette: &Palette) -> Self {
+    pub fn told(
+        cells: [String; CELLS],
+        changed: bool,
+        about: String,
+        leads: bool,
+        palette: &Palette,
+    ) -> Self {
         let change = if changed { palette.text_strong } else { palette.text_weak };
         let colors = [palette.text_weak, palette.text, palette.text, change, change];
         let mut colors = colors.into_iter();

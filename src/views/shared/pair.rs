@@ -538,9 +538,8 @@ pub fn stripes(palette: &Palette, state: State) -> Option<Color32> {
 /// A text on a box: on a plate of the box's own fill where stripes would run across it.
 pub fn on_box(text: Option<Shape>, fill: Color32, state: State) -> impl Iterator<Item = Shape> {
     let behind = text.as_ref().filter(|_| state != State::Both);
-    let plate = behind.map(|text| {
-        Shape::rect_filled(text.visual_bounding_rect().expand2(vec2(3.0, 0.0)), 2.0, fill)
-    });
+    let plate =
+        behind.map(|text| Shape::rect_filled(text.visual_bounding_rect().expand2(vec2(3.0, 0.0)), 2.0, fill));
     plate.into_iter().chain(text)
 }
 

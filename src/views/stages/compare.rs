@@ -111,13 +111,7 @@ fn item(pair: &Pair, graph: &StageGraph, share: &PathShare, base: bool) -> Optio
 }
 
 /// The critical paths of both, by the names of their stages, the largest change first.
-fn paths(
-    cx: &mut ViewCx<'_>,
-    ui: &mut Ui,
-    pair: &Pair,
-    graphs: &Two<Arc<StageGraph>>,
-    matches: &Matches,
-) {
+fn paths(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, graphs: &Two<Arc<StageGraph>>, matches: &Matches) {
     let names = |graph: &Option<Arc<StageGraph>>| -> Vec<PathShare> {
         graph.as_ref().map(|graph| graph.path_names.clone()).unwrap_or_default()
     };
@@ -135,10 +129,8 @@ fn paths(
     });
     let palette = Palette::of(ui);
     let name = |two: &Two<usize>| {
-        let functions = Two {
-            base: two.base.map(|at| base[at].function),
-            head: two.head.map(|at| head[at].function),
-        };
+        let functions =
+            Two { base: two.base.map(|at| base[at].function), head: two.head.map(|at| head[at].function) };
         let name = pair::function_name(pair, functions);
         match (two.base.map(|at| base[at].stages), two.head.map(|at| head[at].stages)) {
             (Some(before), Some(after)) if before != after => format!("{before} → {after} × {name}"),

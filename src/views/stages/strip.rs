@@ -154,7 +154,9 @@ mod tests {
         let area = Rect::from_min_max(pos2(0.0, 0.0), pos2(1000.0, HEIGHT));
         let parts = place(&graph, &axis, area);
         assert_eq!(parts.len(), graph.path.len());
-        assert!(parts[0].rect.left().abs() < 0.01 && (parts[parts.len() - 1].rect.right() - 1000.0).abs() < 0.01);
+        assert!(
+            parts[0].rect.left().abs() < 0.01 && (parts[parts.len() - 1].rect.right() - 1000.0).abs() < 0.01
+        );
         assert!(parts.windows(2).all(|two| (two[0].rect.right() - two[1].rect.left()).abs() < 0.01));
     }
 }

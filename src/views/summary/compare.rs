@@ -113,7 +113,10 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn copies(ui: &mut Ui, pair: &Pair) {
     for (n, base) in pair.copies.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
         let files = format::counted(n as i64, "file is a copy", "files are copies");
-        weak(ui, &format!("{}: {files} of another one of its side and not counted again.", pair::title(base)));
+        weak(
+            ui,
+            &format!("{}: {files} of another one of its side and not counted again.", pair::title(base)),
+        );
     }
 }
 
