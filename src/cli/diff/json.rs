@@ -64,8 +64,9 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
     json!({
         "base": side(&c.base),
         "head": side(&c.head),
-        "counted_once": c.copies.iter().map(|(copy, other)| json!({
-            "file": copy.display().to_string(), "same_as": other.display().to_string(),
+        "same_bytes": c.same.iter().map(|same| json!({
+            "file": same.file.display().to_string(), "same_as": same.other.display().to_string(),
+            "counted_once": same.is_copy,
         })).collect::<Vec<_>>(),
         "headline": words.headline,
         "certainty": words.certainty,

@@ -166,8 +166,8 @@ struct Written {
 
 /// Both sides, compared.
 pub(super) struct Comparison {
-    /// Files that were left out, each with the one of its side that holds the same bytes.
-    copies: Vec<(PathBuf, PathBuf)>,
+    /// Files that hold the same bytes as another one of their side.
+    same: Vec<Same>,
     /// Notes of the project.
     notes: Vec<Written>,
     /// The moment on which both runs are laid over each other.
@@ -276,8 +276,8 @@ fn compare(
     [base, head].into_iter().try_for_each(each_once)?;
     let mut base = open_all(base, 0, &engine)?;
     let mut head = open_all(head, base.len() as u32, &engine)?;
-    let mut copies = Vec::new();
-    [&mut base, &mut head].into_iter().for_each(|side| copies.extend(without_copies(side)));
+    let mut same = Vec::new();
+    [&mut base, &mut head].into_iter().for_each(|side| same.extend(without_copies(side)));
     let (Some(first), Some(last)) = (base.first(), head.first()) else {
         return Err(Failure::new("each side needs at least one file"));
     };
@@ -343,7 +343,7 @@ fn compare(
         return Err(Failure::new(format!("--align: {which} «{}»", align.label())));
     }
     Ok(Comparison {
-        copies,
+        same,
         notes,
         align,
         moments,
@@ -385,14 +385,25 @@ fn each_once(side: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves out files that hold the same bytes as another one of the side: under whatever name, they are one measurement. Says which
-/// are a copy of which.
-fn without_copies(side: &mut Vec<Opened>) -> Vec<(PathBuf, PathBuf)> {
-    let (mut kept, mut copies): (Vec<Opened>, _) = (Vec::new(), Vec::new());
+/// A file that holds the same bytes as another one of its side.
+struct Same {
+    file: PathBuf,
+    other: PathBuf,
+    /// True where it is one measurement and left out; counts that never vary are several.
+    is_copy: bool,
+}
+
+/// Leaves out files that are copies of another one of the side: under whatever name, they are one measurement. Says which hold the
+/// same bytes.
+fn without_copies(side: &mut Vec<Opened>) -> Vec<Same> {
+    let (mut kept, mut copies): (Vec<Opened>, Vec<Same>) = (Vec::new(), Vec::new());
     for opened in side.drain(..) {
-        match kept.iter().find(|other| other.run.is_copy_of(&opened.run)) {
-            Some(other) => copies.push((opened.path, other.path.clone())),
-            None => kept.push(opened),
+        let same = kept.iter().find(|other| other.run.has_bytes_of(&opened.run));
+        let is_copy = same.is_some_and(|other| other.run.is_copy_of(&opened.run));
+        let file = opened.path.clone();
+        copies.extend(same.map(|other| Same { file, other: other.path.clone(), is_copy }));
+        if !is_copy {
+            kept.push(opened);
         }
     }
     *side = kept;

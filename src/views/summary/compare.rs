@@ -109,8 +109,16 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
 }
 
-/// Says which runs are no measurements of their own.
+/// Says which runs may be no measurements of their own.
 fn copies(ui: &mut Ui, pair: &Pair) {
+    for (n, base) in pair.alike.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
+        let files = format::counted(n as i64, "file holds", "files hold");
+        let side = pair::title(base);
+        weak(
+            ui,
+            &format!("{side}: {files} the same bytes as another one: a copy, or counts that never vary."),
+        );
+    }
     for (n, base) in pair.copies.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
         let files = format::counted(n as i64, "file is a copy", "files are copies");
         weak(
