@@ -10,7 +10,6 @@ use rustc_hash::FxHashSet;
 use super::functions::DiffFunctions;
 use crate::analysis::call_graph::{Calling, Graph, NOBODY};
 use crate::analysis::path::Symbol;
-use crate::analysis::scope::{Scope, Slice};
 use crate::jobs::Cancelled;
 use crate::query::{Context, Pair};
 
@@ -18,12 +17,13 @@ impl DiffFunctions {
     /// The calls of a side: those of its scope, and all that were recorded.
     pub(super) fn calls(&self, base: bool, cx: &Context<'_, Pair>) -> Result<Vec<Arc<Graph>>, Cancelled> {
         let side = if base { cx.base() } else { cx.head() };
-        let slice = self.of(base, cx)?;
-        let whole = Slice { scope: Scope { transforms: Vec::new(), ..slice.scope.clone() }, ..slice.clone() };
-        let mut found = vec![side.get(&Calling { slice: whole.clone(), around: None })?];
-        if slice != whole {
-            found.push(side.get(&Calling { slice, around: None })?);
+        let mut slice = self.of(base, cx)?;
+        let mut found = Vec::new();
+        if !slice.scope.transforms.is_empty() {
+            found.push(side.get(&Calling { slice: slice.clone(), around: None })?);
+            slice.scope.transforms = Vec::new();
         }
+        found.push(side.get(&Calling { slice, around: None })?);
         Ok(found)
     }
 }
