@@ -31,6 +31,7 @@ use crate::ui::widgets::{combo, segmented};
 use crate::views::bands::Bands;
 use crate::views::boxes::layout::Port;
 use crate::views::boxes::paint::paint_share_ruler;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{self, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{Seen, View, ViewCx, shared};
@@ -269,7 +270,7 @@ impl DiffFlame {
             });
             field.response.accessible_name("Colour of boxes");
             pair::normalise(cx, ui, asked);
-            pair::legend(ui);
+            changed::legend(ui);
         });
         ui.add_space(space::SMALL);
     }
@@ -569,7 +570,7 @@ impl Scene<'_> {
     /// The fill, and the ink on it.
     fn color(&self, node: u32, palette: &Palette) -> (Color32, Color32) {
         let costs = self.factors.apply(self.shown(node));
-        let fill = pair::fill(palette, costs, self.paths.node(node).state(), self.better);
+        let fill = changed::fill(palette, costs, self.paths.node(node).state(), self.better);
         if self.is_found(node) {
             return (fill, palette.text_on(fill));
         }
@@ -600,7 +601,7 @@ impl Scene<'_> {
             }
             let fill = self.color(b.node, palette).0;
             mesh.add_colored_rect(rect, fill);
-            if let Some(stripes) = pair::stripes(palette, self.paths.node(b.node).state()) {
+            if let Some(stripes) = changed::stripes(palette, self.paths.node(b.node).state()) {
                 hatch::add(&mut mesh, rect, stripes);
             }
             let symbol = self.symbol(b.node);
@@ -637,10 +638,10 @@ impl Scene<'_> {
             {
                 let at = pos2(rect.right() - galley.size().x - 6.0, rect.center().y - galley.size().y / 2.0);
                 let text = Shape::galley(at, galley, palette.quiet_on(fill));
-                shapes.extend(pair::on_box(Some(text), fill, state));
+                shapes.extend(changed::on_box(Some(text), fill, state));
             }
             let text = texts.label(rect, TextKey::of(&label), style, color, || label.clone());
-            shapes.extend(pair::on_box(text, fill, state));
+            shapes.extend(changed::on_box(text, fill, state));
         }
         painter.extend(shapes);
         for (rect, width) in outlines {

@@ -28,6 +28,7 @@ use crate::ui::text::{Elide, Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::{EmptyState, combo, segmented};
 use crate::views::shared;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{View, ViewCx};
@@ -246,7 +247,7 @@ impl DiffGraphView {
                 (self.fitted, self.whole) = (None, true);
             }
             pair::normalise(cx, ui, asked);
-            pair::legend(ui);
+            changed::legend(ui);
             if graph.left_out > 0 {
                 let n = format::counted(graph.left_out as i64, "function", "functions");
                 pair::weak(ui, &format!("{n} too small in both runs"));
@@ -367,9 +368,13 @@ impl DiffGraphView {
 /// All of the drawing where names can be read, otherwise the part around what changed most.
 fn first_look(scene: &Scene<'_>, area: Rect, size: egui::Vec2) -> Place {
     let all = Camera::fitting(area, size);
+    // What changed itself: callers change by as much, and tell less.
     let change = |&i: &u32| {
-        let change = scene.told.related.factors.apply(scene.row(i).total()).change();
-        (change.unwrap_or(0.0).abs().min(1e18) as i64, Reverse(i))
+        let size = |costs: Two<i64>| {
+            let change = scene.told.related.factors.apply(costs).change();
+            change.unwrap_or(0.0).abs().min(1e18) as i64
+        };
+        (size(scene.row(i).own()), size(scene.row(i).total()), Reverse(i))
     };
     let most = (0..scene.graph.drawn.nodes.len() as u32).max_by_key(change);
     let Some(node) = most.filter(|_| all.zoom < READABLE) else { return all };
@@ -437,7 +442,7 @@ fn paint(
         });
         let full = match scene.shows {
             Shows::Change => {
-                pair::fill(palette, scene.told.related.factors.apply(row.total()), row.state(), better)
+                changed::fill(palette, scene.told.related.factors.apply(row.total()), row.state(), better)
             }
             Shows::Base | Shows::Head => palette.raised,
         };
@@ -454,7 +459,7 @@ fn paint(
         };
         let radius = 5.0 * lens.zoom.min(1.0);
         painter.rect(rect, radius, fill, border, StrokeKind::Inside);
-        if let Some(stripes) = pair::stripes(palette, row.state()) {
+        if let Some(stripes) = changed::stripes(palette, row.state()) {
             let mut mesh = egui::Mesh::default();
             hatch::add(&mut mesh, rect.shrink(2.0), stripes);
             painter.add(Shape::mesh(mesh));
@@ -473,12 +478,12 @@ fn paint(
         let label = scene.name(i);
         let style = LabelStyle { face: Face::Strong, size: size(12.5), elide: Elide::Middle };
         let text = texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone());
-        painter.extend(pair::on_box(text, fill, row.state()));
+        painter.extend(changed::on_box(text, fill, row.state()));
         let figures = scene.figures(row);
         let style = LabelStyle::new(size(11.0));
         let text =
             texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into());
-        painter.extend(pair::on_box(text, fill, row.state()));
+        painter.extend(changed::on_box(text, fill, row.state()));
     }
 }
 
@@ -502,5 +507,50 @@ fn accessible(
         let text = format!("{} {}", scene.name(i), scene.figures(scene.row(i)));
         let selected = cx.interaction.selection.is_some() && scene.item(i) == cx.interaction.selection;
         node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, text.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::profile;
+    use crate::query::Subject;
+    use crate::ui::software::Headless;
+    use crate::views::testing::Stage;
+
+    fn drawn(base: &str, head: &str, size: egui::Vec2) -> Stage<DiffGraphView> {
+        let Stage { subject, kind, .. } = Stage::pair("graph", profile(base), profile(head));
+        let Subject::Pair(pair) = subject else { unreachable!("it is a pair") };
+        let mut stage = Stage::of(kind, Box::new(DiffGraphView::new()), Subject::Pair(pair));
+        let mut screen = Headless::new(size, 1.0, egui::Theme::Light).unwrap();
+        for _ in 0..3 {
+            screen.pass(Vec::new(), |ui| stage.ui(ui));
+        }
+        stage
+    }
+
+    #[test]
+    fn ten_functions_beside_each_other_can_be_read_at_once() {
+        let fan = |last: i64| {
+            let leaf = |i: i64| format!("main>function_number_{i} {}", if i == 9 { last } else { 50 });
+            (0..10).map(leaf).collect::<Vec<_>>().join("; ")
+        };
+        for size in [vec2(1024.0, 520.0), vec2(1600.0, 880.0), vec2(640.0, 400.0)] {
+            let stage = drawn(&fan(50), &fan(400), size);
+            let zoom = stage.view.camera.now().zoom;
+            assert!(zoom >= READABLE, "{size}: letters at {zoom}");
+            let (graph, _) = stage.view.fitted.as_ref().unwrap();
+            let pair = stage.subject.pair().unwrap();
+            let functions =
+                stage.engine.now(pair, &crate::analysis::testing::all_functions(), &crate::jobs::Job::new());
+            let functions = functions.unwrap();
+            let grew =
+                graph.drawn.nodes.iter().position(|n| functions.rows[n.row as usize].own().delta() > Some(0));
+            let at = graph.drawn.nodes[grew.unwrap()].at;
+            let centre = stage.view.camera.now().centre;
+            let seen = (at.x - centre.x).abs() * zoom < size.x / 2.0
+                && (at.y - centre.y).abs() * zoom < size.y / 2.0;
+            assert!(seen, "{size}: what changed most is seen");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::hash::Hash;
 
-use egui::{Align2, Color32, Rect, RichText, Sense, Shape, Ui, pos2, vec2};
+use egui::{Align2, Color32, Rect, RichText, Ui, pos2, vec2};
 use rustc_hash::FxHashMap;
 
 use crate::analysis::columns::scale;
@@ -20,7 +20,7 @@ use crate::model::{Basis, Better, FunctionId, SymbolKey, Unit};
 use crate::query::{Pair, Step};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone, small, space, strong};
+use crate::ui::theme::{Palette, Tone, small, strong};
 use crate::ui::widgets::{EmptyState, combo};
 use crate::views::{ViewCx, shared};
 
@@ -519,64 +519,10 @@ pub fn strength(costs: Two<f64>) -> f64 {
     if most > 0.0 { (head - base) / most } else { 0.0 }
 }
 
-/// The fill of a box of both runs: how much of the larger side changed, and none where the cost of a side is not known.
-#[must_use]
-pub fn fill(palette: &Palette, costs: Two<f64>, state: State, better: Better) -> Color32 {
-    if state.has_change() { palette.diff(strength(costs) as f32, better) } else { palette.gap().fill }
-}
-
-/// Stripes over the fill of what only one run has.
-#[must_use]
-pub fn stripes(palette: &Palette, state: State) -> Option<Color32> {
-    match state {
-        State::Both => None,
-        State::New | State::Gone => Some(palette.canvas.gamma_multiply(0.28)),
-        State::NotPlaced => Some(palette.stripes()),
-    }
-}
-
-/// A text on a box: on a plate of the box's own fill where stripes would run across it.
-pub fn on_box(text: Option<Shape>, fill: Color32, state: State) -> impl Iterator<Item = Shape> {
-    let behind = text.as_ref().filter(|_| state != State::Both);
-    let plate =
-        behind.map(|text| Shape::rect_filled(text.visual_bounding_rect().expand2(vec2(3.0, 0.0)), 2.0, fill));
-    plate.into_iter().chain(text)
-}
-
 /// True for a change that colours show as none: within ±2 % of the larger side.
 #[must_use]
 pub fn is_noise(costs: Two<f64>) -> bool {
     strength(costs).abs() < f64::from(Palette::NOISE)
-}
-
-/// What colours of changes mean.
-pub fn legend(ui: &mut Ui) {
-    const STEPS: usize = 21;
-    let palette = Palette::of(ui);
-    let galley = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), small(), palette.text_weak);
-    let (less, more) = (galley("less"), galley("more"));
-    // One thing, so that a line never ends between the colours and what they mean.
-    let size = vec2(less.size().x + more.size().x + 84.0 + 2.0 * space::MEDIUM, space::CONTROL);
-    let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
-    let about = "Colours: less to more";
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, about));
-    let top = |height: f32| whole.center().y - height / 2.0;
-    let rect =
-        Rect::from_min_size(pos2(whole.left() + less.size().x + space::MEDIUM, top(10.0)), vec2(84.0, 10.0));
-    let at = pos2(whole.right() - more.size().x, top(more.size().y));
-    ui.painter().galley(pos2(whole.left(), top(less.size().y)), less, palette.text_weak);
-    ui.painter().galley(at, more, palette.text_weak);
-    let width = rect.width() / STEPS as f32;
-    for i in 0..STEPS {
-        let left = rect.left() + i as f32 * width;
-        let step = Rect::from_x_y_ranges(left..=left + width, rect.y_range());
-        let change = i as f32 / (STEPS - 1) as f32 * 2.0 - 1.0;
-        ui.painter().rect_filled(step, 0.0, palette.diff(change, Better::Lower));
-    }
-    response.on_hover_text(
-        "How much of the larger side changed: from −100 % (only base has it) to +100 % (only head has it). \
-         What only one run has is hatched, in grey where estimated paths do not tell. Within ±2 % a change is grey.",
-    );
 }
 
 /// A text of second rank.

@@ -19,6 +19,7 @@ use crate::ui::text::{Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
 use crate::views::shared;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, hit, layout};
@@ -214,7 +215,7 @@ impl DiffTreemap {
                 }
             }
             pair::normalise(cx, ui, shown.told.asked);
-            pair::legend(ui);
+            changed::legend(ui);
             pair::weak(ui, "Area: self cost of base and head together. Colour: how much of it changed");
         });
         if let Some(at) = to {
@@ -333,7 +334,7 @@ fn paint<'a>(
     let fill = |cell: &Cell| {
         let (own, total) = shown.costs(cell.last);
         let costs = shown.factors.apply(if cell.holds { total } else { own });
-        let full = pair::fill(palette, costs, shown.state(cell.last), better);
+        let full = changed::fill(palette, costs, shown.state(cell.last), better);
         match (cell.holds, is_found(cell.last)) {
             (true, _) => mix(palette.canvas, full, 0.35),
             (false, true) => full,
@@ -358,7 +359,7 @@ fn paint<'a>(
                 let around = shown.parent(cell.first);
                 let state = shown.state(cell.last);
                 let begins = around == laid.root || shown.state(around) != state;
-                if let Some(stripes) = pair::stripes(palette, state).filter(|_| begins) {
+                if let Some(stripes) = changed::stripes(palette, state).filter(|_| begins) {
                     hatch::add(&mut mesh, cell.rect.shrink(0.5), stripes);
                 }
             }
@@ -382,7 +383,7 @@ fn paint<'a>(
         let style = LabelStyle { face, ..LabelStyle::new(12.0) };
         let key = TextKey::new(("name", cell.first, cell.last, cell.own));
         let text = texts.label(line, key, style, color, || shown.names(cell).into());
-        painter.extend(pair::on_box(text, ground, state));
+        painter.extend(changed::on_box(text, ground, state));
         if !cell.holds && rect.height() >= 36.0 {
             let key = TextKey::new(("change", cell.last));
             let change = || shown.told.change_of(shown.costs(cell.last).0, state).into();
@@ -390,7 +391,7 @@ fn paint<'a>(
                 && !galley.elided
             {
                 let text = Shape::galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
-                painter.extend(pair::on_box(Some(text), ground, state));
+                painter.extend(changed::on_box(Some(text), ground, state));
             }
         }
     }
