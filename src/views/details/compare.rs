@@ -33,6 +33,9 @@ pub(super) struct DiffDetails {
     whole: BTreeSet<String>,
 }
 
+/// Stands before what is estimated.
+const ABOUT: &str = "≈ ";
+
 /// A fact of both runs.
 struct Both {
     name: String,
@@ -209,6 +212,19 @@ impl Both {
         fact.as_ref().map_or(UNKNOWN, |fact| &fact.value)
     }
 
+    /// The number of a side as it stands in its column: as short as its unit allows, with the sign that says how it is known.
+    fn number(&self, base: bool) -> String {
+        /// Longer texts are more than a number.
+        const SHORT: usize = 14;
+        let (amounts, value) = (self.amounts(), self.value(base));
+        match if base { amounts.base } else { amounts.head } {
+            None => UNKNOWN.to_owned(),
+            Some(Amount::Number(_)) if value.chars().count() <= SHORT => value.to_owned(),
+            Some(amount) if value.starts_with(ABOUT) => format!("{ABOUT}{}", amount.text()),
+            Some(amount) => amount.text(),
+        }
+    }
+
     /// «Duration: 1.2 ms → 1.5 ms», and what that is.
     fn about(&self) -> String {
         let facts = [&self.facts.head, &self.facts.base];
@@ -278,8 +294,7 @@ fn section(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &[Both], lead: i64) {
         for both in &numbers {
             let amounts = both.amounts();
             let (delta, percent, changed) = change(amounts, lead);
-            let text = |amount: Option<Amount>| amount.map_or_else(|| UNKNOWN.to_owned(), Amount::text);
-            let cells = [both.name.clone(), text(amounts.base), text(amounts.head), delta, percent];
+            let cells = [both.name.clone(), both.number(true), both.number(false), delta, percent];
             lines.push(Line::told(cells, changed, both.about(), both.leads_to().is_some(), palette));
         }
         let clicked = show_lines(ui, &lines).and_then(|at| numbers.get(at.checked_sub(1)?));

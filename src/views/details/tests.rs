@@ -222,4 +222,8 @@ fn pictures() {
     stage.picture("details-instant", narrow, egui::Theme::Light);
     stage.send(Command::Select(None));
     stage.picture("details-empty", vec2(340.0, 380.0), egui::Theme::Dark);
+    let run = Arc::new(session());
+    let mut two = Stage::pair("details", run.clone(), run.clone());
+    two.send(Command::Select(Some(Item::of_request(RequestId(4), &run))));
+    two.picture("details-request-of-two", narrow, egui::Theme::Dark);
 }

@@ -379,7 +379,20 @@ fn first_look(scene: &Scene<'_>, area: Rect, size: egui::Vec2) -> Place {
     let most = (0..scene.graph.drawn.nodes.len() as u32).max_by_key(change);
     let Some(node) = most.filter(|_| all.zoom < READABLE) else { return all };
     let (half, at) = (area.size() / FIRST_ZOOM / 2.0, scene.rect(node).center());
-    Place { zoom: FIRST_ZOOM, centre: pos2(within(at.x, half.x, size.x), within(at.y, half.y, size.y)) }
+    // Of the places that show it the one with most around it.
+    let centre = |(x, y): (f32, f32)| {
+        let to = at + vec2(x * half.x, y * half.y);
+        pos2(within(to.x, half.x, size.x), within(to.y, half.y, size.y))
+    };
+    let seen = |centre: Pos2| {
+        let seen = Rect::from_center_size(centre, half * 2.0);
+        (0..scene.graph.drawn.nodes.len() as u32).filter(|&i| seen.contains_rect(scene.rect(i))).count()
+    };
+    let steps = [0.0, -0.3, 0.3, -0.6, 0.6];
+    let places = steps.iter().flat_map(|&y| steps.map(|x| centre((x, y))));
+    let fits = |place: &Pos2| Rect::from_center_size(*place, half * 2.0).contains_rect(scene.rect(node));
+    let best = places.filter(fits).rev().max_by_key(|&place| seen(place));
+    Place { zoom: FIRST_ZOOM, centre: best.unwrap_or_else(|| centre((0.0, 0.0))) }
 }
 
 fn paint(
