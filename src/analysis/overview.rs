@@ -1,5 +1,7 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use std::borrow::Cow;
+
 use super::billing::{Bill, Billing};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
@@ -10,6 +12,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
+use crate::model::keys::names;
 use crate::model::{CounterId, MetricKey, Money, Origin, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
@@ -141,6 +144,22 @@ impl Peak {
     #[must_use]
     pub fn is_heap(&self) -> bool {
         self.name == heap::COUNTER
+    }
+
+    /// What its highest point is called: by what was counted.
+    #[must_use]
+    pub fn title(&self) -> Cow<'static, str> {
+        match self.name.rsplit(" › ").next() {
+            Some(heap::COUNTER) => "Peak heap".into(),
+            Some(heap::RSS) => "Peak RSS".into(),
+            _ => format!("Peak of {}", self.name).into(),
+        }
+    }
+
+    /// True for a counter of another run that counts the same: a process has another number there.
+    #[must_use]
+    pub fn counts_as(&self, other: &Self) -> bool {
+        names::track(&self.name) == names::track(&other.name)
     }
 }
 

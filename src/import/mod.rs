@@ -13,6 +13,7 @@ mod callgrind;
 mod chrome;
 mod code;
 mod container;
+mod content;
 mod dtrace;
 mod entry;
 mod error;
@@ -363,6 +364,7 @@ fn open_with(
                 cx.builder.warn_many("text that is no valid UTF-16 (shown as �)", "", source.invalid_text());
                 let mut profile = cx.builder.finish();
                 remember_source(&mut profile, &source);
+                profile.meta.content = source.content();
                 return Ok(profile);
             }
             Err(e) if e.kind != ErrorKind::Malformed => return Err(e),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::container::{self, Archive, Member};
+use super::content::Content;
 use super::error::ImportError;
 use super::read::text::{self, Mark, Utf16};
 use super::{Details, is_profile, page, pipe, together};
@@ -19,6 +20,9 @@ use crate::model::{Meta, Profile};
 
 /// Bytes that importers see when they decide whether a file is theirs.
 pub const HEAD_LEN: usize = 64 * 1024;
+
+/// Most bytes that are read after what an importer took.
+const MOST_LEFT: usize = 1 << 20;
 
 /// Most blanks that are skipped before the content.
 const MAX_BLANK: usize = 64 << 20;
@@ -203,6 +207,8 @@ pub struct Source {
     packed: Option<&'static str>,
     damage: Option<String>,
     invalid_text: Arc<AtomicU64>,
+    content: Content,
+    ended: bool,
 }
 
 impl Source {
@@ -335,6 +341,8 @@ impl Source {
             packed,
             damage: None,
             invalid_text: Arc::default(),
+            content: Content::default(),
+            ended: false,
         };
         let mut head = source.read_head()?;
         if let Some(mark) = text::mark(&head) {
@@ -429,8 +437,29 @@ impl Source {
                 self.damage = Some(e.to_string());
                 Ok(0)
             }
-            other => other,
+            Ok(0) => {
+                self.ended |= !buf.is_empty();
+                Ok(0)
+            }
+            Ok(n) => {
+                self.content.add(&buf[..n]);
+                Ok(n)
+            }
+            Err(e) => Err(e),
         }
+    }
+
+    /// A number that tells these bytes (decompressed) from others; `None` where their end is far.
+    #[must_use]
+    pub fn content(&mut self) -> Option<u64> {
+        // Readers of a text stop at its last bracket.
+        let mut rest = [0; 4096];
+        for _ in 0..MOST_LEFT / rest.len() {
+            if self.ended || self.read_inner(&mut rest).is_err() {
+                break;
+            }
+        }
+        self.ended.then(|| self.content.number())
     }
 
     /// Reads everything that is left, at most 4 GiB.

@@ -81,6 +81,9 @@ pub struct Meta {
     pub tables: Vec<ResultTable>,
     /// Names of the parts that it was added up from, each of which can be opened alone; empty for one.
     pub parts: Vec<String>,
+    /// Tells the bytes of the file from those of other files; `None` where they were not read to their end.
+    #[serde(skip)]
+    pub content: Option<u64>,
     /// The file that holds the details of spans whose [`ArgsPlace`] is an offset, when there are any.
     pub source: Option<SourceFile>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Profile, SymbolKey};
+use crate::model::{Profile, SymbolKey, Unit};
 
 /// Number of a run, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -41,6 +41,22 @@ impl Run {
         Self { id: RunId(0), revision: Revision(0), profile }
     }
 
+    /// True when both were read from the same bytes.
+    #[must_use]
+    pub fn has_bytes_of(&self, other: &Self) -> bool {
+        let content = self.profile.meta.content;
+        content.is_some() && content == other.profile.meta.content
+    }
+
+    /// True when both are one measurement: no two measurements of time have the same bytes. Counts may never vary.
+    #[must_use]
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        let measures_time = |p: &Profile| {
+            p.meta.origin_unix_ns.is_some() || p.metrics.iter().any(|m| m.unit == Unit::Nanoseconds)
+        };
+        self.has_bytes_of(other) && measures_time(&self.profile)
+    }
+
     /// Which revision of which run.
     #[must_use]
     pub fn at(&self) -> (RunId, Revision) {
@@ -64,6 +80,8 @@ pub enum Step {
     /// The same name.
     #[default]
     Name,
+    /// The same name but for ids: numbers of processes, addresses, ports, names of temporary folders. It is tried where names are.
+    Ids,
     /// The same only after the rules of the [`Alignment`].
     Rule,
     /// Kernels and operations of other names that the same call path starts at the same place.
@@ -81,6 +99,7 @@ impl Step {
             Self::File => "file and name",
             Self::Module => "module and name",
             Self::Name => "name",
+            Self::Ids => "name without ids",
             Self::Rule => "rule",
             Self::Place => "place",
             Self::ByHand => "by hand",
@@ -90,7 +109,7 @@ impl Step {
     /// True where it pairs functions that are called otherwise in the other run; the others bear other spellings of a name.
     #[must_use]
     pub fn pairs_other_names(self) -> bool {
-        matches!(self, Self::Rule | Self::Place | Self::ByHand)
+        matches!(self, Self::Ids | Self::Rule | Self::Place | Self::ByHand)
     }
 
     /// What stands behind «paired by».
@@ -110,6 +129,9 @@ impl Step {
             Self::File => "Matched by name and file; the folders differ.",
             Self::Module => "Matched by name and module.",
             Self::Name => "Matched by the name alone.",
+            Self::Ids => {
+                "Matched by the name without ids: numbers of processes, addresses, ports, temporary folders."
+            }
             Self::Rule => "Matched by a rule.",
             Self::Place => "Paired by place: another name, started by the same call path at the same place.",
             Self::ByHand => "Matched by hand.",
@@ -149,13 +171,44 @@ pub struct Pair {
     pub alignment: Alignment,
     /// Further runs of the same as base and as head: where a number of a function is asked for, the median of all counts.
     pub repeats: [Vec<Run>; 2],
+    /// Runs of base and of head that were left out, because their files are copies of others of that side.
+    pub copies: [usize; 2],
+    /// Further runs of base and of head whose files hold the same bytes as another one, which counts that never vary do.
+    pub alike: [usize; 2],
 }
 
 impl Pair {
     /// One run of each side, as it is.
     #[must_use]
     pub fn of(base: Run, head: Run) -> Self {
-        Self { base, head, alignment: Alignment::default(), repeats: Default::default() }
+        let alignment = Alignment::default();
+        Self { base, head, alignment, repeats: Default::default(), copies: [0; 2], alike: [0; 2] }
+    }
+
+    /// With further runs of both sides. A copy of a file is no measurement of its own: it is counted among the copies.
+    #[must_use]
+    pub fn with_repeats(self, repeats: [Vec<Run>; 2]) -> Self {
+        let [base, head] = repeats;
+        let side = |first: &Run, more: Vec<Run>| {
+            let (mut kept, mut copies, mut alike) = (vec![first.clone()], 0, 0);
+            for run in more {
+                match kept.iter().find(|other| other.has_bytes_of(&run)) {
+                    Some(other) if other.is_copy_of(&run) => copies += 1,
+                    other => {
+                        alike += usize::from(other.is_some());
+                        kept.push(run);
+                    }
+                }
+            }
+            (kept.split_off(1), copies, alike)
+        };
+        let (of_base, of_head) = (side(&self.base, base), side(&self.head, head));
+        Self {
+            repeats: [of_base.0, of_head.0],
+            copies: [of_base.1, of_head.1],
+            alike: [of_base.2, of_head.2],
+            ..self
+        }
     }
 
     /// Number of runs of each side.
@@ -337,6 +390,30 @@ mod tests {
             b.function(FunctionSpec::named(&format!("f{i}")));
         }
         Run { id: RunId(id), ..Run::of(Arc::new(b.finish())) }
+    }
+
+    #[test]
+    fn r15_a_copy_of_a_file_is_no_run_of_its_own_and_counts_that_never_vary_are() {
+        let run = |id, content, timed: bool| {
+            let mut b = ProfileBuilder::new("test");
+            b.metric(if timed {
+                crate::model::Metric::time()
+            } else {
+                crate::model::Metric::new("samples", "Samples", Unit::Count)
+            });
+            let mut profile = b.finish();
+            profile.meta.content = content;
+            Run { id: RunId(id), ..Run::of(Arc::new(profile)) }
+        };
+        let of = |timed| {
+            let one = |id, content| run(id, content, timed);
+            let more = vec![one(3, Some(7)), one(4, Some(8)), one(5, Some(8)), one(6, None), one(7, None)];
+            Pair::of(one(1, Some(7)), one(2, Some(7))).with_repeats([more, Vec::new()])
+        };
+        let timed = of(true);
+        assert_eq!((timed.counts(), timed.copies, timed.alike), ([4, 1], [2, 0], [0, 0]));
+        let counted = of(false);
+        assert_eq!((counted.counts(), counted.copies, counted.alike), ([6, 1], [0, 0], [2, 0]));
     }
 
     fn pair() -> Pair {

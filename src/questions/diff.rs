@@ -279,6 +279,7 @@ impl<'a> Sides<'a> {
             State::Both => "",
             State::New => " [new]",
             State::Gone => " [gone]",
+            State::NotPlaced => " [not placed]",
         };
         let text = match &self.chosen.why_not {
             None => format!(
@@ -296,7 +297,8 @@ impl<'a> Sides<'a> {
             }
         };
         let json = json!({
-            "name": name, "base": own.base, "head": own.head, "delta": own.delta(),
+            "name": name, "base": own.base, "head": own.head,
+            "delta": own.delta().filter(|_| self.chosen.why_not.is_none()),
             "calls": { "base": calls.base, "head": calls.head }, "state": r.state().key(),
             "renamed": is_renamed, "moved": moved,
         });

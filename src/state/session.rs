@@ -271,12 +271,10 @@ impl Session {
     pub fn subject(&self) -> Option<Subject> {
         let run = |id| self.get(id).and_then(OpenRun::run);
         Some(match self.compared() {
-            Some((base, head)) => Subject::Pair(Pair {
-                base: run(base)?,
-                head: run(head)?,
-                alignment: self.alignment.clone(),
-                repeats: [self.repeats(base, head), self.repeats(head, base)],
-            }),
+            Some((base, head)) => {
+                let pair = Pair { alignment: self.alignment.clone(), ..Pair::of(run(base)?, run(head)?) };
+                Subject::Pair(pair.with_repeats([self.repeats(base, head), self.repeats(head, base)]))
+            }
             None => Subject::One(self.active()?.run()?),
         })
     }

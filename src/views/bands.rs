@@ -11,7 +11,7 @@ use super::shared::{align, pair};
 use super::{Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::asked::Asked;
 use crate::analysis::diff::requests::DiffRequests;
-use crate::analysis::diff::shifts::{At, PairedSpan, PairedSpans};
+use crate::analysis::diff::shifts::{At, PairedSpan, PairedSpans, PartnerSpan};
 use crate::analysis::matches::MatchQuery;
 use crate::analysis::requests::RequestColumn;
 use crate::format;
@@ -136,6 +136,10 @@ impl Bands {
                 item.span(&pair.head.profile) == Some((span.head.track, span.head.row))
                     || item.span(&pair.base.profile) == Some((span.base.track, span.base.row))
             });
+            let matters = |base: bool, at: &At| self.sides[usize::from(!base)].matters(at.track, at.row);
+            if !is_selected && !matters(true, &span.base) && !matters(false, &span.head) {
+                continue;
+            }
             // What moved with its caller needs no arrow of its own.
             let within = |(outer, by): &(PairedSpan, i64)| {
                 let end = |at: &At| at.start.saturating_add(at.length);
@@ -171,8 +175,8 @@ fn clock_start(profile: &Profile) -> Option<i64> {
     (from.unsigned_abs() > to.abs_diff(from) / 100).then_some(from)
 }
 
-/// What is selected, as one side calls it: a function of the other run is that of its pair, and so is a request; `None` for a
-/// request that the side does not have.
+/// What is selected, as one side calls it: a function of the other run is that of its pair, and so are a request and a span; `None`
+/// for a request or a span that the side does not have.
 pub(super) fn selection_of(cx: &ViewCx<'_>, item: &Item, base: bool) -> Option<Item> {
     let pair = cx.subject.pair()?;
     let (here, there) = match base {
@@ -181,6 +185,15 @@ pub(super) fn selection_of(cx: &ViewCx<'_>, item: &Item, base: bool) -> Option<I
     };
     if matches!(item, Item::Request(_)) {
         return request_of(cx, item, base).unwrap_or_else(|| Some(item.clone()));
+    }
+    if let Item::Span(span) = item {
+        let of_base = item.span(&pair.head.profile).is_none();
+        if of_base == base {
+            return Some(item.clone());
+        }
+        // The other run has its own clock.
+        let partner = cx.ask_pair(&PartnerSpan { span: *span, of_base }, 95).beside()?;
+        return partner.map(Item::Span);
     }
     let Some(symbol) = item.symbol() else { return Some(item.clone()) };
     if here.keys().function(symbol).is_some() {

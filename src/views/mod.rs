@@ -524,6 +524,11 @@ pub trait View {
     fn place_of(&self, _profile: &Profile, _track: TrackId, _row: u32) -> Option<Rect> {
         None
     }
+
+    /// False for a span that is joined with its partner only where that matters, or when it is selected.
+    fn matters(&self, _track: TrackId, _row: u32) -> bool {
+        true
+    }
 }
 
 /// The part of an axis that is seen.

@@ -73,7 +73,7 @@ impl Stage {
     pub fn picture(&mut self, name: &str, size: Vec2, theme: Theme) {
         // Textures belong to the context of one picture.
         let saved = self.view.save();
-        self.view = (self.kind.make)();
+        self.view = self.kind.make_for(&self.subject);
         self.view.load(&saved);
         let image = render_to_image(size, 1.0, theme, 4, |ui| {
             egui::CentralPanel::no_frame().show(ui, |ui| self.pane(ui));

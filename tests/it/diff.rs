@@ -104,6 +104,24 @@ fn r01_what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
 }
 
 #[test]
+fn r01_paths_of_estimated_trees_are_not_placed_rather_than_new_or_gone() {
+    let sample = |name: &str| format!("{}/sample_profiles/pstats/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (base, head) = (sample("workload-py27.prof"), sample("workload-py311.prof"));
+    let out = inferscope(&["diff", &base, &head, "--json"]);
+    let d: Value = serde_json::from_str(&out.stdout).unwrap();
+    assert!(d["paths_estimated"].is_string());
+    let unplaced: Vec<&Value> =
+        d["paths"].as_array().unwrap().iter().filter(|p| p["state"] == "not placed").collect();
+    assert!(!unplaced.is_empty());
+    for path in unplaced {
+        let lacks = [&path["base"], &path["head"]].iter().filter(|side| side.is_null()).count();
+        assert_eq!((lacks, &path["delta"]), (1, &Value::Null), "{path}");
+        let both = |f: &Value| row(&d, f.as_str().unwrap())["state"] == "both";
+        assert!(path["path"].as_array().unwrap().iter().all(both), "{path}");
+    }
+}
+
+#[test]
 fn r04_one_function_that_grew_is_named_and_shares_mislead_only_when_asked() {
     let (base, head) = ("02-one-grew/base.folded", "02-one-grew/head.folded");
     let d = json(base, head, &[]);
@@ -224,6 +242,17 @@ fn r06_seconds_and_samples_are_never_subtracted() {
         assert!(near(&r["share_base"], base) && near(&r["share_head"], head), "{name}");
         assert!(near(&r["points"], (head - base) * 100.0), "{name}");
         assert!(r["delta"].as_object().unwrap().values().all(|d| d["self"].is_null()), "{name}");
+    }
+}
+
+#[test]
+fn r06_no_short_answer_subtracts_seconds_and_samples() {
+    for by in ["function", "path"] {
+        let args = ["--budget", "2000", "--by", by];
+        let text = ran("09-other-tool/base.prof", "09-other-tool/head.folded", &args).stdout;
+        let alpha = text.lines().find(|l| l.contains("alpha") && l.contains("points")).unwrap_or_default();
+        assert!(alpha.starts_with("−5.0 points"), "{by}: {text}");
+        assert!(!text.contains("1.20 G"), "{by}: {text}");
     }
 }
 
@@ -555,6 +584,35 @@ fn what_is_odd_about_a_file_is_told_and_no_gate_passes_on_a_part_of_one() {
     let d: Value = serde_json::from_str(&inferscope(&["diff", &base, &head, "--json"]).stdout).unwrap();
     assert_eq!(d["base"][0]["warnings"].as_array().unwrap().len(), 0);
     assert!(!d["head"][0]["warnings"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn r15_a_copy_under_another_name_is_no_second_measurement() {
+    let folder = crate::support::folder("copies");
+    let copy = |of: &str| {
+        let to = folder.join(of.replace('/', "-"));
+        std::fs::copy(case(of), &to).unwrap();
+        to.to_str().unwrap().to_owned()
+    };
+    let of = |name: &str| case(name).to_str().unwrap().to_owned();
+    let (one, other) = ("04-other-rate/base.speedscope.json", "04-other-rate/head.speedscope.json");
+    let (base, head) = (format!("{},{},{}", of(one), copy(one), of(other)), of(other));
+    let out = inferscope(&["diff", "--base", &base, "--head", &head, "--json"]);
+    assert_eq!(out.code, Some(0), "{}", out.stderr);
+    let d: Value = serde_json::from_str(&out.stdout).unwrap();
+    assert_eq!((&d["evidence"]["n_base"], &d["evidence"]["n_head"]), (&2.into(), &1.into()));
+    assert_eq!(d["base"].as_array().unwrap().len(), 2);
+    let same = &d["same_bytes"][0];
+    assert!(same["same_as"].as_str().unwrap().ends_with("base.speedscope.json"), "{same}");
+    assert_eq!(same["counted_once"], true);
+    let printed = inferscope(&["diff", "--base", &base, "--head", &head]).stdout;
+    assert!(printed.contains("holds the same bytes as") && printed.contains("counted once"), "{printed}");
+    // Counts may be the same in each run: that is a result, and said.
+    let folded = "07-repeats/five-separated/base1.folded";
+    let base = format!("{},{}", of(folded), copy(folded));
+    let printed = inferscope(&["diff", "--base", &base, "--head", &of(folded)]).stdout;
+    assert!(printed.contains("a copy, or counts that never vary"), "{printed}");
+    assert!(printed.contains("2 + 1 runs") || printed.contains("Medians of 2 runs"), "{printed}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
+use super::known_calls::KnownCalls;
 use super::{Compared, State, Two};
 use crate::analysis::call_graph::{Calling, Graph, GraphEdge, GraphNode, NOBODY};
 use crate::analysis::drawn::{Drawn, EdgeKind, NodeSizes};
@@ -73,10 +74,22 @@ impl Query<Pair> for DiffGraph {
         let all = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
         let mut between: FxHashMap<(u32, u32), Between> = FxHashMap::default();
+        // Under a transform calls are those of call trees, and those may be estimated.
+        let mut estimated = false;
         for (side, is_base) in [(&base, true), (&head, false)] {
             let graph = side.get(&Calling { slice: self.functions.of(is_base, cx)?, around: None })?;
+            estimated |= matches!(graph.basis, Basis::Estimated(_));
             add(&graph, side.profile(), &all, is_base, &mut between);
         }
+        let known = |is_base: bool| -> Result<KnownCalls, Cancelled> {
+            let profile = if is_base { base.profile() } else { head.profile() };
+            let row = |symbol| all.row_of(RowKey::of(symbol, profile), is_base).unwrap_or(u32::MAX);
+            Ok(KnownCalls::of(&self.functions.calls(is_base, cx)?, row))
+        };
+        let known = match estimated && !self.functions.scope.transforms.is_empty() {
+            true => Some([known(true)?, known(false)?]),
+            false => None,
+        };
         cx.job().checkpoint(0, 0)?;
         let mut edges: Vec<((u32, u32), Between)> = between.into_iter().collect();
         edges.sort_unstable_by_key(|e| e.0);
@@ -88,8 +101,11 @@ impl Query<Pair> for DiffGraph {
         }
         let wishes = Drawing { direction: self.direction, ..Drawing::default() };
         drawn.lay(wishes, |_| 1, &|| cx.job().checkpoint(0, 0))?;
-        let calls = |(_, b): &((u32, u32), Between)| {
+        let calls = |&((from, to), b): &((u32, u32), Between)| {
+            let is_known = |side: usize| known.as_ref().is_some_and(|known| known[side].has(from, to));
             let state = match b.there {
+                (true, false) if is_known(1) => State::NotPlaced,
+                (false, true) if is_known(0) => State::NotPlaced,
                 (true, false) => State::Gone,
                 (false, true) => State::New,
                 _ => State::Both,

@@ -84,7 +84,7 @@ pub fn words(
     let said = [failures.map(|f| format!("{f}.")), few_partners(diff).filter(|_| comparable)];
     let headline = said.into_iter().flatten().chain(std::iter::once(headline)).collect::<Vec<_>>().join(" ");
     let by_one = explained_by_one(diff, base, head).filter(|_| !same_work);
-    let cautions = [by_one, unknown_rate(chosen, metric, base, head)];
+    let cautions = [by_one, unknown_rate(chosen, metric, base, head), other_tools(chosen, base, head)];
     Words {
         headline,
         certainty: if chosen.why_not.is_none() { certainty(sure.as_ref()) } else { String::new() },
@@ -350,6 +350,22 @@ fn unknown_rate(chosen: &Chosen, metric: &Measure, base: &[Measured], head: &[Me
     )
 }
 
+/// What another tool measured costs something else.
+fn other_tools(chosen: &Chosen, base: &[Measured], head: &[Measured]) -> Option<String> {
+    let tool = |runs: &[Measured]| {
+        let stated = &runs.first()?.profile.meta.tool;
+        // Another version is the same tool.
+        let name = stated.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+        Some(name.trim().trim_end_matches(['(', ',', ' ']).to_owned()).filter(|name| !name.is_empty())
+    };
+    let (base, head) = (tool(base)?, tool(head)?);
+    (base != head && chosen.why_not.is_none()).then(|| {
+        format!(
+            "Other tools measured them, {base} and {head}: what each adds to the run is part of the change."
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,6 +410,25 @@ mod tests {
         let e = of_elapsed(&[times([100, 101, 102, 103]), times([80, 81, 82, 83])]).unwrap();
         assert_eq!(e.verdict, evidence::Verdict::Faster);
         assert_eq!(of_elapsed(&[times([100, 101, 102, 103]), vec![Some(80), None]]), None);
+    }
+
+    #[test]
+    fn what_other_tools_measured_is_said() {
+        let of = |tool: &str| {
+            let mut profile = (*subject("main 0 100").profile).clone();
+            profile.meta.tool = tool.into();
+            let profile = std::sync::Arc::new(profile);
+            let table = ask(&Run::of(profile.clone()), &Functions(Slice::default()));
+            vec![Measured { profile, table }]
+        };
+        let chosen = Chosen::common(MetricKey::default());
+        let said = |base, head| other_tools(&chosen, &of(base), &of(head));
+        assert!(
+            said("cProfile (pstats)", "pyinstrument 5.1")
+                .unwrap()
+                .contains("cProfile (pstats) and pyinstrument")
+        );
+        assert_eq!((said("py-spy 0.3.14", "py-spy 0.4.1"), said("", "pyinstrument")), (None, None));
     }
 
     #[test]

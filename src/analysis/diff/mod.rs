@@ -15,6 +15,7 @@ pub mod functions;
 pub mod graph;
 pub mod headline;
 pub mod heap;
+mod known_calls;
 pub mod list;
 pub mod metrics;
 pub mod normalise;
@@ -37,6 +38,9 @@ pub enum State {
     New,
     /// Only in the baseline.
     Gone,
+    /// A call path that only one run has: the other makes each of its calls, but its paths are estimated, and this one is not among
+    /// them. What it costs there is not known.
+    NotPlaced,
 }
 
 impl State {
@@ -47,7 +51,14 @@ impl State {
             Self::Both => "both",
             Self::New => "new",
             Self::Gone => "gone",
+            Self::NotPlaced => "not placed",
         }
+    }
+
+    /// False where the cost of one side is not known, so that there is no change.
+    #[must_use]
+    pub fn has_change(self) -> bool {
+        self != Self::NotPlaced
     }
 }
 
@@ -140,6 +151,16 @@ pub trait Compared {
     /// In both runs, or in which.
     fn state(&self) -> State {
         self.costs().state().unwrap_or(State::Both)
+    }
+
+    /// Δ of the own costs; `None` where a side's are not known.
+    fn own_change(&self) -> Option<i64> {
+        self.own().delta().filter(|_| self.state().has_change())
+    }
+
+    /// Δ of the total costs.
+    fn total_change(&self) -> Option<i64> {
+        self.total().delta().filter(|_| self.state().has_change())
     }
 }
 

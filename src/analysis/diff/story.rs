@@ -1,5 +1,6 @@
 //! What changed between two runs, at a glance: a headline, what else differs, the figures that matter most, findings.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::functions::{DiffFunctions, FunctionDiff, Measured, Row, median_of};
@@ -12,7 +13,7 @@ use super::tables::{self, TwoResults};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
-use crate::analysis::overview::{Distribution, Overview, Summary};
+use crate::analysis::overview::{Distribution, Overview, Peak, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
 use crate::model::{Better, Money, Severity, Unit};
@@ -31,7 +32,7 @@ pub struct DiffStory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// What it is.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its unit.
     pub unit: Unit,
     /// Which way is better.
@@ -150,7 +151,7 @@ impl Query<Pair> for DiffStory {
         let requests = RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?));
         let words = headline::words(&functions, metric, &times, (&b, &h), &measure, requests.as_ref());
         let sum = Figure {
-            name: "Total self",
+            name: "Total self".into(),
             unit: measure.unit,
             better: Better::Lower,
             values: functions.sum,
@@ -182,19 +183,45 @@ impl Query<Pair> for DiffStory {
     }
 }
 
+/// What memory is compared by: that which counts of both runs, or of each what counts there. What was counted in another way is
+/// another figure.
+fn peaks<'a>(base: &'a [Arc<Overview>], head: &'a [Arc<Overview>]) -> Vec<(Cow<'static, str>, &'a Peak)> {
+    let mut found: Vec<(Cow<'static, str>, &Peak)> = Vec::new();
+    for peak in [base, head].into_iter().filter_map(|side| side.first()?.peak_memory()) {
+        if !found.iter().any(|(_, other)| other.counts_as(peak)) {
+            found.push((peak.title(), peak));
+        }
+    }
+    found
+}
+
+/// The peak of the memory of both sides, where it was counted alike.
+#[must_use]
+pub fn peak_memory(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Two<i64> {
+    let all = figures(base, head).into_iter();
+    let mut peaks = all.filter(|f| f.unit == Unit::Bytes && f.name.starts_with("Peak "));
+    peaks.find(|f| f.values.state() == Some(State::Both)).map(|f| f.values).unwrap_or_default()
+}
+
 /// Of several runs of a side the median of each figure.
 pub(in crate::analysis) fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
-    let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
+    let mut add = |name: &str, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
         let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
         let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
+            let name = name.to_owned().into();
             figures.push(Figure { name, unit, better, values, signs: [""; 2] });
         }
     };
     let (less, more) = (Better::Lower, Better::Higher);
     add("Elapsed", Unit::Nanoseconds, less, &|o| o.elapsed);
-    add("Peak memory", Unit::Bytes, less, &|o| o.peak_memory().map(|p| p.bytes.round() as i64));
+    for (name, peak) in peaks(base, head) {
+        add(&name, Unit::Bytes, less, &|o| {
+            let same = o.peaks.iter().find(|other| other.counts_as(peak));
+            same.map(|p| p.bytes.round() as i64)
+        });
+    }
     add("Requests", Unit::Count, Better::Neutral, &|o| o.requests.as_ref().map(|r| r.count as i64));
     add("Failed", Unit::Count, less, &|o| o.requests.as_ref().map(|r| r.failed as i64));
     add("Cancelled", Unit::Count, less, &|o| o.requests.as_ref().map(|r| r.cancelled as i64));
@@ -272,9 +299,43 @@ mod tests {
             s.words
         );
         assert!(s.words.certainty.starts_with("One run each"), "{:?}", s.words);
-        let named: Vec<_> = s.figures.iter().map(|f| (f.name, f.values.delta())).collect();
+        let named: Vec<_> = s.figures.iter().map(|f| (&*f.name, f.values.delta())).collect();
         assert_eq!(named, [("Elapsed", Some(60)), ("Total self", Some(60))]);
         assert!(s.settings.is_empty() && s.findings.is_empty() && s.requests.is_none());
+    }
+
+    #[test]
+    fn r06_memory_that_was_counted_in_different_ways_is_not_subtracted() {
+        let overview = |counters: &[(&str, &str, f64)]| {
+            let run = built(|b| {
+                for &(process, name, peak) in counters {
+                    let counter = b.counter(name, process, Unit::Bytes);
+                    b.point(counter, 0, peak);
+                }
+            });
+            [Engine::inline().now(&run, &Summary::default(), &Job::new()).unwrap()]
+        };
+        let told = |base: &[(&str, &str, f64)], head: &[(&str, &str, f64)]| -> Vec<(String, Two<i64>)> {
+            let figures = figures(&overview(base), &overview(head)).into_iter();
+            figures.filter(|f| f.unit == Unit::Bytes).map(|f| (f.name.into_owned(), f.values)).collect()
+        };
+        let (heap, rss) = (("", "Heap", 5e6), ("", "RSS", 9e6));
+        let only = |base, head| Two { base, head };
+        assert_eq!(
+            told(&[heap, ("", "Recorder", 1e6)], &[rss]),
+            [
+                ("Peak heap".into(), only(Some(5_000_000), None)),
+                ("Peak RSS".into(), only(None, Some(9_000_000)))
+            ]
+        );
+        assert_eq!(told(&[rss], &[("", "RSS", 8e6)]), [("Peak RSS".into(), Two::both(9_000_000, 8_000_000))]);
+        let process = |pid: &'static str, peak| [(pid, "RSS", peak)];
+        assert_eq!(
+            told(&process("python (4711)", 9e6), &process("python (4712)", 8e6)),
+            [("Peak RSS".into(), Two::both(9_000_000, 8_000_000))],
+            "a process has another number in each run"
+        );
+        assert_eq!(peak_memory(&overview(&[heap]), &overview(&[rss])), Two::default());
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use super::Compared;
 use super::functions::FunctionDiff;
-use super::paths::{DiffPaths, PathDiff, PathNode};
-use super::{Compared, Two};
+use super::paths::{DiffPaths, PathDiff, PathHalf, PathNode};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;
 use crate::format::SortBy;
 use crate::jobs::Cancelled;
-use crate::model::Profile;
-use crate::query::{Context, Pair, Query};
+use crate::model::{Profile, SymbolKey};
+use crate::query::{Context, Pair, Query, Run};
 
 /// What siblings are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -136,11 +136,28 @@ impl PathDiff {
         std::iter::successors((first < end).then_some(first), next)
     }
 
+    /// The node of a path of functions of either run.
+    #[must_use]
+    pub fn find(&self, keys: &[SymbolKey], pair: &Pair) -> Option<u32> {
+        let mut at = None;
+        for key in keys {
+            let is = |&n: &u32| {
+                let halves = self.node(n).halves;
+                let of = |half: Option<PathHalf>, run: &Run| {
+                    half.is_some_and(|h| run.profile.keys().symbol(h.symbol.function()) == *key)
+                };
+                of(halves.head, &pair.head) || of(halves.base, &pair.base)
+            };
+            at = Some(self.children(at).find(is)?);
+        }
+        at
+    }
+
     /// From the roots down, always to the child that changed most the way its caller did, while it explains at least half
     /// of that.
     #[must_use]
     pub fn changed_most(&self) -> Vec<u32> {
-        let delta = |n: u32| self.node(n).total().delta().unwrap_or(0);
+        let delta = |n: u32| self.node(n).total_change().unwrap_or(0);
         let mut path: Vec<u32> = Vec::new();
         loop {
             let above = path.last().copied();
@@ -213,11 +230,11 @@ impl Query<Pair> for DiffTree {
             let shown = |&c: &u32| found.as_ref().is_none_or(|f| f.shown[c as usize]);
             let mut children: Vec<u32> = paths.children(node).filter(shown).collect();
             let of = |&c: &u32| paths.node(c);
-            let largest = |two: Two<i64>| std::cmp::Reverse(two.delta().unwrap_or(0));
+            let largest = |change: Option<i64>| std::cmp::Reverse(change.unwrap_or(0));
             match key {
                 TreeKey::Change => {}
-                TreeKey::Delta => children.sort_by_key(|c| largest(of(c).total())),
-                TreeKey::OwnDelta => children.sort_by_key(|c| largest(of(c).own())),
+                TreeKey::Delta => children.sort_by_key(|c| largest(of(c).total_change())),
+                TreeKey::OwnDelta => children.sort_by_key(|c| largest(of(c).own_change())),
                 TreeKey::Base => children.sort_by_key(|c| std::cmp::Reverse(of(c).total().base)),
                 TreeKey::Head => children.sort_by_key(|c| std::cmp::Reverse(of(c).total().head)),
                 TreeKey::Name => {
@@ -252,7 +269,7 @@ impl Query<Pair> for DiffTree {
                 open.extend(below(Some(node)));
             }
         }
-        let most = paths.nodes().filter_map(|n| n.total().delta()).map(i64::unsigned_abs).max().unwrap_or(0);
+        let most = paths.nodes().filter_map(|n| n.total_change()).map(i64::unsigned_abs).max().unwrap_or(0);
         let counted = paths.nodes().any(|n| {
             let count = n.halves.map(|h| h.count);
             count.base.flatten().or(count.head.flatten()).is_some()

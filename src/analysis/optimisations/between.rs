@@ -14,7 +14,7 @@ use crate::model::{FactKind, Profile};
 use crate::query::{Context, Pair, Query};
 
 /// Figures that are told of a change, by their names.
-const TOLD: [&str; 6] = ["Latency p50", "TPOT p50", "Tokens/s", "Cost", "Elapsed", "Peak memory"];
+const TOLD: [&str; 7] = ["Latency p50", "TPOT p50", "Tokens/s", "Cost", "Elapsed", "Peak heap", "Peak RSS"];
 /// Most of them.
 const MOST: usize = 3;
 
@@ -122,7 +122,7 @@ impl Query<Pair> for Tried {
         let summary = Summary { prices: self.prices.clone(), ..Summary::default() };
         let overviews = [base.get(&summary)?, head.get(&summary)?].map(|o| [o]);
         let mut figures = figures(&overviews[0], &overviews[1]);
-        figures.retain(|f| f.values.state() == Some(State::Both) && TOLD.contains(&f.name));
+        figures.retain(|f| f.values.state() == Some(State::Both) && TOLD.contains(&&*f.name));
         figures.sort_by_key(|f| TOLD.iter().position(|name| *name == f.name));
         figures.truncate(MOST);
         Ok(Between { steps, figures })

@@ -161,10 +161,38 @@ impl Net {
         &self,
         times: &[i64],
         lengths: &impl Lengths,
-        mut visit: impl FnMut(u32, i64, i64),
+        visit: impl FnMut(u32, i64, i64),
     ) -> Option<u32> {
         let rank = |e: &u32| (times[*e as usize], self.incoming(*e).any(|a| a.of != NONE));
-        let mut at = (0..self.events.len() as u32).max_by_key(rank)?;
+        let last = (0..self.events.len() as u32).max_by_key(rank)?;
+        // Of several that end last the one before which most is known.
+        let alike = (0..self.events.len() as u32).rev().filter(|e| rank(e) == rank(&last)).take(MOST_ALIKE);
+        let explained = |&end: &u32| {
+            let mut stages = 0i64;
+            let count = |stage, from: i64, to: i64| {
+                stages = stages.saturating_add(if stage == NONE { 0 } else { to.saturating_sub(from) });
+            };
+            self.walk_from(end, times, lengths, count);
+            stages
+        };
+        let mut best = (last, explained(&last));
+        for end in alike.filter(|&end| end != last) {
+            let found = explained(&end);
+            if found > best.1 {
+                best = (end, found);
+            }
+        }
+        Some(self.walk_from(best.0, times, lengths, visit))
+    }
+
+    /// The same from the event `at`.
+    fn walk_from(
+        &self,
+        mut at: u32,
+        times: &[i64],
+        lengths: &impl Lengths,
+        mut visit: impl FnMut(u32, i64, i64),
+    ) -> u32 {
         for _ in 0..=self.events.len() {
             let reached = |a: &&Arrow| times[a.from as usize].saturating_add(delay(a, lengths));
             // Of two that end together the one that runs longer explains more.
@@ -181,7 +209,7 @@ impl Net {
             }
             at = arrow.from;
         }
-        Some(at)
+        at
     }
 
     pub fn heap_bytes(&self) -> usize {
@@ -190,6 +218,9 @@ impl Net {
             + self.of_stage.len() * 8
     }
 }
+
+/// Events that end last together and are looked at, at most.
+const MOST_ALIKE: usize = 16;
 
 fn delay(arrow: &Arrow, lengths: &impl Lengths) -> i64 {
     if arrow.of == NONE {

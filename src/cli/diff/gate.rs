@@ -3,10 +3,10 @@
 use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
 use super::Comparison;
 use crate::analysis::diff::evidence::{Evidence, Verdict};
-use crate::analysis::diff::functions::{Row, median_of};
+use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::of_elapsed;
 use crate::analysis::diff::requests::RequestDiff;
-use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::diff::{Compared, State, Two, story};
 use crate::analysis::formula::Measure;
 use crate::format;
 use crate::model::{Money, Unit};
@@ -208,12 +208,10 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
             Ok(Figures { values, unit: Unit::Nanoseconds, evidence: of_elapsed(&c.times()) })
         }
         What::PeakMemory => {
-            let peaks = [&c.base, &c.head].map(|side| {
-                let peak = |o: &super::Opened| o.overview.peak_memory().map(|p| p.bytes.round() as i64);
-                median_of(side.iter().map(peak))
-            });
-            let values = Two { base: peaks[0], head: peaks[1] }.map(|bytes| bytes as f64);
-            let values = known(values, "memory was not recorded in both runs")?;
+            let [base, head] =
+                [&c.base, &c.head].map(|side| side.iter().map(|o| o.overview.clone()).collect::<Vec<_>>());
+            let values = story::peak_memory(&base, &head).map(|bytes| bytes as f64);
+            let values = known(values, "memory was not counted in the same way in both runs")?;
             Ok(Figures { values, unit: Unit::Bytes, evidence: None })
         }
         What::Failed => {

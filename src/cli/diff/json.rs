@@ -64,11 +64,16 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
     json!({
         "base": side(&c.base),
         "head": side(&c.head),
+        "same_bytes": c.same.iter().map(|same| json!({
+            "file": same.file.display().to_string(), "same_as": same.other.display().to_string(),
+            "counted_once": same.is_copy,
+        })).collect::<Vec<_>>(),
         "headline": words.headline,
         "certainty": words.certainty,
         "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
         "why_not_comparable": c.chosen.why_not,
         "basis": c.profile(false).meta.basis.key(),
+        "paths_estimated": c.paths.estimated,
         "metric": c.chosen.base.key,
         "unit": unit,
         "unit_base": unit,
@@ -240,7 +245,7 @@ fn paths(c: &Comparison) -> Vec<u32> {
     let mut found: Vec<(u64, u32)> = (0u32..)
         .zip(c.paths.nodes())
         .filter(|(_, n)| costs(n))
-        .map(|(i, n)| (n.own().delta().unwrap_or(0).unsigned_abs(), i))
+        .map(|(i, n)| (n.own_change().unwrap_or(0).unsigned_abs(), i))
         .collect();
     found.sort_by_key(|&(size, i)| (std::cmp::Reverse(size), i));
     found.truncate(c.top.unwrap_or(usize::MAX));
@@ -253,7 +258,7 @@ fn path(c: &Comparison, i: u32) -> Value {
     names.reverse();
     // A path that one side lacks has no cost there, and one that it takes without spending has 0.
     let state = node.state();
-    let subtracts = c.chosen.why_not.is_none();
+    let subtracts = c.chosen.why_not.is_none() && state.has_change();
     let shown = (&**c.chosen.base.key, node.own(), node.total(), subtracts);
     let others = c.path_costs.iter().map(|(key, costs)| {
         let at = |of: fn(&TreeCosts) -> &Vec<i64>| {
@@ -280,8 +285,8 @@ fn path(c: &Comparison, i: u32) -> Value {
     json!({
         "path": names,
         "state": state.key(),
-        "base": if state == State::New { Value::Null } else { of(false, &|two| two.base.into()) },
-        "head": if state == State::Gone { Value::Null } else { of(false, &|two| two.head.into()) },
+        "base": if node.halves.base.is_none() { Value::Null } else { of(false, &|two| two.base.into()) },
+        "head": if node.halves.head.is_none() { Value::Null } else { of(false, &|two| two.head.into()) },
         "delta": if subtracts { of(true, &|two| related(two).0) } else { Value::Null },
         "relative": if subtracts { of(true, &|two| related(two).1) } else { Value::Null },
     })

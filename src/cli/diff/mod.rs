@@ -166,6 +166,8 @@ struct Written {
 
 /// Both sides, compared.
 pub(super) struct Comparison {
+    /// Files that hold the same bytes as another one of their side.
+    same: Vec<Same>,
     /// Notes of the project.
     notes: Vec<Written>,
     /// The moment on which both runs are laid over each other.
@@ -272,8 +274,10 @@ fn compare(
         return Err(Failure::new("-: standard input holds one file; name the others"));
     }
     [base, head].into_iter().try_for_each(each_once)?;
-    let base = open_all(base, 0, &engine)?;
-    let head = open_all(head, base.len() as u32, &engine)?;
+    let mut base = open_all(base, 0, &engine)?;
+    let mut head = open_all(head, base.len() as u32, &engine)?;
+    let mut same = Vec::new();
+    [&mut base, &mut head].into_iter().for_each(|side| same.extend(without_copies(side)));
     let (Some(first), Some(last)) = (base.first(), head.first()) else {
         return Err(Failure::new("each side needs at least one file"));
     };
@@ -281,8 +285,8 @@ fn compare(
     let mut alignment = project.map(|p| p.project.alignment.clone()).unwrap_or_default();
     alignment.rules.extend(args.rule.iter().cloned());
     let more = |side: &[Opened]| side.iter().skip(1).map(|o| o.run.clone()).collect();
-    let repeats = [more(&base), more(&head)];
-    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment, repeats };
+    let pair = Pair { alignment, ..Pair::of(first.run.clone(), last.run.clone()) };
+    let pair = pair.with_repeats([more(&base), more(&head)]);
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
@@ -339,6 +343,7 @@ fn compare(
         return Err(Failure::new(format!("--align: {which} «{}»", align.label())));
     }
     Ok(Comparison {
+        same,
         notes,
         align,
         moments,
@@ -378,6 +383,31 @@ fn each_once(side: &[PathBuf]) -> Result<(), Failure> {
         known.push(real);
     }
     Ok(())
+}
+
+/// A file that holds the same bytes as another one of its side.
+struct Same {
+    file: PathBuf,
+    other: PathBuf,
+    /// True where it is one measurement and left out; counts that never vary are several.
+    is_copy: bool,
+}
+
+/// Leaves out files that are copies of another one of the side: under whatever name, they are one measurement. Says which hold the
+/// same bytes.
+fn without_copies(side: &mut Vec<Opened>) -> Vec<Same> {
+    let (mut kept, mut copies): (Vec<Opened>, Vec<Same>) = (Vec::new(), Vec::new());
+    for opened in side.drain(..) {
+        let same = kept.iter().find(|other| other.run.has_bytes_of(&opened.run));
+        let is_copy = same.is_some_and(|other| other.run.is_copy_of(&opened.run));
+        let file = opened.path.clone();
+        copies.extend(same.map(|other| Same { file, other: other.path.clone(), is_copy }));
+        if !is_copy {
+            kept.push(opened);
+        }
+    }
+    *side = kept;
+    copies
 }
 
 fn measure(side: &[Opened], metric: MetricKey, engine: &Engine) -> Result<Vec<Measured>, Failure> {

@@ -148,6 +148,13 @@ pub(super) fn sentences(c: &Comparison) -> (String, Vec<String>) {
         said.push(format!("{} more; `inferscope report` lists them.", warnings.len() - WARNINGS));
     }
     let several = |side: &[super::Opened]| format::counted(side.len() as i64, "run", "runs");
+    said.extend(c.same.iter().map(|same| {
+        let why = match same.is_copy {
+            true => "one measurement, counted once",
+            false => "a copy, or counts that never vary",
+        };
+        format!("{} holds the same bytes as {}: {why}.", same.file.display(), same.other.display())
+    }));
     if c.base.len() + c.head.len() > 2 {
         said.push(format!(
             "Medians of {} before and {} after: their differences need not add up to that of the total.",

@@ -4,6 +4,9 @@
 //! front of what a package manager or a language installed. Kept: all that a person wrote. What is taken away here
 //! never tells two functions of one program apart in a way that holds in the next build; where it did in this one
 //! (two instances of a generic function), they become twins. Each function gives its own result back unchanged.
+//!
+//! Ids that a program puts into names itself (`worker-4711`, `/tmp/tmpab12`) may tell things apart, too. They are no part of the
+//! name of a track, where order tells twins apart; functions keep them and pair without them ([`without_ids`]).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -65,6 +68,22 @@ static TRACK: LazyLock<Rules> = LazyLock::new(|| {
         (r"\s*[(\[](?:pid |tid |PID |TID )?\d+[)\]]", ""),
         (r"\b(pid|PID|tid|TID)[ :=]\s*\d+", "$1"),
         (r"\b0x[0-9a-fA-F]{4,}\b", "0x…"),
+    ])
+});
+
+/// What another process, another connection or another temporary folder is called.
+static IDS: LazyLock<Rules> = LazyLock::new(|| {
+    rules(&[
+        (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "…"),
+        (r"(?:/private)?/(?:var/)?tmp/[\w.-]+", "/tmp/…"),
+        (r"(?:/private)?/var/folders/\w+/\w+/T/[\w.-]+", "/tmp/…"),
+        (r"\btmp[a-z0-9_]{8}\b", "tmp…"),
+        // A host and its port.
+        (r"\b((?:\d{1,3}\.){3}\d{1,3}|localhost|(?:[\w-]+\.)+[A-Za-z]\w*):\d{2,5}\b", "$1:…"),
+        (r"\b(pid|PID|tid|TID)([ :=]\s*)\d+", "$1$2…"),
+        (r"\b[0-9a-f]{12,}\b", "…"),
+        (r"(^|[-#: (\[/])\d{4,}\b", "$1…"),
+        (r"([A-Za-z_])\d{5,}\b", "$1…"),
     ])
 });
 
@@ -158,9 +177,22 @@ fn last(path: &str) -> &str {
 /// Name of a track, process or counter.
 #[must_use]
 pub fn track(name: &str) -> Cow<'_, str> {
-    match apply(name, &TRACK) {
-        Cow::Owned(short) if short.trim().is_empty() => Cow::Borrowed(name),
-        found => found,
+    let found = match apply(name, &TRACK) {
+        Cow::Owned(short) => Cow::Owned(without_ids(&short).unwrap_or(short)),
+        Cow::Borrowed(name) => without_ids(name).map_or(Cow::Borrowed(name), Cow::Owned),
+    };
+    if found.trim().is_empty() { Cow::Borrowed(name) } else { found }
+}
+
+/// A name without ids; `None` when it has none, or is nothing else.
+#[must_use]
+pub fn without_ids(name: &str) -> Option<String> {
+    if !name.contains("tmp") && !name.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    match apply(name, &IDS) {
+        Cow::Owned(short) if short != name && short.chars().any(char::is_alphabetic) => Some(short),
+        _ => None,
     }
 }
 
@@ -172,8 +204,8 @@ mod tests {
     fn every_rule_can_be_read() {
         let read = |rules: &Rules| (rules.any.is_some(), rules.each.len());
         assert_eq!(
-            [read(&SYMBOL), read(&FILE), read(&TRACK), read(&CLONE)],
-            [9, 14, 3, 1].map(|n| (true, n))
+            [read(&SYMBOL), read(&FILE), read(&TRACK), read(&CLONE), read(&IDS)],
+            [9, 14, 3, 1, 9].map(|n| (true, n))
         );
         assert_eq!((plain("cmp.isra.constprop"), plain("a.partial")), ("cmp".into(), "a.partial".into()));
         for (name, want) in [
@@ -270,9 +302,37 @@ mod tests {
             ("worker 3", "worker 3"),
             ("(12)", "(12)"),
             ("main", "main"),
+            ("worker-12345", "worker-…"),
+            ("ThreadPoolExecutor-0_3", "ThreadPoolExecutor-0_3"),
+            ("127.0.0.1:40312", "127.0.0.1:40312"),
+            ("4711", "4711"),
         ] {
             assert_eq!(track(name), want);
             assert_eq!(track(want), want);
+        }
+    }
+
+    #[test]
+    fn r07_ids_are_told_from_what_a_person_wrote() {
+        for (name, want) in [
+            ("worker-12345", Some("worker-…")),
+            ("worker_12345", Some("worker_…")),
+            ("Thread-7 (pid 4711)", Some("Thread-7 (pid …)")),
+            ("read /tmp/tmpab12/part.bin", Some("read /tmp/…/part.bin")),
+            ("open /private/var/folders/a1/b2c3/T/tmpx/y", Some("open /tmp/…/y")),
+            ("fetch localhost:40312", Some("fetch localhost:…")),
+            ("task 7f9c24e8-3b12-4a6e-9f01-2b7c8d9e0f11", Some("task …")),
+            ("container 3f4a9b2c1d0e", Some("container …")),
+            ("worker-3", None),
+            ("sha256", None),
+            ("gemm_128x64", None),
+            ("layers.0.attention", None),
+            ("0x…", None),
+            ("4711", None),
+            ("decode", None),
+        ] {
+            assert_eq!(without_ids(name).as_deref(), want, "{name}");
+            assert_eq!(want.and_then(without_ids), None, "once more changes nothing");
         }
     }
 }

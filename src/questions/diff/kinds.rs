@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{BY, Part, Refusal, Row, Sheet, Sides, bare, words};
 use crate::analysis::billing::Bill;
+use crate::analysis::diff::list;
 use crate::analysis::diff::paths::DiffPaths;
 use crate::analysis::diff::requests::{Partners, RequestDiff};
 use crate::analysis::diff::{Compared, State, Two};
@@ -19,9 +20,20 @@ impl Sides<'_> {
     pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&DiffPaths(self.question()))?;
         let names = self.names()?;
-        let change = |node: u32| diff.node(node).own().delta().unwrap_or(0);
-        let mut order: Vec<u32> = (0..diff.len() as u32).filter(|&node| change(node) != 0).collect();
-        order.sort_by_key(|&node| (std::cmp::Reverse(change(node).unsigned_abs()), node));
+        // Of different measures only shares compare.
+        let shares = self.chosen.why_not.is_some();
+        let points = |node: u32| {
+            let n = diff.node(node);
+            list::points(n.own(), diff.sum).filter(|_| n.state().has_change()).unwrap_or(0.0)
+        };
+        let change = |node: u32| diff.node(node).own_change().unwrap_or(0);
+        let mut order: Vec<u32> = (0..diff.len() as u32)
+            .filter(|&node| if shares { points(node) != 0.0 } else { change(node) != 0 })
+            .collect();
+        match shares {
+            true => order.sort_by(|&a, &b| points(b).abs().total_cmp(&points(a).abs()).then(a.cmp(&b))),
+            false => order.sort_by_key(|&node| (std::cmp::Reverse(change(node).unsigned_abs()), node)),
+        }
         let line = |&at: &u32| {
             let node = diff.node(at);
             let path: Vec<u32> = diff.ancestors(at).collect();
@@ -34,18 +46,38 @@ impl Sides<'_> {
                 State::Both => String::new(),
                 other => format!(" [{}]", other.key()),
             };
-            let text = format!(
-                "{} {} → {} {dots}{}{state}",
-                own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
-                words::known(self.unit, own.base),
-                words::known(self.unit, own.head),
-                shown.join(" → ")
-            );
-            let json = json!({ "path": shown, "base": own.base, "head": own.head, "delta": own.delta() });
+            let figures = match shares {
+                true => format!("{} points", format::points(points(at) * 100.0)),
+                false => format!(
+                    "{} {} → {}",
+                    own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
+                    words::known(self.unit, own.base),
+                    words::known(self.unit, own.head),
+                ),
+            };
+            let text = format!("{figures} {dots}{}{state}", shown.join(" → "));
+            let delta = own.delta().filter(|_| !shares);
+            let json = json!({ "path": shown, "base": own.base, "head": own.head, "delta": delta });
             Row::new(text, json)
         };
         let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
         let deltas = order.iter().map(|&node| change(node)).collect();
+        if diff.unplaced() > 0 {
+            let paths = format::counted(diff.unplaced() as i64, "path is", "paths are");
+            sheet.notes.push(format!(
+                "{paths} not placed in the other run's estimated call tree, although that makes each of their calls: their change is \
+                 not known"
+            ));
+        }
+        if shares {
+            let left = order.len();
+            let part = Part::new("paths", "Δ share, path; largest changes first", rows);
+            sheet.part(part.rest(move |shown| match left - shown {
+                0 => String::new(),
+                n => format!("… {n} more"),
+            }));
+            return Ok(());
+        }
         sheet.part(self.rest("paths", "Δ self, base → head, path; largest changes first", rows, deltas));
         Ok(())
     }

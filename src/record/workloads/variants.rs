@@ -29,7 +29,7 @@ struct Row {
     difference: Option<Difference>,
 }
 
-const PEAK: &str = "Peak heap";
+const PEAK: &str = "Own peak heap";
 const COLUMNS: [&str; 11] = [
     "Format",
     "File",

@@ -21,6 +21,9 @@ pub fn mix(a: Color32, b: Color32, t: f32) -> Color32 {
     to_color(linear_of_oklab([0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)))
 }
 
+/// The least contrast with which text reads.
+pub(super) const READS: f32 = 4.5;
+
 /// Contrast of two opaque colours by WCAG 2: 1 (equal) to 21 (black on white). Text needs 4.5.
 #[must_use]
 pub fn contrast(a: Color32, b: Color32) -> f32 {

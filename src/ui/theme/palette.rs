@@ -1,6 +1,6 @@
 //! The colours of a theme by their use.
 
-use super::color::{contrast, mix, oklch};
+use super::color::{READS, contrast, mix, oklch};
 use super::scales::Scales;
 use egui::{Color32, Ui};
 use std::sync::OnceLock;
@@ -200,6 +200,22 @@ impl Palette {
         } else {
             Color32::WHITE
         }
+    }
+
+    /// The quieter ink on `fill`, for figures beside a name and for what a search leaves out. It reads as well.
+    #[must_use]
+    pub fn quiet_on(&self, fill: Color32) -> Color32 {
+        let ink = self.text_on(fill);
+        let inks = [self.text_weak, mix(ink, fill, 0.2)];
+        inks.into_iter().find(|&ink| contrast(ink, fill) >= READS).unwrap_or(ink)
+    }
+
+    /// `color` so near to the colour of texts that it reads as one on the ground of a view.
+    #[must_use]
+    pub fn as_text(&self, color: Color32) -> Color32 {
+        let near = (0..=10).map(|i| mix(color, self.text_strong, i as f32 / 10.0));
+        let reads = |c: &Color32| [self.canvas, self.stripe].iter().all(|&on| contrast(*c, on) >= READS);
+        near.into_iter().find(reads).unwrap_or(self.text_strong)
     }
 
     /// `color` for a thing that the search or selection leaves out.

@@ -62,6 +62,7 @@ fn labels_read_on_every_data_colour() {
             assert_reads(p.span(i).text, p.span(i).fill, "span");
         }
         assert_reads(p.idle().text, p.idle().fill, "idle");
+        assert_reads(p.text_on(p.gap().fill), p.gap().fill, "not placed");
         for i in 0..=100 {
             let t = i as f32 / 100.0;
             let heat = p.heat(t);
@@ -69,7 +70,16 @@ fn labels_read_on_every_data_colour() {
             for better in [Better::Lower, Better::Higher, Better::Neutral] {
                 for change in [t, -t] {
                     let fill = p.diff(change, better);
-                    assert_reads(p.text_on(fill), fill, "diff");
+                    // As it is, as what a search leaves out, as the ground of what is nested, and as what a run lacks.
+                    let grounds =
+                        [fill, p.dimmed(fill), mix(p.canvas, fill, 0.35), mix(p.canvas, fill, 0.25)];
+                    for ground in grounds {
+                        assert_reads(p.text_on(ground), ground, "diff");
+                        assert_reads(p.quiet_on(ground), ground, "quiet on diff");
+                    }
+                    let text = p.as_text(fill);
+                    assert_reads(text, p.canvas, "diff as text");
+                    assert_reads(text, p.stripe, "diff as text on a stripe");
                 }
             }
         }

@@ -100,6 +100,10 @@ fn footer(told: &Told<'_>, rows: &PathRows) -> String {
         alone.head.unwrap_or_default(),
         alone.base.unwrap_or_default()
     );
+    let unplaced = rows.paths.unplaced();
+    if unplaced > 0 {
+        text += &format!(", {} not placed in the other estimate", format::count(unplaced as i64));
+    }
     if !told.asked.shares_only() {
         text += &format!(" · together {}", told.change(rows.paths.sum));
     }
@@ -323,11 +327,12 @@ impl<'a> Numbers<'a> {
         let bar = |most| Look::Change(most, self.asked.better(self.pair));
         let mut columns = vec![
             pair::state(
-                "new: only head took this path. gone: only base did. =: not changed.",
+                "new: only head took this path. gone: only base did. not placed: the other run makes each of its calls, \
+                 but its paths are estimated and do not tell. =: not changed.",
                 |(row, _): C| self.state(row),
             )
             .rank(4)
-            .room(6.0),
+            .room(if self.rows.paths.unplaced() > 0 { 10.0 } else { 6.0 }),
             Column::cost("base", written.title("Total base"), written.cost(true), move |row: C| {
                 Value::number(total(row).base)
             })
@@ -344,7 +349,10 @@ impl<'a> Numbers<'a> {
             .hint(format!("Total {what} of this path in the new run")),
         ];
         if self.asked.shares_only() {
-            let points = |(_, node): C| Value::number(list::points(node.total(), self.rows.paths.sum));
+            let points = |(_, node): C| {
+                let points = list::points(node.total(), self.rows.paths.sum);
+                Value::number(points.filter(|_| node.state().has_change()))
+            };
             columns.push(
                 Column::number("points", "Δ share, points", Form::Points, points)
                     .look(bar(1.0))
@@ -355,7 +363,7 @@ impl<'a> Numbers<'a> {
             let most = self.most_changed();
             columns.extend([
                 Column::cost("delta", written.title("Δ total"), written.change(), move |row: C| {
-                    Value::number(total(row).change())
+                    Value::number(total(row).change().filter(|_| row.1.state().has_change()))
                 })
                 .look(bar(most))
                 .quiet(move |row: C| pair::is_noise(total(row)))
@@ -369,7 +377,8 @@ impl<'a> Numbers<'a> {
                 .room(10.0)
                 .hint("The change as a share of the baseline of the same path"),
                 Column::cost("own delta", written.title("Δ self"), written.change(), move |(_, node): C| {
-                    Value::number(factors.apply(node.own()).change())
+                    let change = factors.apply(node.own()).change();
+                    Value::number(change.filter(|_| node.state().has_change()))
                 })
                 .sorts(TreeKey::OwnDelta)
                 .rank(6)

@@ -4,20 +4,15 @@
 //! while one is being computed its facts are left out.
 
 use super::args::EventArgs;
-use super::sheet::{Block, Fact, Sheet};
+use super::sheet::{Amount, Block, Fact, Sheet};
 use crate::analysis::Slice;
-use crate::analysis::billing::Bill;
-use crate::analysis::definitions as say;
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::most_probable::ProbableStack;
-use crate::analysis::prices::Charge;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
 use crate::format;
-use crate::model::{
-    ArgsPlace, ArgsRef, FunctionId, Metric, Outcome, Profile, RequestId, Severity, SpanStatus, TrackId,
-};
+use crate::model::{ArgsPlace, ArgsRef, FunctionId, Metric, Profile, Severity, SpanStatus, TrackId, Unit};
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::views::ViewCx;
@@ -35,7 +30,7 @@ pub(super) fn sheet(cx: &ViewCx<'_>, item: &Item) -> Option<Sheet> {
         Item::Path(_) => call_path(cx, &item.path(profile)?),
         Item::Edge(a, b) => edge(cx, keys.function(*a)?, keys.function(*b)?),
         Item::Instant(_) => instant(cx, item.instant(profile)?),
-        Item::Request(_) => request(cx, item.request(profile)?),
+        Item::Request(_) => super::request::sheet(cx, item.request(profile)?),
         Item::Track(id) => track(cx, keys.track(*id)?),
         Item::Time(t) => Some(moment(cx, *t)),
     }
@@ -45,18 +40,30 @@ fn of(share: i64, whole: i64) -> String {
     format::percent(share as f64 / whole.max(1) as f64)
 }
 
+/// The same as a number.
+fn share(share: i64, whole: i64) -> Amount {
+    Amount::Cost(Unit::MilliPercent, (share as f64 / whole.max(1) as f64 * 1e5).round() as i64)
+}
+
+fn nanoseconds(value: i64) -> Amount {
+    Amount::Cost(Unit::Nanoseconds, value)
+}
+
 fn run_length(cx: &ViewCx<'_>) -> i64 {
     let profile = cx.profile();
     profile.time_bounds().map(|(a, b)| b.saturating_sub(a)).or(profile.meta.duration).unwrap_or(0)
 }
 
-fn time(name: &str, t: i64) -> Fact {
+/// A moment, which a click leads to.
+pub(super) fn time(cx: &ViewCx<'_>, name: &str, t: i64) -> Fact {
     let hint = "Since the start of the profile. Click to see what ran then.";
-    Fact::new(name, format::duration_exact(t)).go(Item::Time(t)).hint(hint)
+    let start = cx.profile().time_bounds().map_or(0, |(from, _)| from);
+    let amount = Amount::Moment(t.saturating_sub(start));
+    Fact::new(name, format::duration_exact(t)).go(Item::Time(t)).hint(hint).is(amount)
 }
 
 /// The calendar time of a moment, where the profile knows its own.
-fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
+pub(super) fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
     let origin = cx.profile().meta.origin_unix_ns?;
     let at = origin.saturating_add(t);
     let (local, utc) = (clock::local(at), format::utc(at));
@@ -98,10 +105,12 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
     let facts = cx.ask(&SpanFacts { track, row }, 0).later("Looking up the span");
     let facts = facts.as_deref();
     let duration = span.duration();
-    let mut rows = vec![Fact::new("Duration", format::duration_exact(duration))];
+    let exact = Fact::new("Duration", format::duration_exact(duration));
+    let mut rows = vec![exact.is(nanoseconds(duration))];
     if let Some(f) = facts {
         rows.push(
             Fact::new("Self", format!("{}  ({})", format::duration_exact(f.own), of(f.own, duration)))
+                .is(nanoseconds(f.own))
                 .hint("Duration without the time in which what it called ran, on any lane"),
         );
     }
@@ -112,21 +121,24 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
             of(duration, parent_row.duration()),
             profile.function_name(parent_row.function)
         );
-        rows.push(Fact::new("Of parent", value).go(Item::of_span(on, parent, profile)));
+        let amount = share(duration, parent_row.duration());
+        rows.push(Fact::new("Of parent", value).go(Item::of_span(on, parent, profile)).is(amount));
     }
     rows.push(
         Fact::new("Of run", of(duration, run_length(cx)))
+            .is(share(duration, run_length(cx)))
             .hint("Duration ÷ time from the first to the last thing in the profile"),
     );
-    rows.push(time("Start", span.start));
-    rows.push(time("End", span.end));
+    rows.push(time(cx, "Start", span.start));
+    rows.push(time(cx, "End", span.end));
     for (metric, values) in &spans.costs {
         let metric = profile.metric(*metric);
-        rows.push(Fact::new(&metric.label, format::cost(metric.unit, values[row as usize])));
+        rows.push(Fact::cost(&metric.label, metric.unit, values[row as usize]));
     }
     if let Some(f) = facts.filter(|f| f.below > 0) {
         let below = format::counted(f.below as i64, "span", "spans");
-        rows.push(Fact::new("Below it", format!("{below}, {} directly", format::count(f.children as i64))));
+        let below = format!("{below}, {} directly", format::count(f.children as i64));
+        rows.push(Fact::new("Below it", below).is(Amount::Cost(Unit::Count, f.below as i64)));
     }
     sheet.facts("", rows);
     if let Some(f) = facts {
@@ -159,7 +171,8 @@ fn called(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts, whole
     let fact = |&(track, row): &(TrackId, u32)| {
         let span = &profile.track(track).spans.rows[row as usize];
         let value = format!("{}  ({})", format::duration(span.duration()), of(span.duration(), whole));
-        Fact::new(profile.function_name(span.function), value).go(Item::of_span(track, row, profile))
+        let fact = Fact::new(profile.function_name(span.function), value);
+        fact.go(Item::of_span(track, row, profile)).is(nanoseconds(span.duration()))
     };
     let rows: Vec<Fact> = facts.called.iter().map(fact).collect();
     let more = facts.children.saturating_sub(rows.len() as u64);
@@ -227,8 +240,17 @@ fn args(cx: &ViewCx<'_>, sheet: &mut Sheet, args: ArgsRef) {
             }
         }
     };
-    let rows = pairs.iter().map(|(name, value)| Fact::new(name, value.as_str())).collect();
+    let fact = |(name, value): &(String, String)| Fact::new(name, value.as_str()).is(number(name, value));
+    let rows = pairs.iter().map(fact).collect();
     sheet.facts("Arguments", rows);
+}
+
+/// The number that an argument is, unless it names something.
+fn number(name: &str, value: &str) -> Option<Amount> {
+    const NAMES: [&str; 4] = ["id", "port", "seed", "line"];
+    let names = |name: &str| NAMES.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+    let value = value.trim().parse::<f64>().ok().filter(|v| v.is_finite() && !names(name))?;
+    Some(Amount::Number(value))
 }
 
 /// Self and total of a function in every metric, how often it was called, and whether all that is known.
@@ -252,10 +274,12 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
         };
         rows.push(
             Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.known_own()))
+                .is(row.known_own().map(|v| Amount::Cost(unit, v)))
                 .hint("Its own cost, without what it called"),
         );
         rows.push(
             Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.known_total()))
+                .is(row.known_total().map(|v| Amount::Cost(unit, v)))
                 .hint("Its own cost and that of all it called; recursion counts once"),
         );
         if row.unfinished > 0 && i == 0 {
@@ -270,9 +294,9 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
                     format::count(c.all as i64),
                     format::count(c.primitive as i64)
                 );
-                Some(Fact::new("Calls", text))
+                Some(Fact::new("Calls", text).is(Amount::Cost(Unit::Count, c.all as i64)))
             }
-            (Some(c), _) => Some(Fact::new("Calls", format::count(c.all as i64))),
+            (Some(c), _) => Some(Fact::count("Calls", c.all as usize)),
             (None, Some(own)) => {
                 let total = row.samples_total.unwrap_or(own);
                 let text = format!(
@@ -282,6 +306,7 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
                 );
                 Some(
                     Fact::new("Samples", text)
+                        .is(Amount::Cost(Unit::Count, total as i64))
                         .hint("Samples in which it was the innermost function, and in which it was any"),
                 )
             }
@@ -354,14 +379,19 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
         let counted = if called || costs.samples.is_empty() { "Calls" } else { "Samples" };
         let mut rows = vec![
             Fact::new(&format!("Self {label}"), cost(costs.own[node]))
+                .is(Amount::Cost(metric.unit, costs.own[node]))
                 .hint("On exactly this path, without what it called"),
-            Fact::new(&format!("Total {label}"), cost(costs.total[node])).hint("On this path and below"),
-            Fact::new(counted, count.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64))),
+            Fact::new(&format!("Total {label}"), cost(costs.total[node]))
+                .is(Amount::Cost(metric.unit, costs.total[node]))
+                .hint("On this path and below"),
+            Fact::new(counted, count.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64)))
+                .is(count.map(|n| Amount::Cost(Unit::Count, n as i64))),
         ];
         if let Some(parent) =
             path.len().checked_sub(2).and_then(|n| costs.tree.find(&path[..=n], &profile.functions))
         {
-            rows.push(Fact::new("Of parent", of(costs.total[node], costs.total[parent as usize])));
+            let (total, whole) = (costs.total[node], costs.total[parent as usize]);
+            rows.push(Fact::new("Of parent", of(total, whole)).is(share(total, whole)));
         }
         let note = match &costs.tree.basis {
             crate::model::Basis::Estimated(why) => format!("Estimated: {why}."),
@@ -401,13 +431,13 @@ fn edge(cx: &ViewCx<'_>, caller: FunctionId, callee: FunctionId) -> Option<Sheet
         let find = |e: &crate::model::CallEdge| (Some(e.caller), Some(e.callee)) == ends;
         if let Some(i) = graph.edges.iter().position(find) {
             if let Some(calls) = graph.edges[i].calls {
-                rows.push(Fact::new("Calls", format::count(calls.all as i64)));
+                rows.push(Fact::count("Calls", calls.all as usize));
             }
             for costs in &graph.costs {
                 let Metric { label, unit, .. } = profile.metric(costs.metric);
                 let name = format!("Total {}", label.to_lowercase());
                 rows.push(
-                    Fact::new(&name, format::cost(*unit, costs.edge_total[i]))
+                    Fact::cost(&name, *unit, costs.edge_total[i])
                         .hint("Of the callee and all below it, for these calls"),
                 );
             }
@@ -431,7 +461,7 @@ fn instant(cx: &ViewCx<'_>, i: u32) -> Option<Sheet> {
         Severity::Error => (Tone::Bad, "error"),
     };
     sheet.badge = Some((tone, severity.into()));
-    let mut rows = vec![time("Time", instant.time)];
+    let mut rows = vec![time(cx, "Time", instant.time)];
     rows.extend(clock(cx, instant.time));
     rows.push(match instant.track {
         Some(track) => Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile)),
@@ -443,121 +473,6 @@ fn instant(cx: &ViewCx<'_>, i: u32) -> Option<Sheet> {
     }
     args(cx, &mut sheet, instant.args);
     sheet.blocks.push(Block::Moment(instant.time));
-    Some(sheet)
-}
-
-/// What a request costs, and what that rests on.
-fn cost(charge: Option<&Charge>) -> Fact {
-    let Some(charge) = charge else { return Fact::new("Cost", format::UNKNOWN) };
-    let about = charge.priced.as_ref().filter(|_| !charge.stated).map_or(&[][..], |p| &p.about);
-    let text = match charge.cost {
-        Some(cost) if about.is_empty() => format::money(cost),
-        Some(cost) => format!("≈ {} ({})", format::money(cost), about.join("; ")),
-        None if charge.why.is_empty() => "unpriced".to_owned(),
-        None => format!("unpriced: {}", charge.why),
-    };
-    Fact::new("Cost", text).hint(say::COST)
-}
-
-fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
-    let profile = cx.profile();
-    let r = profile.requests.get(id)?;
-    let name = profile.text(r.name);
-    let mut sheet =
-        Sheet::new("Request", if name.is_empty() { format!("request {}", id.0) } else { name.into() });
-    let (tone, outcome) = match r.outcome {
-        Outcome::Ok => (Tone::Good, "finished"),
-        Outcome::Error => (Tone::Bad, "failed"),
-        Outcome::Cancelled => (Tone::Warning, "cancelled"),
-        Outcome::Running => (Tone::Info, "still running"),
-    };
-    sheet.badge = Some((tone, outcome.into()));
-    let ns = |v: Option<i64>| v.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
-    let count = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::count(v as i64));
-    let about =
-        |text: String| if r.is_estimated() && text != format::UNKNOWN { format!("≈ {text}") } else { text };
-    let per_token = r.tpot().map(|t| t.round() as i64);
-    let rate =
-        |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::rate(v, "tok"));
-    let mut figures = vec![Fact::new("TTFT", ns(r.ttft())).hint(say::TTFT)];
-    if !r.retries.is_empty() {
-        let why = crate::analysis::requests::reasons(profile, r);
-        figures.extend([
-            Fact::new("Waited", ns(r.waited())).hint(say::WAITED),
-            Fact::new("Lost", format::duration(r.lost())).hint(say::LOST),
-            Fact::new("Failed attempts", format!("{} ({why})", r.retries.len())).hint(say::RETRIES),
-        ]);
-    }
-    figures.extend([
-        Fact::new("TPOT", about(ns(per_token))).hint(say::TPOT),
-        Fact::new("Latency", ns(r.latency())).hint(say::LATENCY),
-        Fact::new("Queued", ns(r.queued())).hint(say::QUEUED),
-        Fact::new("Rate", about(rate(r.tokens_per_second()))).hint(say::RATE),
-        Fact::new("Rate, end to end", about(rate(r.end_to_end_rate()))).hint(say::END_TO_END_RATE),
-    ]);
-    sheet.facts("", figures);
-    sheet.blocks.push(Block::Tokens(id));
-    let mut tokens = vec![
-        Fact::new("Prompt", count(r.tokens.prompt())).hint(say::PROMPT),
-        Fact::new("Cache read", count(r.tokens.cache_read)).hint(say::CACHE_READ),
-        Fact::new("Cache write", count(r.tokens.cache_write()))
-            .hint("Input tokens written to a prompt cache"),
-        Fact::new("Output", about(count(r.output().map(|o| o.0)))).hint(say::OUTPUT),
-        Fact::new("Reasoning", count(r.tokens.reasoning)).hint("Output tokens spent on reasoning"),
-    ];
-    if let Some(stated) = r.accounting.stated_total {
-        let agrees = match r.accounting.agrees(&r.tokens) {
-            Some(true) => "the same here".to_owned(),
-            Some(false) => format!("here {}: they disagree", count(r.tokens.total())),
-            None => "here unknown".to_owned(),
-        };
-        tokens.push(Fact::new("Source says total", format!("{}, {agrees}", count(Some(stated)))));
-    }
-    let why = profile.text(r.tokens_why);
-    if !why.is_empty() {
-        tokens.push(Fact::new("Tokens", why.to_owned()));
-    }
-    let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 1).beside();
-    tokens.push(cost(bill.as_ref().and_then(|bill| bill.charges.get(id.index()))));
-    if let Some(bytes) = r.kv_cache_bytes {
-        let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-        tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));
-    }
-    sheet.facts("Tokens", tokens);
-    let stamp = |name, stamp: Option<i64>| match stamp {
-        Some(t) => time(name, t),
-        None => Fact::new(name, format::UNKNOWN),
-    };
-    let mut stamps = vec![time("Arrived", r.arrived), stamp("Scheduled", r.scheduled)];
-    stamps.extend(r.first_byte.map(|t| time("First byte", t)));
-    stamps.extend([stamp("First token", r.first_token), stamp("Finished", r.finished)]);
-    stamps.extend(clock(cx, r.arrived).map(|f| Fact { name: "Arrived on".into(), ..f }));
-    sheet.facts("Times", stamps);
-    let mut place = Vec::new();
-    let model = profile.text(r.model);
-    if !model.is_empty() {
-        place.push(Fact::new("Model", model));
-    }
-    if let Some(track) = r.track {
-        place.push(Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile)));
-    }
-    if let Some(cache) = r.cache {
-        let hint = "Whether a cache of whole answers had it";
-        place.push(Fact::new("Answer cache", cache.key()).hint(hint));
-    }
-    if let Some(similarity) = r.similarity {
-        place.push(Fact::new("Similarity", format!("{similarity:.3}")).hint(say::SIMILARITY));
-    }
-    if let Some(batch) = r.batch {
-        place.push(Fact::new("Batch", batch.to_string()));
-    }
-    for finding in profile.findings.iter().filter(|f| f.request == Some(id)) {
-        place.push(Fact::new(profile.text(finding.kind), profile.text(finding.text)));
-    }
-    sheet.facts("Where", place);
-    sheet.text("Error", profile.text(r.error));
-    sheet.text("Prompt", profile.text(r.prompt));
-    sheet.text("Answer", profile.text(r.completion));
     Some(sheet)
 }
 
@@ -581,22 +496,23 @@ fn track(cx: &ViewCx<'_>, id: TrackId) -> Option<Sheet> {
         rows.push(Fact::new("Process", process));
     }
     if !track.spans.rows.is_empty() {
-        rows.push(Fact::new("Spans", format::count(track.spans.rows.len() as i64)));
+        rows.push(Fact::count("Spans", track.spans.rows.len()));
         let depth = track.spans.lanes.iter().map(|l| l.depth).max().unwrap_or(0);
-        rows.push(Fact::new("Depth", format::counted(i64::from(depth), "level", "levels")));
+        let levels = format::counted(i64::from(depth), "level", "levels");
+        rows.push(Fact::new("Depth", levels).is(Amount::Cost(Unit::Count, i64::from(depth))));
         if track.spans.lanes.len() > 1 {
             rows.push(
-                Fact::new("Lanes", format::count(track.spans.lanes.len() as i64))
+                Fact::count("Lanes", track.spans.lanes.len())
                     .hint("Spans that overlap without nesting are drawn in lanes"),
             );
         }
     }
     if !track.samples.is_empty() {
-        rows.push(Fact::new("Samples", format::count(track.samples.len() as i64)));
+        rows.push(Fact::count("Samples", track.samples.len()));
     }
     let events = profile.instants.iter().filter(|i| i.track == Some(id)).count();
     if events > 0 {
-        rows.push(Fact::new("Events", format::count(events as i64)));
+        rows.push(Fact::count("Events", events));
     }
     sheet.facts("", rows);
     Some(sheet)
@@ -609,9 +525,13 @@ fn moment(cx: &ViewCx<'_>, t: i64) -> Sheet {
     let mut rows = Vec::new();
     for (i, counter) in profile.counters.iter().enumerate().take(200) {
         let name = crate::views::shared::counter_name(profile, crate::model::CounterId::from_index(i));
-        let value =
-            counter.at(t).map_or_else(|| format::UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
-        rows.push(Fact::new(&name, value));
+        let value = counter.at(t);
+        let text = value.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
+        let amount = value.map(|v| match counter.unit {
+            Unit::None => Amount::Number(v),
+            unit => Amount::Cost(unit, v.round() as i64),
+        });
+        rows.push(Fact::new(&name, text).is(amount));
     }
     sheet.blocks.push(Block::Moment(t));
     sheet.facts("Counters", rows);

@@ -5,6 +5,7 @@ mod blocks;
 mod build;
 mod compare;
 mod durations;
+mod request;
 mod sheet;
 mod tokens;
 

@@ -1,9 +1,21 @@
 //! What is known about a thing as plain data: sections of facts, and pictures in between. Painted by the
 //! view, copied as Markdown.
 
-use crate::model::{FunctionId, RequestId};
+use crate::format;
+use crate::model::{FunctionId, RequestId, Unit};
 use crate::state::Item;
 use crate::ui::theme::Tone;
+
+/// The number behind a fact, by which two runs are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Amount {
+    /// In its unit.
+    Cost(Unit, i64),
+    /// A moment, ns since the start of its run.
+    Moment(i64),
+    /// Without a unit that is known.
+    Number(f64),
+}
 
 /// One fact.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,12 +28,29 @@ pub(super) struct Fact {
     pub hint: &'static str,
     /// What a click leads to.
     pub go: Option<Item>,
+    /// Its number, where it is one.
+    pub amount: Option<Amount>,
 }
 
 impl Fact {
     /// A plain fact.
     pub fn new(name: &str, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), ..Self::default() }
+    }
+
+    /// A cost in its unit.
+    pub fn cost(name: &str, unit: Unit, value: i64) -> Self {
+        Self::new(name, format::cost(unit, value)).is(Amount::Cost(unit, value))
+    }
+
+    /// How often.
+    pub fn count(name: &str, value: usize) -> Self {
+        Self::cost(name, Unit::Count, value as i64)
+    }
+
+    /// With the number behind the text, where it is known.
+    pub fn is(self, amount: impl Into<Option<Amount>>) -> Self {
+        Self { amount: amount.into(), ..self }
     }
 
     /// With an explanation.

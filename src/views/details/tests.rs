@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
     ArgsRef, FunctionSpec, Instant, Profile, ProfileBuilder, Request, RequestId, Severity, TrackId,
@@ -149,6 +151,58 @@ fn strange() -> Profile {
     b.finish()
 }
 
+/// A service that loads and answers; the answer is a span with attributes.
+fn service(clock: i64, load: i64, answer: i64, tokens: i64) -> Arc<Profile> {
+    let mut b = ProfileBuilder::new("test");
+    b.metric(crate::model::Metric::time());
+    let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+    let [all, loads, answers, decode] =
+        ["serve", "load", "answer", "decode"].map(|name| b.function(FunctionSpec::named(name)));
+    let names = ["tokens", "model", "session_id"].map(|name| b.string(name));
+    let model = b.string("small");
+    let values = [
+        crate::model::Value::Int(tokens),
+        crate::model::Value::Text(model),
+        crate::model::Value::Int(clock + 7),
+    ];
+    let args = b.args(names.into_iter().zip(values));
+    let start = clock + load;
+    let whole = b.open_span(track, clock, all, ArgsRef::NONE);
+    b.span(track, clock, start, loads, ArgsRef::NONE);
+    let outer = b.open_span(track, start, answers, args);
+    b.span(track, start + answer / 4, start + answer, decode, ArgsRef::NONE);
+    b.close_span(track, outer, start + answer, crate::model::SpanStatus::Ok);
+    b.close_span(track, whole, start + answer + 1_000_000, crate::model::SpanStatus::Ok);
+    Arc::new(b.finish())
+}
+
+#[test]
+fn r02_a_span_of_two_runs_tells_each_figure_and_attribute_with_its_change() {
+    let base = service(0, 20_000_000, 40_000_000, 128);
+    let head = service(5_000_000_000, 30_000_000, 60_000_000, 192);
+    for (of_head, clicked) in [(true, &head), (false, &base)] {
+        let mut stage = Stage::pair("details", base.clone(), head.clone());
+        let spans = &clicked.track(TrackId(0)).spans.rows;
+        let row = spans.iter().position(|s| clicked.function_name(s.function) == "answer").unwrap();
+        stage.send(Command::Select(Item::of_span(TrackId(0), row as u32, clicked)));
+        if of_head {
+            stage.picture("details-of-two", vec2(340.0, 640.0), egui::Theme::Light);
+        }
+        let mut h = harness(stage);
+        h.run();
+        for line in [
+            "Duration 40.0 ms 60.0 ms +20.0 ms +50.0 %",
+            "Self 10.0 ms 15.0 ms +5.00 ms +50.0 %",
+            "Start 20.0 ms 30.0 ms +10.0 ms",
+            "tokens 128 192 +64 +50.0 %",
+            "model: small → small",
+        ] {
+            assert!(h.query_by_label(line).is_some(), "{line}");
+        }
+        assert!(h.query_by_label("session_id: 7 → 5000000007").is_some(), "an id has no change");
+    }
+}
+
 #[test]
 fn pictures() {
     let mut stage = Stage::new("details", session());
@@ -168,4 +222,8 @@ fn pictures() {
     stage.picture("details-instant", narrow, egui::Theme::Light);
     stage.send(Command::Select(None));
     stage.picture("details-empty", vec2(340.0, 380.0), egui::Theme::Dark);
+    let run = Arc::new(session());
+    let mut two = Stage::pair("details", run.clone(), run.clone());
+    two.send(Command::Select(Some(Item::of_request(RequestId(4), &run))));
+    two.picture("details-request-of-two", narrow, egui::Theme::Dark);
 }

@@ -31,6 +31,7 @@ use crate::ui::widgets::{combo, segmented};
 use crate::views::bands::Bands;
 use crate::views::boxes::layout::Port;
 use crate::views::boxes::paint::paint_share_ruler;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{self, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{Seen, View, ViewCx, shared};
@@ -269,7 +270,7 @@ impl DiffFlame {
             });
             field.response.accessible_name("Colour of boxes");
             pair::normalise(cx, ui, asked);
-            pair::legend(ui);
+            changed::legend(ui);
         });
         ui.add_space(space::SMALL);
     }
@@ -349,7 +350,7 @@ impl DiffFlame {
         }
         self.at = None;
         let Some(Item::Path(keys)) = &cx.interaction.selection else { return };
-        let Some(node) = scene.find(keys) else { return };
+        let Some(node) = scene.paths.find(keys, scene.pair) else { return };
         self.at = Some(node);
         let i = node as usize;
         let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
@@ -530,10 +531,10 @@ impl Scene<'_> {
         (node.own(), node.total())
     }
 
-    /// How much of the larger side changed.
-    fn change(&self, node: u32) -> f64 {
+    /// The costs that colours and figures are of, as they were recorded.
+    fn shown(&self, node: u32) -> Two<i64> {
         let (own, total) = self.costs(node);
-        pair::strength(self.factors.apply(if self.colour == Colour::Own { own } else { total }))
+        if self.colour == Colour::Own { own } else { total }
     }
 
     fn item(&self, node: u32) -> Option<Item> {
@@ -542,22 +543,6 @@ impl Scene<'_> {
 
     fn symbol(&self, node: u32) -> Option<SymbolKey> {
         pair::path_symbol(self.pair, &self.paths.node(node))
-    }
-
-    /// The node of a path of functions of either side.
-    fn find(&self, keys: &[SymbolKey]) -> Option<u32> {
-        let mut at = None;
-        for key in keys {
-            let is = |&n: &u32| {
-                let halves = self.paths.node(n).halves;
-                let of = |half: Option<crate::analysis::diff::paths::PathHalf>, run: &crate::query::Run| {
-                    half.is_some_and(|h| run.profile.keys().symbol(h.symbol.function()) == *key)
-                };
-                of(halves.head, &self.pair.head) || of(halves.base, &self.pair.base)
-            };
-            at = Some(self.paths.children(at).find(is)?);
-        }
-        at
     }
 
     /// The box beside another one: up and down are caller and widest callee, left and right are siblings.
@@ -582,13 +567,15 @@ impl Scene<'_> {
             || halves.head.is_some_and(|h| head[h.symbol.function().index()])
     }
 
+    /// The fill, and the ink on it.
     fn color(&self, node: u32, palette: &Palette) -> (Color32, Color32) {
-        let fill = palette.diff(self.change(node) as f32, self.better);
+        let costs = self.factors.apply(self.shown(node));
+        let fill = changed::fill(palette, costs, self.paths.node(node).state(), self.better);
         if self.is_found(node) {
-            (fill, palette.text_on(fill))
-        } else {
-            (palette.dimmed(fill), palette.text_weak)
+            return (fill, palette.text_on(fill));
         }
+        let fill = palette.dimmed(fill);
+        (fill, palette.quiet_on(fill))
     }
 
     fn paint(
@@ -612,13 +599,14 @@ impl Scene<'_> {
                 mesh.add_colored_rect(rect, palette.gap().fill);
                 continue;
             }
-            mesh.add_colored_rect(rect, self.color(b.node, palette).0);
-            if self.paths.node(b.node).state() != State::Both {
-                hatch::add(&mut mesh, rect, palette.canvas.gamma_multiply(0.28));
+            let fill = self.color(b.node, palette).0;
+            mesh.add_colored_rect(rect, fill);
+            if let Some(stripes) = changed::stripes(palette, self.paths.node(b.node).state()) {
+                hatch::add(&mut mesh, rect, stripes);
             }
             let symbol = self.symbol(b.node);
             if hovered.is_some() && symbol == hovered {
-                mesh.add_colored_rect(rect, palette.text_strong.gamma_multiply(0.18));
+                outlines.push((rect, 1.0));
             }
             if at == Some(b.node) {
                 outlines.push((rect, 2.0));
@@ -638,18 +626,22 @@ impl Scene<'_> {
             let style = LabelStyle::new(11.5);
             let label = self.name(b.node);
             let whole = texts.get(TextKey::of(&label), style, f32::MAX, || label.clone());
-            let (own, total) = self.costs(b.node);
-            let shown = if self.colour == Colour::Own { own } else { total };
-            let delta = self.told.change(shown);
+            let state = self.paths.node(b.node).state();
+            let delta = match state {
+                State::NotPlaced => state.key().to_owned(),
+                _ => self.told.change(self.shown(b.node)),
+            };
             if rect.width() > 120.0
                 && let Some(galley) =
                     texts.get(TextKey::of(&delta), style, rect.width(), || delta.clone().into())
                 && whole.is_some_and(|w| w.size().x + galley.size().x + 24.0 < rect.width())
             {
                 let at = pos2(rect.right() - galley.size().x - 6.0, rect.center().y - galley.size().y / 2.0);
-                shapes.push(Shape::galley(at, galley, crate::ui::theme::mix(color, fill, 0.2)));
+                let text = Shape::galley(at, galley, palette.quiet_on(fill));
+                shapes.extend(changed::on_box(Some(text), fill, state));
             }
-            shapes.extend(texts.label(rect, TextKey::of(&label), style, color, || label.clone()));
+            let text = texts.label(rect, TextKey::of(&label), style, color, || label.clone());
+            shapes.extend(changed::on_box(text, fill, state));
         }
         painter.extend(shapes);
         for (rect, width) in outlines {
@@ -698,6 +690,12 @@ impl Scene<'_> {
         let row = n.row.and_then(|row| self.functions.rows.get(row as usize));
         let step = row.and_then(|r| r.step);
         let text = match (n.state(), step) {
+            (State::NotPlaced, _) => {
+                let other = pair::title(n.halves.base.is_none());
+                format!(
+                    "{other} makes each of these calls, but its estimated call tree does not tell for this path."
+                )
+            }
             (State::New, Some(_)) => "Only head takes this path; the function is in both.".to_owned(),
             (State::Gone, Some(_)) => "Only base takes this path; the function is in both.".to_owned(),
             (State::New, None) => "Only head has this function.".to_owned(),

@@ -258,6 +258,7 @@ impl<'a> Numbers<'a> {
             State::Both if row.step.is_some_and(Step::pairs_other_names) => match row.step {
                 Some(Step::Rule) => "by rule",
                 Some(Step::ByHand) => "by hand",
+                Some(Step::Ids) => "other ids",
                 _ => "by place",
             },
             State::Both if self.moved.is_some_and(|moved| moved[i as usize]) => "moved",

@@ -10,7 +10,7 @@ use egui::{
 use super::camera::{Camera, Lens, Place};
 use super::paint::arrow_head;
 use super::scene::{distance, flattened};
-use super::{FIRST_ZOOM, READABLE, within};
+use super::within;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::graph::{DiffGraph, GraphDiff};
 use crate::analysis::diff::{Compared, State, Two};
@@ -28,6 +28,7 @@ use crate::ui::text::{Elide, Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::{EmptyState, combo, segmented};
 use crate::views::shared;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::{View, ViewCx};
@@ -36,6 +37,10 @@ use crate::views::{View, ViewCx};
 const SIZES: NodeSizes = NodeSizes { height: 460, widths: (1440, 2400), character: 72, beside: 260 };
 /// Below this zoom nodes are boxes without words.
 const WORDS: f32 = 0.4;
+/// A drawing that fits at this zoom or a larger one is shown as a whole at first: its small letters have 9 points then …
+const READABLE: f32 = 0.82;
+/// … any other one in part, not smaller than this.
+const FIRST_ZOOM: f32 = 0.95;
 /// Nodes that screen readers hear about, at most.
 const MOST_NODES: usize = 2000;
 
@@ -60,7 +65,8 @@ pub struct DiffGraphView {
     shows: Shows,
     /// Least share of nodes, in thousandths.
     least: u16,
-    direction: Direction,
+    /// Which way calls lead; `None` for the way that the pane has more room for.
+    direction: Option<Direction>,
     camera: Camera,
     /// The drawing that the camera was fitted to, in a pane of this size.
     fitted: Option<(Arc<GraphDiff>, egui::Vec2)>,
@@ -77,7 +83,7 @@ impl DiffGraphView {
         Self {
             shows: Shows::default(),
             least: Limits::default().nodes,
-            direction: Direction::default(),
+            direction: None,
             camera: Camera::default(),
             fitted: None,
             whole: false,
@@ -95,11 +101,24 @@ impl View for DiffGraphView {
             return;
         };
         let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
-        let (functions_of, direction) = (asked.functions.clone(), self.direction);
-        let query = DiffGraph { functions: functions_of, limits, direction, sizes: SIZES };
-        let Some(graph) = cx.ask_pair(&query, 0).content(ui, "Drawing both graphs") else { return };
+        let mut drawings: Vec<(Direction, Arc<GraphDiff>)> = Vec::new();
+        for (place, direction) in [(0, Direction::Down), (3, Direction::Right)] {
+            if self.direction.is_some_and(|chosen| chosen != direction) {
+                continue;
+            }
+            let query = DiffGraph { functions: asked.functions.clone(), limits, direction, sizes: SIZES };
+            let answer = cx.ask_pair(&query, place);
+            let Some(graph) = answer.content(ui, "Drawing both graphs") else { return };
+            drawings.push((direction, graph));
+        }
+        let area = ui.available_rect_before_wrap();
+        let zoom =
+            |graph: &GraphDiff| Camera::fitting(area, vec2(graph.drawn.width, graph.drawn.height)).zoom;
+        // Of two that fit alike calls lead down.
+        let best = drawings.into_iter().rev().max_by(|a, b| zoom(&a.1).total_cmp(&zoom(&b.1)));
+        let Some((direction, graph)) = best else { return };
         let (related, why) = pair::related_paths(cx, &asked, true, 2);
-        self.header(cx, ui, &asked, &graph);
+        self.header(cx, ui, &asked, (&graph, direction));
         pair::notices(cx, ui, &asked, &related, why.as_deref());
         if graph.drawn.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
@@ -173,7 +192,7 @@ impl Scene<'_> {
                 State::Both => {
                     format!("{change} ({})", pair::relative(shown.relative_change(), State::Both))
                 }
-                only => format!("{change} ({})", only.key()),
+                only => format!("{} ({})", self.told.change_of(total, only), only.key()),
             },
         }
     }
@@ -197,7 +216,13 @@ impl Scene<'_> {
 }
 
 impl DiffGraphView {
-    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, graph: &GraphDiff) {
+    fn header(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        asked: &Asked,
+        (graph, mut direction): (&GraphDiff, Direction),
+    ) {
         shared::header(ui, |ui| {
             let shows = [(Shows::Change, "Change"), (Shows::Base, "Base"), (Shows::Head, "Head")];
             segmented(ui, "Which run the graph shows", &mut self.shows, &shows);
@@ -214,17 +239,15 @@ impl DiffGraphView {
                 }
             });
             field.response.accessible_name("Least share in either run");
-            segmented(
-                ui,
-                "Direction of calls",
-                &mut self.direction,
-                &[(Direction::Down, "↓"), (Direction::Right, "→")],
-            );
+            let ways = [(Direction::Down, "↓"), (Direction::Right, "→")];
+            if segmented(ui, "Direction of calls", &mut direction, &ways).changed() {
+                self.direction = Some(direction);
+            }
             if ui.button("Fit").clicked() {
                 (self.fitted, self.whole) = (None, true);
             }
             pair::normalise(cx, ui, asked);
-            pair::legend(ui);
+            changed::legend(ui);
             if graph.left_out > 0 {
                 let n = format::counted(graph.left_out as i64, "function", "functions");
                 pair::weak(ui, &format!("{n} too small in both runs"));
@@ -345,14 +368,31 @@ impl DiffGraphView {
 /// All of the drawing where names can be read, otherwise the part around what changed most.
 fn first_look(scene: &Scene<'_>, area: Rect, size: egui::Vec2) -> Place {
     let all = Camera::fitting(area, size);
+    // What changed itself: callers change by as much, and tell less.
     let change = |&i: &u32| {
-        let change = scene.told.related.factors.apply(scene.row(i).total()).change();
-        (change.unwrap_or(0.0).abs().min(1e18) as i64, Reverse(i))
+        let size = |costs: Two<i64>| {
+            let change = scene.told.related.factors.apply(costs).change();
+            change.unwrap_or(0.0).abs().min(1e18) as i64
+        };
+        (size(scene.row(i).own()), size(scene.row(i).total()), Reverse(i))
     };
     let most = (0..scene.graph.drawn.nodes.len() as u32).max_by_key(change);
     let Some(node) = most.filter(|_| all.zoom < READABLE) else { return all };
     let (half, at) = (area.size() / FIRST_ZOOM / 2.0, scene.rect(node).center());
-    Place { zoom: FIRST_ZOOM, centre: pos2(within(at.x, half.x, size.x), within(at.y, half.y, size.y)) }
+    // Of the places that show it the one with most around it.
+    let centre = |(x, y): (f32, f32)| {
+        let to = at + vec2(x * half.x, y * half.y);
+        pos2(within(to.x, half.x, size.x), within(to.y, half.y, size.y))
+    };
+    let seen = |centre: Pos2| {
+        let seen = Rect::from_center_size(centre, half * 2.0);
+        (0..scene.graph.drawn.nodes.len() as u32).filter(|&i| seen.contains_rect(scene.rect(i))).count()
+    };
+    let steps = [0.0, -0.3, 0.3, -0.6, 0.6];
+    let places = steps.iter().flat_map(|&y| steps.map(|x| centre((x, y))));
+    let fits = |place: &Pos2| Rect::from_center_size(*place, half * 2.0).contains_rect(scene.rect(node));
+    let best = places.filter(fits).rev().max_by_key(|&place| seen(place));
+    Place { zoom: FIRST_ZOOM, centre: best.unwrap_or_else(|| centre((0.0, 0.0))) }
 }
 
 fn paint(
@@ -381,7 +421,9 @@ fn paint(
         let stands_out = edge == Some(i) || node.is_some_and(|n| n == e.from || n == e.to);
         let color = match (scene.shows, stands_out) {
             (_, true) => palette.accent,
-            (Shows::Change, _) if of.is_some() => palette.diff(scene.strength(total), better),
+            (Shows::Change, _) if of.is_some() && state.has_change() => {
+                palette.diff(scene.strength(total), better)
+            }
             _ => mix(palette.line, palette.text_weak, 0.3 + 0.6 * share),
         };
         let color = faint(scene.is_there(state), color);
@@ -412,10 +454,13 @@ fn paint(
                 || row.halves.head.is_some_and(|h| head[h.symbol.function().index()])
         });
         let full = match scene.shows {
-            Shows::Change => palette.diff(scene.strength(row.total()), better),
+            Shows::Change => {
+                changed::fill(palette, scene.told.related.factors.apply(row.total()), row.state(), better)
+            }
             Shows::Base | Shows::Head => palette.raised,
         };
         let fill = if is_found { full } else { palette.dimmed(full) };
+        let stands_out = is_found && scene.is_there(row.state());
         let fill = faint(scene.is_there(row.state()), fill);
         let symbol = scene.item(i).and_then(|item| item.symbol());
         let border = if symbol.is_some() && symbol == selected {
@@ -427,16 +472,15 @@ fn paint(
         };
         let radius = 5.0 * lens.zoom.min(1.0);
         painter.rect(rect, radius, fill, border, StrokeKind::Inside);
-        if row.state() != State::Both {
+        if let Some(stripes) = changed::stripes(palette, row.state()) {
             let mut mesh = egui::Mesh::default();
-            hatch::add(&mut mesh, rect.shrink(2.0), palette.canvas.gamma_multiply(0.28));
+            hatch::add(&mut mesh, rect.shrink(2.0), stripes);
             painter.add(Shape::mesh(mesh));
         }
         if lens.zoom < WORDS {
             continue;
         }
-        let ink =
-            if is_found && scene.is_there(row.state()) { palette.text_on(fill) } else { palette.text_weak };
+        let ink = if stands_out { palette.text_on(fill) } else { palette.quiet_on(fill) };
         let size = |points: f32| ((points * lens.zoom * 2.0).round() / 2.0).clamp(5.0, 26.0);
         let line = |from: f32, to: f32| {
             Rect::from_min_max(
@@ -446,12 +490,13 @@ fn paint(
         };
         let label = scene.name(i);
         let style = LabelStyle { face: Face::Strong, size: size(12.5), elide: Elide::Middle };
-        painter.extend(texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone()));
+        let text = texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone());
+        painter.extend(changed::on_box(text, fill, row.state()));
         let figures = scene.figures(row);
         let style = LabelStyle::new(size(11.0));
-        painter.extend(
-            texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into()),
-        );
+        let text =
+            texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into());
+        painter.extend(changed::on_box(text, fill, row.state()));
     }
 }
 
@@ -475,5 +520,50 @@ fn accessible(
         let text = format!("{} {}", scene.name(i), scene.figures(scene.row(i)));
         let selected = cx.interaction.selection.is_some() && scene.item(i) == cx.interaction.selection;
         node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, text.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::profile;
+    use crate::query::Subject;
+    use crate::ui::software::Headless;
+    use crate::views::testing::Stage;
+
+    fn drawn(base: &str, head: &str, size: egui::Vec2) -> Stage<DiffGraphView> {
+        let Stage { subject, kind, .. } = Stage::pair("graph", profile(base), profile(head));
+        let Subject::Pair(pair) = subject else { unreachable!("it is a pair") };
+        let mut stage = Stage::of(kind, Box::new(DiffGraphView::new()), Subject::Pair(pair));
+        let mut screen = Headless::new(size, 1.0, egui::Theme::Light).unwrap();
+        for _ in 0..3 {
+            screen.pass(Vec::new(), |ui| stage.ui(ui));
+        }
+        stage
+    }
+
+    #[test]
+    fn ten_functions_beside_each_other_can_be_read_at_once() {
+        let fan = |last: i64| {
+            let leaf = |i: i64| format!("main>function_number_{i} {}", if i == 9 { last } else { 50 });
+            (0..10).map(leaf).collect::<Vec<_>>().join("; ")
+        };
+        for size in [vec2(1024.0, 520.0), vec2(1600.0, 880.0), vec2(640.0, 400.0)] {
+            let stage = drawn(&fan(50), &fan(400), size);
+            let zoom = stage.view.camera.now().zoom;
+            assert!(zoom >= READABLE, "{size}: letters at {zoom}");
+            let (graph, _) = stage.view.fitted.as_ref().unwrap();
+            let pair = stage.subject.pair().unwrap();
+            let functions =
+                stage.engine.now(pair, &crate::analysis::testing::all_functions(), &crate::jobs::Job::new());
+            let functions = functions.unwrap();
+            let grew =
+                graph.drawn.nodes.iter().position(|n| functions.rows[n.row as usize].own().delta() > Some(0));
+            let at = graph.drawn.nodes[grew.unwrap()].at;
+            let centre = stage.view.camera.now().centre;
+            let seen = (at.x - centre.x).abs() * zoom < size.x / 2.0
+                && (at.y - centre.y).abs() * zoom < size.y / 2.0;
+            assert!(seen, "{size}: what changed most is seen");
+        }
     }
 }

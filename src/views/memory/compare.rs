@@ -11,7 +11,7 @@ use crate::analysis::counters::{Cell, CounterFigures, CounterLod, Figures, Lod, 
 use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Better, CounterId, Profile, Unit};
+use crate::model::{Better, CounterId, CounterKey, Profile, Unit};
 use crate::query::Pair;
 use crate::state::Command;
 use crate::ui::theme::{Palette, small, space};
@@ -43,6 +43,7 @@ pub struct DiffMemory {
 /// A counter that either run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Counter {
+    key: CounterKey,
     name: String,
     unit: Unit,
     ids: Two<CounterId>,
@@ -54,11 +55,13 @@ fn counters(base: &Profile, head: &Profile) -> Vec<Counter> {
     for (profile, is_base) in [(base, true), (head, false)] {
         for (i, counter) in profile.counters.iter().enumerate().filter(|(_, c)| !c.times.is_empty()) {
             let id = CounterId::from_index(i);
-            let (name, unit) = (counter_name(profile, id), counter.unit);
-            let at = found.iter().position(|c| c.name == name && c.unit == unit).unwrap_or_else(|| {
-                found.push(Counter { name, unit, ids: Two::default() });
+            let (key, unit) = (profile.keys().counter_key(id), counter.unit);
+            let at = found.iter().position(|c| c.key == key && c.unit == unit).unwrap_or_else(|| {
+                found.push(Counter { key, name: String::new(), unit, ids: Two::default() });
                 found.len() - 1
             });
+            // The new run's name, where it has the counter.
+            found[at].name = counter_name(profile, id);
             let side = if is_base { &mut found[at].ids.base } else { &mut found[at].ids.head };
             side.get_or_insert(id);
         }

@@ -1,5 +1,7 @@
 //! Figures of two runs in lines: name, base, head, change in its unit and in percent.
 
+use std::borrow::Cow;
+
 use egui::{Align, Color32, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::pair;
@@ -28,25 +30,66 @@ const CHANGE: usize = 3;
 /// The part of the width that names get at least, where they need it.
 const NAMES: f32 = 0.3;
 
+/// Names get this much however narrow the pane is.
+const LEAST_NAME: f32 = 40.0;
 /// Names get this much in a wide pane, points, and the other columns so much more than they need.
 const NARROWEST: f32 = 180.0;
 const MOST_APART: f32 = 28.0;
 
 /// A line, and what it says below the pointer.
-struct Line<'a> {
+pub struct Line<'a> {
     cells: [(String, Color32); CELLS],
-    about: &'a str,
+    about: Cow<'a, str>,
+    /// True where a click on it leads somewhere.
+    leads: bool,
 }
 
 impl<'a> Line<'a> {
-    fn heading(palette: &Palette) -> Self {
+    /// The names of the columns.
+    #[must_use]
+    pub fn heading(palette: &Palette) -> Self {
         let weak = |text: &str| (text.to_owned(), palette.text_weak);
         let (base, head) = (pair::title(true), pair::title(false));
-        Self { cells: [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")], about: "" }
+        let cells = [weak(""), weak(base), weak(head), weak("Δ"), weak("Δ %")];
+        Self { cells, about: "".into(), leads: false }
     }
 
-    /// `adds_up` is true for parts of a sum: where a run lacks one, it cost nothing there.
-    fn of(figure: &TwoFigure<'a>, signs: [&str; 2], adds_up: bool, palette: &Palette) -> Self {
+    /// A line in words: name, base, head, change, change in percent; `changed` where that stands out. A click on what `leads`
+    /// somewhere is told by [`show_lines`].
+    #[must_use]
+    pub fn told(
+        cells: [String; CELLS],
+        changed: bool,
+        about: String,
+        leads: bool,
+        palette: &Palette,
+    ) -> Self {
+        let change = if changed { palette.text_strong } else { palette.text_weak };
+        let colors = [palette.text_weak, palette.text, palette.text, change, change];
+        let mut colors = colors.into_iter();
+        let cells = cells.map(|text| (text, colors.next().unwrap_or(palette.text)));
+        Self { cells, about: about.into(), leads }
+    }
+
+    /// With another word in the place of the percentage.
+    #[must_use]
+    pub fn with_word(mut self, word: &str) -> Self {
+        if let Some(last) = self.cells.last_mut() {
+            word.clone_into(&mut last.0);
+        }
+        self
+    }
+
+    /// With a click that [`show_lines`] tells.
+    #[must_use]
+    pub fn leading(self) -> Self {
+        Self { leads: true, ..self }
+    }
+
+    /// The line of a figure, with a sign before each value. `adds_up` is true for parts of a sum: where a run lacks one, it cost
+    /// nothing there.
+    #[must_use]
+    pub fn of(figure: &TwoFigure<'a>, signs: [&str; 2], adds_up: bool, palette: &Palette) -> Self {
         let TwoFigure { name, unit, values, about } = *figure;
         let value = |v: Option<i64>, sign: &str| {
             let sign = if v.is_some() { sign } else { "" };
@@ -77,7 +120,7 @@ impl<'a> Line<'a> {
             (change, color),
             (percent, color),
         ];
-        Self { cells, about }
+        Self { cells, about: about.into(), leads: false }
     }
 }
 
@@ -114,7 +157,8 @@ impl Columns {
             found.widths[CHANGE] = 0.0;
         }
         // In a wide pane the numbers stand beside their names, and apart.
-        let name = room(&found.widths).max(whole * NAMES).min(found.widths[0].max(NARROWEST));
+        let least = found.widths[0].min(LEAST_NAME);
+        let name = room(&found.widths).max(least).min(found.widths[0].max(NARROWEST));
         let left = (whole - name - found.widths[1..].iter().sum::<f32>()) / (CELLS - 1) as f32;
         let apart = left.clamp(0.0, MOST_APART);
         found.widths[0] = if left > apart { name } else { name.max(room(&found.widths).min(whole)) };
@@ -124,11 +168,18 @@ impl Columns {
         found
     }
 
-    fn show(&self, ui: &mut Ui, line: &Line<'_>) {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    /// True when it was clicked.
+    fn show(&self, ui: &mut Ui, line: &Line<'_>) -> bool {
+        let sense = if line.leads { Sense::click() } else { Sense::hover() };
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), sense);
         let spoken: Vec<&str> = line.cells.iter().map(|t| t.0.as_str()).filter(|t| !t.is_empty()).collect();
         let spoken = spoken.join(" ");
-        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+        let role = if line.leads { Role::Button } else { Role::Label };
+        response.widget_info(|| WidgetInfo::labeled(role, true, &spoken));
+        if line.leads && (response.hovered() || response.has_focus()) {
+            ui.painter().rect_filled(rect, space::RADIUS_SMALL, Palette::of(ui).hover);
+        }
+        let clicked = response.clicked();
         let (mut x, mut whole) = (rect.left(), true);
         for (i, ((text, color), width)) in line.cells.iter().zip(self.widths).enumerate() {
             // What has no place as a number in percent stands where those do.
@@ -140,12 +191,13 @@ impl Columns {
             x += width;
         }
         whole &= self.widths[CHANGE] > 0.0;
-        match (line.about, whole) {
+        match (&*line.about, whole) {
             ("", true) => {}
             ("", false) => _ = response.on_hover_text(spoken),
             (about, true) => _ = response.on_hover_text(about),
             (about, false) => _ = response.on_hover_text(format!("{spoken}\n{about}")),
         }
+        clicked
     }
 }
 
@@ -174,8 +226,19 @@ fn lines<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = (TwoFigure<'a>, [&'a
     let palette = Palette::of(ui);
     let mut lines = vec![Line::heading(palette)];
     lines.extend(figures.into_iter().map(|(figure, signs)| Line::of(&figure, signs, adds_up, palette)));
-    let columns = Columns::of(ui, &lines);
-    lines.iter().for_each(|line| columns.show(ui, line));
+    show_lines(ui, &lines);
+}
+
+/// Shows lines in columns of one width. Says which one was clicked.
+pub fn show_lines(ui: &mut Ui, lines: &[Line<'_>]) -> Option<usize> {
+    let columns = Columns::of(ui, lines);
+    let mut clicked = None;
+    for (i, line) in lines.iter().enumerate() {
+        if columns.show(ui, line) {
+            clicked = Some(i);
+        }
+    }
+    clicked
 }
 
 #[cfg(test)]
@@ -199,6 +262,28 @@ mod tests {
         assert_eq!(told(Unit::Count, new, true), ["+3", "new"]);
         assert_eq!(told(Unit::Count, Two { base: Some(3), head: None }, true), ["−3", "gone"]);
         assert_eq!(told(Unit::Count, new, false), ["–", ""]);
+    }
+
+    #[test]
+    fn columns_of_a_narrow_pane_stay_within_it() {
+        let palette = Palette::dark();
+        let figure = |name, base, head| {
+            let values = Two::both(base, head);
+            Line::of(&TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" }, ["", ""], true, palette)
+        };
+        let lines = [
+            Line::heading(palette),
+            figure("call_b", 800_000_000, 3_200_000_000),
+            figure("prepare", 3_200_000_000, 800_000_000),
+        ];
+        for width in [120.0, 180.0, 240.0, 300.0, 600.0] {
+            egui_kittest::Harness::new_ui(|ui| {
+                ui.set_max_width(width);
+                let columns = Columns::of(ui, &lines);
+                let all: f32 = columns.widths.iter().sum();
+                assert!(all <= width.max(columns.widths[1..].iter().sum::<f32>() + 40.0), "{width}: {all}");
+            });
+        }
     }
 
     #[test]

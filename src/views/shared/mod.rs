@@ -5,6 +5,7 @@ pub mod bars;
 pub mod board;
 pub mod branch;
 pub mod caches;
+pub mod changed;
 pub mod clock;
 pub mod crumbs;
 pub mod figures;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::hash::Hash;
 
-use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, Rect, RichText, Ui, pos2, vec2};
 use rustc_hash::FxHashMap;
 
 use crate::analysis::columns::scale;
@@ -20,7 +20,7 @@ use crate::model::{Basis, Better, FunctionId, SymbolKey, Unit};
 use crate::query::{Pair, Step};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone, small, space, strong};
+use crate::ui::theme::{Palette, Tone, small, strong};
 use crate::ui::widgets::{EmptyState, combo};
 use crate::views::{ViewCx, shared};
 
@@ -46,7 +46,7 @@ pub fn title(base: bool) -> &'static str {
 
 /// The colour of a run where both are in one picture.
 #[must_use]
-pub fn color(palette: &Palette, base: bool) -> egui::Color32 {
+pub fn color(palette: &Palette, base: bool) -> Color32 {
     if base { palette.text_weak } else { palette.accent }
 }
 
@@ -364,7 +364,7 @@ impl Written {
 #[must_use]
 pub fn growth<'a>(change: Option<f64>, state: State) -> Value<'a> {
     match state {
-        State::New | State::Gone => Value::Word(state.key()),
+        State::New | State::Gone | State::NotPlaced => Value::Word(state.key()),
         State::Both => Value::number(change),
     }
 }
@@ -455,11 +455,17 @@ impl Told<'_> {
         points(list::points(costs, self.whole))
     }
 
+    /// A change of what is so in both runs; «–» where the cost of a side is not known.
+    #[must_use]
+    pub fn change_of(&self, costs: Two<i64>, state: State) -> String {
+        if state.has_change() { self.change(costs) } else { UNKNOWN.to_owned() }
+    }
+
     /// «1.20 s → 1.50 s, +300 ms (+25.0 %)»; where only shares compare «12.0 % → 15.0 %, +3.0 points». Of related costs it
     /// says what was recorded.
     #[must_use]
     pub fn line(&self, costs: Two<i64>, state: State) -> String {
-        let change = self.change(costs);
+        let change = self.change_of(costs, state);
         if self.asked.shares_only() {
             let share = |cost: Option<i64>, whole: Option<i64>| {
                 let share = Some(cost? as f64 / whole.filter(|&w| w != 0)? as f64);
@@ -499,6 +505,7 @@ pub fn relative(change: Option<f64>, state: State) -> String {
     match (change, state) {
         (_, State::New) => "new".to_owned(),
         (_, State::Gone) => "gone".to_owned(),
+        (_, State::NotPlaced) => State::NotPlaced.key().to_owned(),
         (Some(change), _) => format::percent_change(change),
         (None, _) => UNKNOWN.to_owned(),
     }
@@ -516,36 +523,6 @@ pub fn strength(costs: Two<f64>) -> f64 {
 #[must_use]
 pub fn is_noise(costs: Two<f64>) -> bool {
     strength(costs).abs() < f64::from(Palette::NOISE)
-}
-
-/// What colours of changes mean.
-pub fn legend(ui: &mut Ui) {
-    const STEPS: usize = 21;
-    let palette = Palette::of(ui);
-    let galley = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), small(), palette.text_weak);
-    let (less, more) = (galley("less"), galley("more"));
-    // One thing, so that a line never ends between the colours and what they mean.
-    let size = vec2(less.size().x + more.size().x + 84.0 + 2.0 * space::MEDIUM, space::CONTROL);
-    let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
-    let about = "Colours: less to more";
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, about));
-    let top = |height: f32| whole.center().y - height / 2.0;
-    let rect =
-        Rect::from_min_size(pos2(whole.left() + less.size().x + space::MEDIUM, top(10.0)), vec2(84.0, 10.0));
-    let at = pos2(whole.right() - more.size().x, top(more.size().y));
-    ui.painter().galley(pos2(whole.left(), top(less.size().y)), less, palette.text_weak);
-    ui.painter().galley(at, more, palette.text_weak);
-    let width = rect.width() / STEPS as f32;
-    for i in 0..STEPS {
-        let left = rect.left() + i as f32 * width;
-        let step = Rect::from_x_y_ranges(left..=left + width, rect.y_range());
-        let change = i as f32 / (STEPS - 1) as f32 * 2.0 - 1.0;
-        ui.painter().rect_filled(step, 0.0, palette.diff(change, Better::Lower));
-    }
-    response.on_hover_text(
-        "How much of the larger side changed: from −100 % (only base has it) to +100 % (only head has it). \
-         What only one run has is hatched. Within ±2 % a change is grey.",
-    );
 }
 
 /// A text of second rank.

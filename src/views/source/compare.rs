@@ -291,7 +291,8 @@ impl<'l> grid::Rows for Rows<'_, 'l, '_> {
             }
             "mark" => {
                 let mark = mark_of(self.found, row);
-                let color = palette.diff(if mark == "+" { 1.0 } else { -1.0 }, Better::Lower);
+                let color =
+                    palette.as_text(palette.diff(if mark == "+" { 1.0 } else { -1.0 }, Better::Lower));
                 cell_text(ui, mark, &Cell { font: mono(12.0), color, ..Cell::text(palette) });
             }
             _ => return false,

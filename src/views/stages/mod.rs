@@ -4,9 +4,11 @@
 //! Colours of stages are those of their functions, full on the critical path. A line after a stage is its slack,
 //! a line in it the time in which it was polled. Changes of a what-if are shared state, so they can be undone.
 
+mod compare;
 mod layout;
 mod paint;
 mod panel;
+mod strip;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -39,7 +41,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Which stage waited for which, the critical path with slack, and what a change would bring",
     needs,
     make: || Box::new(StagesView::default()),
-    comparing: Comparing::Stacked,
+    comparing: Comparing::Own(|| Box::new(compare::DiffStages::new())),
 };
 
 fn needs(profile: &Profile) -> Result<(), &'static str> {
@@ -76,6 +78,8 @@ struct StagesView {
     listing: Option<panel::Listing>,
     /// Where stages are on screen, where another run is beside this one.
     places: Vec<(StageId, Rect)>,
+    /// How many of them, the first ones, are on the critical path.
+    on_path: usize,
 }
 
 /// What one frame is drawn from.
@@ -101,13 +105,20 @@ impl View for StagesView {
         };
         let selected = self.selected(cx, &graph);
         let frame = Frame { query, graph, outcome, selected };
-        self.header(cx, ui, &frame);
+        // Of two runs the upper one has the controls of both, and one panel tells of both.
+        if cx.beside.is_none() || cx.of_base {
+            self.header(cx, ui, &frame);
+        }
         if frame.graph.stages.is_empty() {
             let text = "No span lies in the chosen tracks and range.";
             EmptyState::new(Icon::Graph, "No stage to show", text).show(ui);
             return;
         }
         ui.add_space(space::SMALL);
+        if cx.beside.is_some() {
+            self.chart(cx, ui, &frame);
+            return;
+        }
         let area = ui.available_rect_before_wrap();
         let wide = area.width() >= WIDE;
         let (chart, side) = if wide {
@@ -125,7 +136,9 @@ impl View for StagesView {
             let gains = cx.ask(&Gains { graph: frame.query.clone(), most: MOST_GAINS }, 0);
             let names = cx.ask(&NameGains { graph: frame.query.clone(), most: MOST_NAMES }, 0);
             let gains = panel::Worth { stages: gains.beside(), names: names.beside() };
-            let picked = panel::show(cx, ui, &frame, &gains, &mut self.listing);
+            let picked = panel::show(cx, ui, &frame, &gains, |cx, ui| {
+                panel::path(cx, ui, &frame, gains.stages.as_deref(), &mut self.listing)
+            });
             if let Some(stage) = picked {
                 self.pick(cx, &frame.graph, stage);
             }
@@ -156,6 +169,12 @@ impl View for StagesView {
         Some(&mut self.viewport)
     }
 
+    /// Arrows join what is on the critical path of either run.
+    fn matters(&self, track: TrackId, row: u32) -> bool {
+        let on_path = &self.places[..self.on_path.min(self.places.len())];
+        on_path.is_empty() || on_path.iter().any(|(id, _)| (id.track, id.row) == (track, row))
+    }
+
     fn place_of(&self, _profile: &Profile, track: TrackId, row: u32) -> Option<Rect> {
         self.places.iter().find(|(id, _)| (id.track, id.row) == (track, row)).map(|&(_, rect)| rect)
     }
@@ -182,6 +201,12 @@ impl StagesView {
         shared::header(ui, |ui| {
             segmented(ui, "Order of stages", &mut self.mode, &[(Mode::Time, "Time"), (Mode::Order, "Order")]);
             self.levels(ui, graph);
+            if cx.beside.is_some() {
+                if self.mode == Mode::Time {
+                    self.all_rows(ui);
+                }
+                return;
+            }
             if graph.stages.is_empty() {
                 return;
             }
@@ -189,12 +214,7 @@ impl StagesView {
             weak(ui, &format!("{stages} in {}", format::duration(graph.total())));
             if let Some(share) = graph.share() {
                 let text = format!("critical path {}", format::percent(share));
-                // Beside another run a path that explains less is no fault of the run: several may do their work at once.
-                let tone = match cx.beside {
-                    Some(_) => Tone::Neutral,
-                    None if share < panel::EXPLAINS => Tone::Bad,
-                    None => Tone::Warning,
-                };
+                let tone = if share < panel::EXPLAINS { Tone::Bad } else { Tone::Warning };
                 pill(ui, tone, &text).on_hover_text(
                     "Share of the total in which a stage of the critical path ran. The rest are gaps between stages.",
                 );
@@ -213,14 +233,17 @@ impl StagesView {
                 pill(ui, Tone::Neutral, "live");
             }
             if self.mode == Mode::Time && (self.hidden > 0 || self.all_rows) {
-                let about =
-                    "Threads and tasks whose stages are all too short to be seen at this zoom are left out";
-                ui.checkbox(&mut self.all_rows, "All rows").on_hover_text(about);
+                self.all_rows(ui);
                 if self.hidden > 0 {
                     weak(ui, &format!("{} hidden", format::count(self.hidden as i64)));
                 }
             }
         });
+    }
+
+    fn all_rows(&mut self, ui: &mut Ui) {
+        let about = "Threads and tasks whose stages are all too short to be seen at this zoom are left out";
+        ui.checkbox(&mut self.all_rows, "All rows").on_hover_text(about);
     }
 
     /// How deep callers are opened into what they called.
@@ -266,6 +289,15 @@ impl StagesView {
         if response.clicked() {
             cx.send(Command::Select(None));
         }
+        // Both critical paths stand where the charts meet.
+        let (body, path) = match timed && cx.beside.is_some() {
+            true if cx.of_base => body.split_top_bottom_at_y(body.bottom() - strip::HEIGHT),
+            true => {
+                let (path, body) = body.split_top_bottom_at_y(body.top() + strip::HEIGHT);
+                (body, path)
+            }
+            false => (body, Rect::NOTHING),
+        };
         ui.painter().rect_filled(body, 0.0, palette.canvas);
         let keep = frame.selected.map(|s| frame.graph.stages[s as usize].id.track);
         let tracks = match timed && !self.all_rows {
@@ -294,7 +326,13 @@ impl StagesView {
                 let mut layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
                 layout.thin(&frame.graph, frame.selected);
                 self.places.clear();
+                self.on_path = 0;
                 if timed && (cx.of_base || cx.follower) {
+                    for part in strip::place(&frame.graph, &axis, path) {
+                        let stage = part.stage.map(|stage| frame.graph.stages[stage as usize].id);
+                        self.places.extend(stage.map(|id| (id, part.rect)));
+                    }
+                    self.on_path = self.places.len();
                     let seen = |bar: &layout::Bar| bar.rect.intersects(ui.clip_rect());
                     let place = |bar: &layout::Bar| (frame.graph.stages[bar.stage as usize].id, bar.rect);
                     self.places.extend(layout.bars.iter().filter(|bar| seen(bar)).map(place));
@@ -302,6 +340,9 @@ impl StagesView {
                 self.stages(cx, ui, frame, &layout, (&axis, sizes, timed));
             });
         });
+        if path.is_positive() {
+            self.path(cx, ui, frame, (&axis, path));
+        }
         if timed {
             let painter = ui.painter();
             time::range_marks(painter, body, &axis, cx.interaction.range, cx.preview, palette);
@@ -309,6 +350,19 @@ impl StagesView {
             axis.paint_ruler(painter, ruler, cursor, palette);
             cursor.into_iter().for_each(|t| axis.paint_cursor(painter, body, t, palette));
         }
+    }
+
+    /// The critical path as a row of its own.
+    fn path(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame, (axis, area): (&TimeAxis, Rect)) {
+        let profile = cx.subject.profile().clone();
+        let parts = strip::place(&frame.graph, axis, area);
+        let (clicked, hovered) = strip::interact(cx, ui, &frame.graph, &parts, frame.selected);
+        if let Some(stage) = clicked {
+            self.pick(cx, &frame.graph, stage);
+        }
+        let painter = ui.painter().clone();
+        let of = (&*profile, &*frame.graph, Palette::of(ui));
+        strip::paint(&painter, of, area, &parts, (frame.selected, hovered), &mut self.texts.begin(&painter));
     }
 
     fn stages(

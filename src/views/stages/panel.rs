@@ -48,13 +48,13 @@ pub(super) enum Listing {
     Order,
 }
 
-/// Shows the panel; the stage of the path that was clicked.
+/// Shows the panel, with `path` in the middle; the stage of it that was clicked.
 pub(super) fn show(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
     frame: &Frame,
     gains: &Worth,
-    listing: &mut Option<Listing>,
+    path: impl FnOnce(&mut ViewCx<'_>, &mut Ui) -> Option<u32>,
 ) -> Option<u32> {
     let mut picked = None;
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -65,7 +65,7 @@ pub(super) fn show(
         if !cx.interaction.what_if.is_empty() {
             changes(cx, ui, frame);
         }
-        picked = path(cx, ui, frame, gains.stages.as_deref(), listing);
+        picked = path(cx, ui);
         if cx.interaction.what_if.is_empty() {
             worth(cx, ui, frame, gains);
         }
@@ -213,7 +213,8 @@ fn by_name_and_kind(what_if: &WhatIf) -> Vec<(SymbolKey, Change, usize)> {
     groups
 }
 
-fn path(
+/// The critical path of one run.
+pub(super) fn path(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
     frame: &Frame,

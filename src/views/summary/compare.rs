@@ -51,6 +51,7 @@ impl View for DiffSummary {
             let Some(story) = cx.ask_pair(&question, 0).content(ui, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
+            copies(ui, &pair);
             let query = DiffRelated { functions: asked.functions.clone(), to: asked.normalise(cx) };
             let related = cx.ask_pair(&query, 1).beside();
             // Runs that are requests alone have no costs of functions to relate.
@@ -58,10 +59,9 @@ impl View for DiffSummary {
                 pair::normalise_line(cx, ui, asked, related.as_deref());
             }
             card(ui, "", |ui| {
-                let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
                 let related = related.as_deref().and_then(|related| related.as_ref().ok());
                 let sum = related.and_then(|related| related_sum(related, asked, &story));
-                let figures = story.figures.iter().map(|f| (of(f), f.signs));
+                let figures = story.figures.iter().map(|f| (told(f), f.signs));
                 signed_figures(ui, figures.chain(sum.map(|sum| (sum, ["", ""]))));
             });
             against_each(cx, ui, &pair, asked);
@@ -77,6 +77,10 @@ impl View for DiffSummary {
             }
         });
     }
+}
+
+fn told(f: &Figure) -> TwoFigure<'_> {
+    TwoFigure { name: &f.name, unit: f.unit, values: f.values, about: "" }
 }
 
 /// The sentences.
@@ -105,6 +109,25 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
 }
 
+/// Says which runs may be no measurements of their own.
+fn copies(ui: &mut Ui, pair: &Pair) {
+    for (n, base) in pair.alike.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
+        let files = format::counted(n as i64, "file holds", "files hold");
+        let side = pair::title(base);
+        weak(
+            ui,
+            &format!("{side}: {files} the same bytes as another one: a copy, or counts that never vary."),
+        );
+    }
+    for (n, base) in pair.copies.into_iter().zip([true, false]).filter(|(n, _)| *n > 0) {
+        let files = format::counted(n as i64, "file is a copy", "files are copies");
+        weak(
+            ui,
+            &format!("{}: {files} of another one of its side and not counted again.", pair::title(base)),
+        );
+    }
+}
+
 /// Figures of the shown run against each of several baselines.
 fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
     if cx.baselines.is_empty() {
@@ -130,7 +153,7 @@ fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
             .collect();
         let first = rows.iter().find_map(|(_, story)| story.as_ref());
         let names: Vec<&str> =
-            first.map(|s| s.figures.iter().map(|f| f.name).take(FIGURES).collect()).unwrap_or_default();
+            first.map(|s| s.figures.iter().map(|f| &*f.name).take(FIGURES).collect()).unwrap_or_default();
         let text = |ui: &mut Ui, text: String, color| {
             ui.add(Label::new(RichText::new(text).color(color)).extend());
         };

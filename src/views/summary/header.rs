@@ -1,6 +1,6 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::Total;
+use crate::analysis::overview::{Peak, Total};
 use crate::format;
 use crate::model::{Basis, Profile};
 use crate::ui::theme::{Palette, Tone, space, strong};
@@ -126,13 +126,15 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     } else if let Some(Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
         shown.push(("Total", format::cost(metric.unit, *sum), None, overview.map_or("", |o| o.sum_of)));
     }
-    if let Some(peak) = overview.and_then(|o| o.peak_memory()) {
+    let peak = overview.and_then(|o| o.peak_memory());
+    let title = peak.map(Peak::title);
+    if let Some((peak, title)) = peak.zip(title.as_deref()) {
         let about = if peak.is_heap() {
             "The heap of the recorded work, without what the recorder holds. RSS is among the counters."
         } else {
             "The highest of all memory counters"
         };
-        shown.push(("Peak memory", format::bytes(peak.bytes as i64), None, about));
+        shown.push((title, format::bytes(peak.bytes as i64), None, about));
     }
     if !profile.warnings.is_empty() {
         let count: u64 = profile.warnings.iter().map(|w| w.count).sum();

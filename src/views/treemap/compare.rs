@@ -19,6 +19,7 @@ use crate::ui::text::{Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
 use crate::views::shared;
+use crate::views::shared::changed;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked, Told};
 use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, hit, layout};
@@ -214,7 +215,7 @@ impl DiffTreemap {
                 }
             }
             pair::normalise(cx, ui, shown.told.asked);
-            pair::legend(ui);
+            changed::legend(ui);
             pair::weak(ui, "Area: self cost of base and head together. Colour: how much of it changed");
         });
         if let Some(at) = to {
@@ -333,7 +334,7 @@ fn paint<'a>(
     let fill = |cell: &Cell| {
         let (own, total) = shown.costs(cell.last);
         let costs = shown.factors.apply(if cell.holds { total } else { own });
-        let full = palette.diff(pair::strength(costs) as f32, better);
+        let full = changed::fill(palette, costs, shown.state(cell.last), better);
         match (cell.holds, is_found(cell.last)) {
             (true, _) => mix(palette.canvas, full, 0.35),
             (false, true) => full,
@@ -356,9 +357,10 @@ fn paint<'a>(
             // each would be more triangles than a frame has time for.
             for cell in laid.cells.iter().filter(|cell| !cell.own) {
                 let around = shown.parent(cell.first);
-                let begins = around == laid.root || shown.state(around) == State::Both;
-                if begins && shown.state(cell.last) != State::Both {
-                    hatch::add(&mut mesh, cell.rect.shrink(0.5), palette.canvas.gamma_multiply(0.28));
+                let state = shown.state(cell.last);
+                let begins = around == laid.root || shown.state(around) != state;
+                if let Some(stripes) = changed::stripes(palette, state).filter(|_| begins) {
+                    hatch::add(&mut mesh, cell.rect.shrink(0.5), stripes);
                 }
             }
             Arc::new(mesh)
@@ -372,21 +374,24 @@ fn paint<'a>(
     let hovered = cx.hover.and_then(Item::symbol);
     for cell in laid.named.iter().map(|&i| &laid.cells[i as usize]) {
         let rect = cell.rect;
-        let color = palette.text_on(fill(cell));
+        let (ground, state) = (fill(cell), shown.state(cell.last));
+        let color = palette.text_on(ground);
         let (face, height) = if cell.holds { (Face::Strong, HEADER) } else { (Face::Regular, 15.0) };
         let top =
             if cell.holds { rect.top() } else { rect.top() + (rect.height() / 2.0 - 7.5).clamp(0.0, 2.0) };
         let line = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
         let style = LabelStyle { face, ..LabelStyle::new(12.0) };
         let key = TextKey::new(("name", cell.first, cell.last, cell.own));
-        painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
+        let text = texts.label(line, key, style, color, || shown.names(cell).into());
+        painter.extend(changed::on_box(text, ground, state));
         if !cell.holds && rect.height() >= 36.0 {
             let key = TextKey::new(("change", cell.last));
-            let change = || shown.told.change(shown.costs(cell.last).0).into();
+            let change = || shown.told.change_of(shown.costs(cell.last).0, state).into();
             if let Some(galley) = texts.get(key, style, rect.width() - 8.0, change)
                 && !galley.elided
             {
-                painter.galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
+                let text = Shape::galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
+                painter.extend(changed::on_box(Some(text), ground, state));
             }
         }
     }

@@ -3,19 +3,26 @@
 //! Two paths are one where their functions are pairs ([`super::functions`]). Nodes stand in preorder, a parent before what
 //! it calls, siblings by the size of their change. Own costs of all nodes add up to the totals of the trees, so a
 //! node's Δ is its own Δ and that of all below.
+//!
+//! Where a tree is estimated, what only one tree has may be a choice of the estimate: a path each of whose calls the other run makes
+//! too is neither new nor gone ([`State::NotPlaced`]).
+
+mod grow;
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
-use super::functions::{DiffFunctions, FunctionDiff, RowKey};
+use self::grow::Growing;
+
+use super::functions::{DiffFunctions, FunctionDiff};
 use super::{Compared, Cost, State, Two};
+use crate::analysis::call_graph::Graph;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::{CallTree, Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Profile, row_hash};
+use crate::model::{Basis, FunctionId, Profile};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`PathDiff`] of a pair.
@@ -28,11 +35,15 @@ impl Query<Pair> for DiffPaths {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<PathDiff, Cancelled> {
         let question = &self.0;
         let functions = cx.get(question)?;
-        let (base, head) = (cx.base(), cx.head());
-        let tree = base.get(&Costs(question.of(true, cx)?))?;
-        let base = Tree { profile: base.profile().clone(), costs: tree };
-        let tree = head.get(&Costs(question.of(false, cx)?))?;
-        let head = Tree { profile: head.profile().clone(), costs: tree };
+        let tree = |base: bool| {
+            let side = if base { cx.base() } else { cx.head() };
+            let costs = side.get(&Costs(question.of(base, cx)?))?;
+            Ok(Tree { profile: side.profile().clone(), costs, calls: Vec::new() })
+        };
+        let (mut base, mut head) = (tree(true)?, tree(false)?);
+        if base.estimated().or(head.estimated()).is_some() {
+            (base.calls, head.calls) = (question.calls(true, cx)?, question.calls(false, cx)?);
+        }
         PathDiff::of(&base, &head, &functions, cx.job())
     }
 
@@ -74,6 +85,18 @@ pub struct Tree {
     pub profile: Arc<Profile>,
     /// Its tree with costs in the metric that is compared.
     pub costs: Arc<TreeCosts>,
+    /// Where either tree is estimated, the calls that the run makes.
+    pub calls: Vec<Arc<Graph>>,
+}
+
+impl Tree {
+    /// Why its paths are estimated; `None` where they were recorded.
+    fn estimated(&self) -> Option<&str> {
+        match &self.costs.tree.basis {
+            Basis::Estimated(why) => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// What a path costs on one side.
@@ -94,13 +117,19 @@ pub struct PathHalf {
 pub struct PathNode {
     /// Row of the function in the [`FunctionDiff`]; `None` for one that costs nothing anywhere.
     pub row: Option<u32>,
-    /// Its costs; a side without it never took this path.
+    /// Its costs; a side without it never took this path, or could not place it.
     pub halves: Two<PathHalf>,
+    /// In both trees, in one, or not placed in the other.
+    pub state: State,
 }
 
 impl Compared for PathNode {
     fn costs(&self) -> Two<Cost> {
         self.halves.map(|h| h.cost)
+    }
+
+    fn state(&self) -> State {
+        self.state
     }
 }
 
@@ -156,7 +185,9 @@ pub struct PathDiff {
     sides: Sides,
     /// Denominators of shares.
     pub sum: Two<i64>,
-    /// How many nodes only that run has.
+    /// Which nodes are in one tree, but not placed in the other; empty where no tree is estimated.
+    unplaced: Vec<bool>,
+    /// How many nodes only that run has, those aside that the other could not place.
     pub alone: Two<usize>,
     /// What of them is in no node: a recorded call graph has no paths for it.
     pub not_placed: Two<i64>,
@@ -177,15 +208,26 @@ impl PathDiff {
         let sum = Two::both(base.costs.sum, head.costs.sum);
         let own = |tree: &Tree| tree.costs.own.iter().fold(0i64, |sum, &v| sum.saturating_add(v));
         let rest = |tree: &Tree| tree.costs.gaps.as_ref().map(|_| tree.costs.sum.saturating_sub(own(tree)));
-        let estimated = [base, head].iter().find_map(|tree| match &tree.costs.tree.basis {
-            Basis::Estimated(why) => Some(why.to_string()),
-            _ => None,
-        });
-        let (paths, sides) = growing.in_preorder(functions.rows.len() as u32, base, head);
-        let missing = |side: usize| paths.iter().filter(|p| p.of[side] == NO_NODE).count();
+        let estimated = base.estimated().or(head.estimated()).map(str::to_owned);
+        let unplaced = match estimated {
+            Some(_) => growing.unplaced([base, head], functions),
+            None => Vec::new(),
+        };
+        let (paths, sides, unplaced) =
+            growing.in_preorder(functions.rows.len() as u32, [base, head], &unplaced);
+        let is_placed = |i: usize| !unplaced.get(i).copied().unwrap_or(false);
+        let missing = |side: usize| {
+            paths.iter().enumerate().filter(|(i, p)| p.of[side] == NO_NODE && is_placed(*i)).count()
+        };
         let alone = Two::both(missing(1), missing(0));
         let not_placed = Two { base: rest(base), head: rest(head) };
-        Ok(Self { paths, sides, alone, sum, not_placed, estimated })
+        Ok(Self { paths, sides, unplaced, alone, sum, not_placed, estimated })
+    }
+
+    /// Number of nodes that one tree has and the other could not place.
+    #[must_use]
+    pub fn unplaced(&self) -> usize {
+        self.unplaced.iter().filter(|u| **u).count()
     }
 
     /// Number of nodes.
@@ -208,7 +250,16 @@ impl PathDiff {
     pub fn node(&self, node: u32) -> PathNode {
         let path = &self.paths[node as usize];
         let row = (path.row != NO_NODE).then_some(path.row);
-        PathNode { row, halves: self.sides.halves(node, path.of) }
+        PathNode { row, halves: self.sides.halves(node, path.of), state: self.state(node) }
+    }
+
+    fn state(&self, node: u32) -> State {
+        match self.paths[node as usize].of {
+            _ if self.unplaced.get(node as usize) == Some(&true) => State::NotPlaced,
+            [NO_NODE, _] => State::New,
+            [_, NO_NODE] => State::Gone,
+            _ => State::Both,
+        }
     }
 
     /// All nodes.
@@ -253,16 +304,24 @@ impl PathDiff {
         (path, base)
     }
 
-    /// Functions that are on both sides, but on no common path: they are called from elsewhere now.
+    /// Functions that are on both sides, but have no caller in common: they are called from elsewhere now.
     #[must_use]
     pub fn moved(&self, functions: &FunctionDiff) -> Vec<bool> {
         let mut common = vec![false; functions.rows.len()];
         let mut seen = vec![false; functions.rows.len()];
-        for path in &self.paths {
-            if path.row != NO_NODE {
-                seen[path.row as usize] = true;
-                common[path.row as usize] |= !path.of.contains(&NO_NODE);
-            }
+        // In which runs a function is called by another one.
+        let mut calls: FxHashMap<(u32, u32), [bool; 2]> = FxHashMap::default();
+        for (node, path) in (0u32..).zip(&self.paths).filter(|(_, path)| path.row != NO_NODE) {
+            let there = match self.state(node) {
+                State::Both | State::NotPlaced => [true; 2],
+                State::New => [false, true],
+                State::Gone => [true, false],
+            };
+            seen[path.row as usize] = true;
+            let caller = self.parent(node).map_or(NO_NODE, |above| self.paths[above as usize].row);
+            let known = calls.entry((caller, path.row)).or_default();
+            *known = [known[0] | there[0], known[1] | there[1]];
+            common[path.row as usize] |= *known == [true; 2];
         }
         let both = |row: usize| functions.rows[row].state() == State::Both;
         (0..common.len()).map(|row| seen[row] && !common[row] && both(row)).collect()
@@ -272,188 +331,13 @@ impl PathDiff {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let several = self.sides.several.iter().map(|s| s.len() * size_of::<(u32, PathHalf)>());
-        self.paths.len() * size_of::<Path>() + several.sum::<usize>()
-    }
-}
-
-/// A path while both trees are laid over each other.
-struct Grown {
-    parent: u32,
-    /// A row, or a number beyond all rows.
-    name: u32,
-    /// As in [`Path`].
-    of: [u32; 2],
-}
-
-#[derive(Default)]
-struct Growing {
-    nodes: Vec<Grown>,
-    index: HashTable<u32>,
-    /// Further nodes of the baseline, and of the new run, that are a path which is there.
-    more: [Vec<(u32, u32)>; 2],
-    /// Names of functions that are no rows.
-    others_known: FxHashMap<RowKey, u32>,
-    others: u32,
-}
-
-impl Growing {
-    fn with_room(nodes: usize, others: u32) -> Self {
-        Self {
-            nodes: Vec::with_capacity(nodes),
-            index: HashTable::with_capacity(nodes),
-            others,
-            ..Self::default()
-        }
-    }
-
-    fn add(&mut self, tree: &Tree, functions: &FunctionDiff, base: bool, job: &Job) -> Result<(), Cancelled> {
-        let (profile, costs) = (&*tree.profile, &*tree.costs);
-        // Nearly all symbols are functions.
-        let mut of_functions = vec![NO_NODE; profile.functions.len()];
-        let mut names: FxHashMap<(bool, u32), u32> = FxHashMap::default();
-        let mut at: Vec<u32> = Vec::with_capacity(costs.tree.nodes.len());
-        let side = usize::from(!base);
-        for (i, node) in costs.tree.nodes.iter().enumerate() {
-            if i % 65_536 == 0 {
-                job.checkpoint(i as u64, costs.tree.nodes.len() as u64)?;
-            }
-            let mut found_out = || {
-                let key = RowKey::of(node.symbol, profile);
-                functions.row_of(key, base).unwrap_or_else(|| self.other(key))
-            };
-            let name = match node.symbol {
-                Symbol::Function(f) => {
-                    let known = &mut of_functions[f.index()];
-                    if *known == NO_NODE {
-                        *known = found_out();
-                    }
-                    *known
-                }
-                other => *names.entry(other.key()).or_insert_with(found_out),
-            };
-            let parent = at.get(node.parent as usize).copied().unwrap_or(NO_NODE);
-            let found = self.node(parent, name);
-            match &mut self.nodes[found as usize].of[side] {
-                first if *first == NO_NODE => *first = i as u32,
-                _ => self.more[side].push((found, i as u32)),
-            }
-            at.push(found);
-        }
-        Ok(())
-    }
-
-    fn other(&mut self, key: RowKey) -> u32 {
-        let next = self.others;
-        let name = *self.others_known.entry(key).or_insert(next);
-        self.others += u32::from(name == next);
-        name
-    }
-
-    fn node(&mut self, parent: u32, name: u32) -> u32 {
-        let Self { nodes, index, .. } = self;
-        let hash = |parent: u32, name: u32| row_hash(&(parent, name));
-        let key = |nodes: &[Grown], n: u32| (nodes[n as usize].parent, nodes[n as usize].name);
-        let is = |&n: &u32| key(nodes, n) == (parent, name);
-        if let Some(&found) = index.find(hash(parent, name), is) {
-            return found;
-        }
-        let id = nodes.len() as u32;
-        nodes.push(Grown { parent, name, of: [NO_NODE; 2] });
-        index.insert_unique(hash(parent, name), id, |&n| {
-            let (parent, name) = key(nodes, n);
-            hash(parent, name)
-        });
-        id
-    }
-
-    fn in_preorder(self, rows: u32, base: &Tree, head: &Tree) -> (Vec<Path>, Sides) {
-        let n = self.nodes.len();
-        let mut sides =
-            Sides { trees: [base.costs.clone(), head.costs.clone()], several: Default::default() };
-        for (side, more) in self.more.iter().enumerate() {
-            for &(path, node) in more {
-                let (first, more) = (self.nodes[path as usize].of[side], sides.half(side, node));
-                let first = sides.half(side, first);
-                let sum = sides.several[side].entry(path).or_insert(first);
-                *sum = sum.with(more);
-            }
-        }
-        let halves = |path: u32| sides.halves(path, self.nodes[path as usize].of);
-        let change = |i: u32| {
-            let halves = halves(i);
-            let (total, own) = (halves.map(|h| h.cost.total), halves.map(|h| h.cost.own));
-            let size = |two: Two<i64>| two.delta().unwrap_or(0).unsigned_abs();
-            (size(total), size(own), total.base.unwrap_or(0).max(total.head.unwrap_or(0)))
-        };
-        // Children of each node (and the roots, last): counted out by their parents, then each few by their change, the smallest
-        // first, as a stack wants them.
-        let above = |node: &Grown| if node.parent == NO_NODE { n } else { node.parent as usize };
-        let mut first = vec![0u32; n + 2];
-        for node in &self.nodes {
-            first[above(node) + 1] += 1;
-        }
-        for i in 1..first.len() {
-            first[i] += first[i - 1];
-        }
-        let mut order = vec![0u32; n];
-        let mut next = first.clone();
-        for (i, node) in self.nodes.iter().enumerate().rev() {
-            let place = &mut next[above(node)];
-            order[*place as usize] = i as u32;
-            *place += 1;
-        }
-        drop(next);
-        for of in 0..=n {
-            let siblings = &mut order[first[of] as usize..first[of + 1] as usize];
-            match siblings {
-                [] | [_] => {}
-                // They stand by falling number already, so that alike ones stay so.
-                _ => siblings.sort_by_cached_key(|&i| change(i)),
-            }
-        }
-        let children = |of: usize| &order[first[of] as usize..first[of + 1] as usize];
-        let mut out: Vec<Path> = Vec::with_capacity(n);
-        let mut place = vec![NO_NODE; n];
-        let mut open: Vec<u32> = children(n).to_vec();
-        while let Some(i) = open.pop() {
-            let Grown { parent, name, of } = self.nodes[i as usize];
-            let parent = place.get(parent as usize).copied().unwrap_or(NO_NODE);
-            let depth = out.get(parent as usize).map_or(0, |p| p.depth + 1);
-            place[i as usize] = out.len() as u32;
-            let row = if name < rows { name } else { NO_NODE };
-            out.push(Path { parent, depth, end: 0, row, of });
-            open.extend_from_slice(children(i as usize));
-        }
-        for i in (0..out.len()).rev() {
-            out[i].end = out[i].end.max(i as u32 + 1);
-            let (parent, end) = (out[i].parent, out[i].end);
-            if let Some(parent) = out.get_mut(parent as usize) {
-                parent.end = parent.end.max(end);
-            }
-        }
-        sides.several = sides
-            .several
-            .map(|sums| sums.into_iter().map(|(path, sum)| (place[path as usize], sum)).collect());
-        (out, sides)
-    }
-}
-
-impl PathHalf {
-    /// Two nodes of one tree that are one path here: functions that a rule made alike.
-    fn with(self, other: Self) -> Self {
-        Self {
-            cost: Cost {
-                own: self.cost.own.saturating_add(other.cost.own),
-                total: self.cost.total.saturating_add(other.cost.total),
-            },
-            count: self.count.zip(other.count).map(|(a, b)| a + b),
-            ..self
-        }
+        self.paths.len() * size_of::<Path>() + self.unplaced.len() + several.sum::<usize>()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::functions::RowKey;
     use super::*;
     use crate::analysis::testing::{all_functions, pair};
     use crate::query::Engine;
@@ -502,6 +386,105 @@ mod tests {
             .map(|i| functions.rows[i].halves.base.unwrap().symbol.label(&b).into_owned())
             .collect();
         assert_eq!(names, ["split"]);
+    }
+
+    /// Paths that are in one tree only, with their states.
+    fn alone(base: &str, head: &str) -> Vec<String> {
+        let (_, paths, [b, h]) = diff(base, head);
+        let name = |i: u32| {
+            let halves = paths.node(i).halves;
+            let label = |half: PathHalf, p: &Profile| half.symbol.label(p).into_owned();
+            halves.head.map_or_else(|| label(halves.base.unwrap(), &b), |half| label(half, &h))
+        };
+        let line = |i: u32| {
+            let mut names: Vec<String> = paths.ancestors(i).map(name).collect();
+            names.reverse();
+            format!("{} {}", names.join(">"), paths.node(i).state().key())
+        };
+        let mut found: Vec<String> =
+            (0..paths.len() as u32).filter(|&i| paths.node(i).state() != State::Both).map(line).collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn what_moved_with_its_caller_is_called_from_where_it_was() {
+        let (functions, paths, [b, _]) =
+            diff("app>old>work>leaf 5; app>emit 1", "start>app>new>work>leaf 5; start>app>emit 1");
+        let moved = paths.moved(&functions);
+        let names: Vec<_> = (0..moved.len())
+            .filter(|&i| moved[i])
+            .map(|i| functions.rows[i].halves.base.unwrap().symbol.label(&b).into_owned())
+            .collect();
+        assert_eq!(names.iter().filter(|n| *n != "app").collect::<Vec<_>>(), ["work"]);
+    }
+
+    #[test]
+    fn r01_what_an_estimate_does_not_place_is_neither_new_nor_gone() {
+        // Who calls `c` for how much says the file; which of that goes to `d` and which to `e`, it does not.
+        let graph = |by_a: i64, by_b: i64, d: i64, e: i64, more: &str| {
+            let (a, b) = (10 + by_a, 10 + by_b);
+            format!(
+                "fn main 1 5 {}; fn a 1 10 {a}; fn b 1 10 {b}; fn c 2 {} {}; fn d 1 {d} {d}; fn e 1 {e} {e}; \
+                 main -> a 1 10 {a}; main -> b 1 10 {b}; a -> c 1 0 {by_a}; b -> c 1 0 {by_b}; c -> d 1 {d} {d}; c -> e 1 {e} {e}{more}",
+                5 + a + b,
+                by_a + by_b - d - e,
+                by_a + by_b,
+            )
+        };
+        let base = graph(100, 0, 60, 40, "");
+        let head = graph(50, 50, 60, 40, "");
+        let found = alone(&base, &head);
+        assert!(!found.is_empty() && found.iter().all(|p| p.ends_with(" not placed")), "{found:?}");
+        assert!(found.contains(&"main>b>c>d not placed".to_owned()), "{found:?}");
+        let (functions, paths, _) = diff(&base, &head);
+        assert_eq!(paths.alone, Two::both(0, 0), "and counted among neither");
+        assert_eq!(paths.unplaced(), found.len());
+        assert!(paths.moved(&functions).iter().all(|moved| !moved));
+        let unplaced = paths.nodes().find(|n| n.state() == State::NotPlaced).unwrap();
+        assert_eq!((unplaced.total_change(), unplaced.halves.base), (None, None));
+        // A call that one run does not make is new, and so is all below it.
+        let called = graph(50, 50, 60, 40, "; b -> e 1 10 10");
+        let found = alone(&base, &called);
+        assert!(found.contains(&"main>b>e new".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn r01_in_estimated_trees_of_real_files_only_calls_that_differ_are_new_or_gone() {
+        let open = |name: &str, id| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(name);
+            let input = crate::import::Input::Path(path);
+            let profile = crate::import::open_whole(&input, &Job::new()).unwrap();
+            crate::query::Run { id: crate::query::RunId(id), ..crate::query::Run::of(Arc::new(profile)) }
+        };
+        let pair = Pair::of(open("pstats/workload-py27.prof", 1), open("pstats/workload-py311.prof", 2));
+        let question = all_functions();
+        let engine = Engine::inline();
+        let functions = engine.now(&pair, &question, &Job::new()).unwrap();
+        let paths = engine.now(&pair, &DiffPaths(question), &Job::new()).unwrap();
+        let calls = [true, false].map(|base| {
+            let profile = &pair.run(base).profile;
+            let graph = profile.call_graph.as_ref().unwrap();
+            let row = |node: crate::model::NodeId| {
+                let function = graph.nodes[node.index()].function;
+                functions.row_of(RowKey::of(Symbol::Function(function), profile), base)
+            };
+            graph.edges.iter().map(|e| (row(e.caller), row(e.callee))).collect::<rustc_hash::FxHashSet<_>>()
+        });
+        for i in 0..paths.len() as u32 {
+            let node = paths.node(i);
+            let lacks = match node.state() {
+                State::Both => continue,
+                State::New => &calls[0],
+                State::Gone => &calls[1],
+                State::NotPlaced if node.halves.base.is_none() => &calls[0],
+                State::NotPlaced => &calls[1],
+            };
+            let rows: Vec<Option<u32>> = paths.ancestors(i).map(|n| paths.node(n).row).collect();
+            let known = rows.windows(2).all(|two| lacks.contains(&(two[1], two[0])));
+            assert_eq!(known, node.state() == State::NotPlaced, "{rows:?}");
+        }
+        assert!(paths.unplaced() > 0);
     }
 
     proptest! {

@@ -2,9 +2,12 @@
 //!
 //! Steps ([`Step`]) are tried from exact to loose, each for what the steps before left alone. Functions that are named
 //! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
-//! come into question, nothing is paired. What the person paired by hand comes first; the person's rules (regular
+//! come into question, nothing is paired. What differs by ids alone (`worker-4711`) pairs where its name without them is the
+//! only one of its kind in both runs. What the person paired by hand comes first; the person's rules (regular
 //! expressions) are tried on what is left after all steps, and then kernels and operations pair by their place
 //! (`super::same_place`).
+
+mod spellings;
 
 use std::hash::Hash;
 
@@ -88,13 +91,22 @@ impl Query<Pair> for MatchQuery {
                         cx.job().checkpoint(0, 0)?;
                         found.pair(step, &sides, false, |f| Some((f.plain, f.tail(parts)?)));
                     }
+                    // What one tool calls `choice`, another one calls `Random.choice`.
+                    for parts in (1..=FOLDERS).rev() {
+                        cx.job().checkpoint(0, 0)?;
+                        found.methods(step, &sides, parts);
+                    }
                 }
                 Step::Module => found.pair(step, &sides, false, |f| {
                     Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
                 }),
                 Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
-                Step::Rule | Step::Place | Step::ByHand => {}
+                Step::Ids | Step::Rule | Step::Place | Step::ByHand => {}
             }
+        }
+        if cx.alignment().loosest >= Step::Name {
+            cx.job().checkpoint(0, 0)?;
+            found.by_name_without_ids(&sides);
         }
         let rules = Rules::new(&cx.alignment().rules);
         if !rules.is_empty() {
@@ -390,6 +402,55 @@ mod tests {
         assert_eq!(found(&a, &b, Step::Name), ["alpha 1→0 Name"]);
         let moved = [("alpha", "app", "/b/other.py", 5)];
         assert_eq!(found(&a, &moved, Step::Module), ["alpha 1→5 Module"]);
+    }
+
+    #[test]
+    fn r07_methods_match_whether_a_tool_names_their_class() {
+        let base = [
+            ("choice", "", "/a/lib/random.py", 367),
+            ("run", "", "/a/app.py", 3),
+            ("run", "", "/a/app.py", 9),
+            ("A.stop", "", "/a/app.py", 20),
+        ];
+        let head = [
+            ("Random.choice", "", "/b/lib/random.py", 370),
+            ("Second.run", "", "/b/app.py", 12),
+            ("First.run", "", "/b/app.py", 5),
+            ("B.stop", "", "/b/app.py", 20),
+        ];
+        let want = ["choice 367→370 File", "run 3→5 File", "run 9→12 File"];
+        assert_eq!(found(&base, &head, Step::Name), want, "another class is another function");
+        assert_eq!(found(&base[..2], &head[..3], Step::Name), want[..1], "either could be meant");
+    }
+
+    #[test]
+    fn r07_names_that_differ_by_ids_pair_where_one_is_meant() {
+        let base = [
+            ("worker-12345", "", "", 1),
+            ("Thread-7 (pid 4711)", "", "", 2),
+            ("load /tmp/tmpab12/index.bin", "", "", 3),
+            ("GET 127.0.0.1:40312", "", "", 4),
+            ("job-10001", "", "", 5),
+            ("job-10002", "", "", 6),
+            ("gemm_128", "", "", 7),
+        ];
+        let head = [
+            ("GET 127.0.0.1:55001", "", "", 1),
+            ("worker-999", "", "", 2),
+            ("worker-22222", "", "", 3),
+            ("Thread-7 (pid 9)", "", "", 4),
+            ("load /tmp/tmpzz9_/index.bin", "", "", 5),
+            ("job-20001", "", "", 6),
+            ("gemm_256", "", "", 7),
+        ];
+        let want = [
+            "worker-12345 1→3 Ids",
+            "Thread-7 (pid 4711) 2→4 Ids",
+            "load /tmp/tmpab12/index.bin 3→5 Ids",
+            "GET 127.0.0.1:40312 4→1 Ids",
+        ];
+        assert_eq!(found(&base, &head, Step::Name), want, "of two jobs either could be meant");
+        assert_eq!(found(&base, &head, Step::Module), [""; 0]);
     }
 
     #[test]
