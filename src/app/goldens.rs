@@ -13,6 +13,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 
 use super::{App, Overlay, Settings, testing};
+use crate::analysis::source_file::SourceRule;
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Profile, RequestId};
@@ -83,6 +84,23 @@ fn view(id: &str, profile: Profile, command: &dyn Fn(&Profile) -> Option<Command
         });
         let scaled = if scale > 1.0 { "_2x" } else { "" };
         compare(&mut results, &image.expect("a picture"), &format!("{id}{scaled}_{suffix}"));
+    }
+}
+
+/// The view of source lines with instructions, whose text is in the program of the tests.
+fn instructions(mode: &str, selected: &str, size: Vec2) {
+    let mut results = SnapshotResults::new();
+    let profile = Arc::new(sample("callgrind/words-instr.callgrind.out"));
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut stage = Stage::new("source", profile.clone());
+        // Relative, so that the picture shows no path of this machine.
+        stage.sources = vec![SourceRule { from: "/build/hot".into(), to: "tests/sources".into() }];
+        stage.view.load(&serde_json::json!({ "mode": mode, "part": "function", "columns": {} }));
+        stage.send(select(selected)(&profile).expect("a selection"));
+        let image = render_to_image(size, 1.0, theme, 4, |ui| {
+            CentralPanel::no_frame().show(ui, |ui| stage.pane(ui));
+        });
+        compare(&mut results, &image.expect("a picture"), &format!("source_{mode}_{suffix}"));
     }
 }
 
@@ -189,6 +207,8 @@ goldens! {
     gpu: view("gpu", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     compute: view("compute", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
+    source_assembly: instructions("assembly", "count", SMALL);
+    source_both: instructions("both", "main", SMALL);
     find: view("find", sample(DECODE), &nothing, SMALL, 1.0);
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);

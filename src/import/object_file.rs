@@ -158,7 +158,7 @@ mod tests {
             }
             std::fs::write(folder.join("odd"), &bytes).unwrap();
             if let Ok(mut file) = ObjectFile::open(&folder.join("odd"), None) {
-                assert!(file.bytes(0x1000, usize::MAX).is_ok_and(|b| b.len() <= MOST));
+                assert!(file.bytes(0x600, usize::MAX).map_or(true, |b| b.len() <= MOST));
             }
         }
         std::fs::remove_dir_all(folder).unwrap();

@@ -22,9 +22,8 @@ const IDLE: usize = 12;
 const NEAR: u64 = 4096;
 /// Most bytes that are read at once.
 const AT_ONCE: u64 = 1 << 20;
-/// The part of what is compared that must agree, percent. It is not all: a function may run on into the next one, and
-/// signals interrupt anything.
-const ENOUGH: usize = 90;
+/// The part of what is compared that must agree, percent. Usually it is all of it, but a signal may interrupt anything.
+const ENOUGH: usize = 95;
 
 /// Asks for the text of a function's instructions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -141,7 +141,7 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
             InstructionOf::Ran(row, ..) => related(Some(row.own)),
             _ => Value::Empty,
         })
-        .rank(3)
+        .rank(5)
         .hint(format!("Self {what} as a share of {whole}")),
     );
     if has_calls {
@@ -152,7 +152,7 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
                 _ => Value::Empty,
             })
             .room(10.0)
-            .rank(4)
+            .rank(3)
             .hint(format!(
                 "Total {what} of the instruction and of the calls that it makes. Calls of its own function count once."
             )),
@@ -173,7 +173,7 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
                 _ => Value::Empty,
             })
             .room(8.0)
-            .rank(5)
+            .rank(4)
             .hint("Calls that the instruction makes"),
         );
     }
@@ -194,7 +194,7 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
             InstructionOf::Call(_, callee) => Value::text(format!("→ {callee}")),
             InstructionOf::Gap(bytes) => Value::text(gap_said(bytes)),
         })
-        .room(31.0)
+        .room(if beside.sources { 46.0 } else { 38.0 })
         .growing(1.0)
         .look(Look::Text),
     );

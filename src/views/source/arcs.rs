@@ -104,7 +104,9 @@ impl Arcs {
         // A column of a table has so much beside its characters.
         const AROUND: f32 = 16.0;
         const CHARACTER: f32 = 7.0;
-        (!self.arcs.is_empty()).then(|| ((self.width() - AROUND) / CHARACTER).max(0.0))
+        // The heading is read whole.
+        const LEAST: f32 = 6.0;
+        (!self.arcs.is_empty()).then(|| ((self.width() - AROUND) / CHARACTER).max(LEAST))
     }
 
     /// The arc in a lane at a row.

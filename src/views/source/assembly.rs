@@ -233,6 +233,7 @@ impl AssemblyPane {
             of,
             arcs,
             columns: &columns,
+            sources: shape.sources,
             marked,
             lit: self.pointed,
             hovered: self.hovered,

@@ -174,7 +174,7 @@ impl<'l> Rows for Body<'_, 'l, '_> {
             }
             // A call has its cost and number under those of the line, the callee's name under the code.
             (LineOf::Call(..), "line") => {}
-            (LineOf::Call(call, callee), "code") => callee_cell(ui, callee, call.recursive, palette),
+            (LineOf::Call(call, callee), "code") => callee_cell(ui, callee, call.recursive, 0.0, palette),
             (LineOf::Call(..), _) => {
                 let text = self.columns.iter().find(|c| c.key == column).map(|c| c.cell(row));
                 let weak = Cell { color: palette.text_weak, ..Cell::number(palette) };
@@ -212,9 +212,10 @@ impl<'l> Rows for Body<'_, 'l, '_> {
     }
 }
 
-/// Who is called, below the line that calls.
-pub(super) fn callee_cell(ui: &mut Ui, callee: &str, recursive: bool, palette: &Palette) {
+/// Who is called, below the line that calls, so many points further in.
+pub(super) fn callee_cell(ui: &mut Ui, callee: &str, recursive: bool, indent: f32, palette: &Palette) {
     let rect = ui.available_rect_before_wrap();
+    let rect = rect.with_min_x((rect.left() + indent).min(rect.right()));
     let square = Rect::from_center_size(pos2(rect.left() + 18.0, rect.center().y), vec2(11.0, 11.0));
     Icon::ChevronRight.paint(ui.painter(), square, palette.text_weak);
     let name = if recursive { format!("{callee} (itself)") } else { callee.to_owned() };

@@ -228,7 +228,7 @@ impl<'l> grid::Rows for Body<'_, 'l, '_> {
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         let palette = Palette::of(ui);
         match (self.row(at), column) {
-            (Row::Of(row), "code") => instruction_cell(ui, self.found.text(row), true, palette),
+            (Row::Of(row), "code") => instruction_cell(ui, self.found.text(row), true, false, palette),
             (Row::Of(row), "address") => {
                 let at = row.address.head.or(row.address.base).map_or_else(String::new, address);
                 cell_text(ui, &at, &Cell { font: mono(12.0), ..Cell::text(palette) });

@@ -6,7 +6,7 @@ use egui::{Rect, Sense, Ui, UiBuilder, pos2};
 
 use super::arcs::Arcs;
 use super::body::callee_cell;
-use super::code::{code_cell, instruction_cell};
+use super::code::{BELOW, INDENT, code_cell, instruction_cell};
 use crate::analysis::assembly::AssemblyTable;
 use crate::analysis::assembly::listing::{Entry, Listing, Mark};
 use crate::analysis::assembly::text::CodeText;
@@ -78,6 +78,8 @@ pub(super) struct Body<'a, 'l, 'b> {
     pub(super) of: Listed<'l>,
     pub(super) arcs: &'a Arcs,
     pub(super) columns: &'a [InstructionColumn<'l>],
+    /// Source lines stand above their instructions.
+    pub(super) sources: bool,
     pub(super) marked: Option<Mark>,
     /// The jump that was pointed at in the last frame, by its place in the table.
     pub(super) lit: Option<usize>,
@@ -191,7 +193,7 @@ impl<'l> Rows for Body<'_, 'l, '_> {
 
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         let palette = Palette::of(ui);
-        let row = self.row(at);
+        let (row, below) = (self.row(at), self.sources);
         match (row, column) {
             (_, "jumps") => self.arrows(ui, at),
             (InstructionOf::Source(file, line, text), "code") => {
@@ -208,10 +210,11 @@ impl<'l> Rows for Body<'_, 'l, '_> {
                 let weak = Cell { font: mono(12.0), color: palette.text_weak, ..Cell::text(palette) };
                 cell_text(ui, &address(of), &weak);
             }
-            (InstructionOf::Ran(_, text, ..), "code") => instruction_cell(ui, text, true, palette),
-            (InstructionOf::Idle(_, text), "code") => instruction_cell(ui, text, false, palette),
+            (InstructionOf::Ran(_, text, ..), "code") => instruction_cell(ui, text, true, below, palette),
+            (InstructionOf::Idle(_, text), "code") => instruction_cell(ui, text, false, below, palette),
             (InstructionOf::Call(call, callee), "code") => {
-                callee_cell(ui, callee, call.recursive, palette);
+                let indent = if below { BELOW - INDENT } else { 0.0 };
+                callee_cell(ui, callee, call.recursive, indent, palette);
             }
             (InstructionOf::Gap(bytes), "code") => {
                 let weak = Cell { color: palette.text_weak, ..Cell::text(palette) };
@@ -273,11 +276,13 @@ fn source_cell(
 ) {
     let rect = ui.available_rect_before_wrap();
     let weak = Cell { font: mono(12.0), color: palette.text_weak, ..Cell::text(palette) };
-    let width = ui.painter().layout_no_wrap(number.to_owned(), weak.font.clone(), weak.color).size().x;
+    // Most numbers are no longer than this, so that the texts stand below one another.
+    let number = format!("{number:<4}");
+    let width = ui.painter().layout_no_wrap(number.clone(), weak.font.clone(), weak.color).size().x;
     let split = (rect.left() + 8.0 + width).min(rect.right());
     let left = Rect::from_min_max(rect.min, pos2((split + 8.0).min(rect.right()), rect.bottom()));
     ui.scope_builder(UiBuilder::new().max_rect(left), |ui| {
-        cell_text(ui, number, &weak);
+        cell_text(ui, number.trim_end(), &weak);
     });
     if text.is_empty() {
         return;
