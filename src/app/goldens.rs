@@ -104,6 +104,25 @@ fn instructions(mode: &str, selected: &str, size: Vec2) {
     }
 }
 
+/// The same of two runs of one program.
+fn compared_instructions(theme: Theme) {
+    let base = sample("callgrind/words-instr.callgrind.out");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/callgrind/words-instr.callgrind.out");
+    let text = std::fs::read_to_string(path).expect("the sample");
+    // One branch is taken more often.
+    let text = text.replace(" 720\n", " 1720\n").replace(" 2920\n", " 2420\n");
+    let input = Input::Bytes("head".into(), text.into_bytes().into());
+    let head = open(&input, &Job::new(), &mut |_| ()).expect("a sample that opens");
+    let mut stage = Stage::pair("source", Arc::new(base), Arc::new(head));
+    stage.sources = vec![SourceRule { from: "/build/hot".into(), to: "tests/sources".into() }];
+    stage.view.load(&serde_json::json!({ "assembly": true }));
+    let image = render_to_image(SMALL, 1.0, theme, 4, |ui| {
+        CentralPanel::no_frame().show(ui, |ui| stage.pane(ui));
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), "compared_source_assembly");
+}
+
 /// The whole window.
 fn workspace(name: &str, profile: Profile, size: Vec2, theme: Theme) {
     let mut app = App::headless();
@@ -221,6 +240,7 @@ goldens! {
     compared_flame: compared("flame", two(), Theme::Dark);
     compared_treemap: compared("treemap", two(), Theme::Light);
     compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
+    compared_source_assembly: compared_instructions(Theme::Light);
     compared_memory: compared("memory", [session(), session()], Theme::Light);
     compared_requests: compared("requests", [session(), session()], Theme::Dark);
     compared_trace: compared("trace", [agent(3), agent(4)], Theme::Dark);

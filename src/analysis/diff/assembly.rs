@@ -238,3 +238,69 @@ impl AssemblyDiff {
         head.or_else(|| of(&self.tables.base, row.address.base).map(|(file, line)| (true, file, line)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{all_functions, symbol};
+    use crate::import::{Input, open};
+    use crate::jobs::Job;
+    use crate::query::{Engine, Run, RunId};
+    use std::path::Path;
+
+    fn words() -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join("sample_profiles/callgrind/words-instr.callgrind.out")).unwrap()
+    }
+
+    fn diff(base: &str, head: &str, with_program: bool) -> AssemblyDiff {
+        let run = |text: &str, id| {
+            let input = Input::Bytes("callgrind.out.1".into(), text.as_bytes().into());
+            let profile = open(&input, &Job::new(), &mut |_| ()).unwrap();
+            Run { id: RunId(id), ..Run::of(Arc::new(profile)) }
+        };
+        let pair = Pair::of(run(base, 1), run(head, 2));
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sources");
+        let rule = SourceRule { from: "/build/hot".into(), to: sources };
+        let query = DiffAssembly {
+            functions: all_functions(),
+            function: symbol(&pair.head.profile, "count"),
+            beside: [None, None],
+            rules: if with_program { vec![rule] } else { Vec::new() },
+            attempt: 0,
+        };
+        let diff = Engine::inline().now(&pair, &query, &Job::new()).unwrap();
+        (*diff).clone()
+    }
+
+    #[test]
+    fn instructions_of_one_code_pair_by_address() {
+        let base = words();
+        let head = base.replace("+2 -12 2920\n", "+2 -12 2960\n");
+        let d = diff(&base, &head, true);
+        assert_eq!((d.pairing, d.rows.len(), d.missing), (Pairing::Same, 42, None));
+        assert_eq!(d.sum, Two::both(54_600, 54_640));
+        let changed: Vec<_> = d.rows.iter().filter(|r| r.own.delta() != Some(0)).collect();
+        let [row] = changed[..] else { panic!("{changed:?}") };
+        assert_eq!((row.address, row.own), (Two::both(0x6a5, 0x6a5), Two::both(2920, 2960)));
+        let d = diff(&base, &head, false);
+        assert_eq!((d.pairing, d.rows.len()), (Pairing::SameAddresses, 42));
+        assert_eq!(d.missing.unwrap().file, "/build/hot/words");
+    }
+
+    #[test]
+    fn instructions_of_another_build_do_not_pair() {
+        // The same function one byte further on, as after an edit above it.
+        let base = words();
+        let head = base.replace("0x669 13 40", "0x66a 13 40");
+        for with_program in [true, false] {
+            let d = diff(&base, &head, with_program);
+            assert_eq!(d.pairing, Pairing::Different);
+            assert!(d.rows[..42].iter().all(|r| r.address.head.is_none() && r.own.head.is_none()));
+            assert!(d.rows[42..].iter().all(|r| r.address.base.is_none()) && d.rows.len() == 84);
+            assert_eq!(d.sum.delta(), Some(0));
+        }
+        let alone = diff("events: Ir\nfl=a.c\nfn=other\n1 1\n", &base, true);
+        assert_eq!((alone.pairing, alone.rows.len()), (Pairing::One, 42));
+    }
+}

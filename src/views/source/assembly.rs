@@ -104,14 +104,14 @@ impl AssemblyPane {
         }
     }
 
-    /// Everything below the controls.
+    /// Everything below the controls. `hint` says why this function is shown, if nobody has selected it.
     pub(super) fn show(
         &mut self,
         cx: &mut ViewCx<'_>,
         ui: &mut Ui,
         function: FunctionId,
         asked: &Asked,
-        shape: Shape,
+        (shape, hint): (Shape, &str),
     ) {
         let table = &*asked.table;
         if table.rows.is_empty() {
@@ -130,14 +130,14 @@ impl AssemblyPane {
             let text = "No jumps were recorded. valgrind records them with --collect-jumps=yes.";
             cx.note(Tone::Info, "No jumps", text.to_owned());
         }
-        self.object_line(cx, ui, asked);
+        self.object_line(cx, ui, asked, hint);
         let sources = if shape.sources { self.sources(cx, table, function) } else { Vec::new() };
         let footer = footer(cx, table);
         shared::with_footer(ui, &footer, |ui| self.listing(cx, ui, function, asked, shape, &sources));
     }
 
     /// Where the text is from, or why there is none.
-    fn object_line(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked) {
+    fn object_line(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, hint: &str) {
         match &*asked.code {
             CodeAnswer::Missing { why, tried } => {
                 let again = self.finder.show(cx, ui, What::Object, &asked.object, *why, tried);
@@ -151,8 +151,8 @@ impl AssemblyPane {
                     if ui.add(Button::new("Reload").small()).on_hover_text("Read the file again").clicked() {
                         self.attempt += 1;
                     }
-                    let path = text.path.display().to_string();
-                    let label = RichText::new(&path).color(Palette::of(ui).text_weak);
+                    let path = text.path.display();
+                    let label = RichText::new(format!("{hint}{path}")).color(Palette::of(ui).text_weak);
                     let tip = format!("In the profile: {}. {}", asked.object, agreement(text));
                     ui.add(egui::Label::new(label).truncate()).on_hover_text(tip);
                 });

@@ -181,7 +181,7 @@ fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a AssemblyDiff) -> Vec<Col
             Row::Heading(base, count) => Value::text(heading(base, count)),
             Row::Of(row) => Value::text(found.text(row)),
         })
-        .room(18.0)
+        .room(26.0)
         .growing(1.0)
         .look(Look::Text),
     );

@@ -252,6 +252,14 @@ impl SourceView {
         }
     }
 
+    /// Why this function is shown, if nobody has selected it.
+    fn hint(&self) -> &'static str {
+        match self.active {
+            None => "Select a function in any view. Shown is the one with most self cost. ",
+            Some(_) => "",
+        }
+    }
+
     fn mode_choice(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
         if offers_instructions(cx) {
             let choices = [(Mode::Source, "Source"), (Mode::Assembly, "Assembly"), (Mode::Both, "Both")];
@@ -279,7 +287,7 @@ impl SourceView {
         });
         if let Some(asked) = asked {
             let shape = Shape { sources: self.mode == Mode::Both, calls: !self.without_calls };
-            self.assembly.show(cx, ui, function, &asked, shape);
+            self.assembly.show(cx, ui, function, &asked, (shape, self.hint()));
         }
     }
 
@@ -334,11 +342,7 @@ impl SourceView {
             }
             SourceAnswer::Missing { .. } => (named.clone(), String::new()),
         };
-        let hint = if self.active.is_none() {
-            "Select a function in any view. Shown is the one with most self cost. "
-        } else {
-            ""
-        };
+        let hint = self.hint();
         if !(hint.is_empty() && shown.is_empty()) {
             ui.horizontal(|ui| {
                 let found = match text {
