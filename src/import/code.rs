@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 pub const MAX_CODE: u64 = 8 << 20;
 
 /// Why the system does not give a file, in a few words.
-pub(super) fn refused(e: std::io::Error) -> String {
+pub(super) fn refused(e: &std::io::Error) -> String {
     match e.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => "is not there".to_owned(),
         std::io::ErrorKind::PermissionDenied => "may not be read".to_owned(),
@@ -25,14 +25,14 @@ pub(super) fn refused(e: std::io::Error) -> String {
 /// # Errors
 /// A few words why not.
 pub(super) fn open_regular(path: &Path, root: Option<&Path>) -> Result<(File, u64), String> {
-    let real = path.canonicalize().map_err(refused)?;
+    let real = path.canonicalize().map_err(|e| refused(&e))?;
     if let Some(root) = root {
-        let root = root.canonicalize().map_err(refused)?;
+        let root = root.canonicalize().map_err(|e| refused(&e))?;
         if !real.starts_with(&root) {
             return Err(format!("leads out of {}", root.display()));
         }
     }
-    let meta = std::fs::metadata(&real).map_err(refused)?;
+    let meta = std::fs::metadata(&real).map_err(|e| refused(&e))?;
     if meta.is_dir() {
         return Err("is a folder".into());
     }
@@ -40,7 +40,7 @@ pub(super) fn open_regular(path: &Path, root: Option<&Path>) -> Result<(File, u6
     if !meta.is_file() {
         return Err("is not a regular file".into());
     }
-    Ok((File::open(&real).map_err(refused)?, meta.len()))
+    Ok((File::open(&real).map_err(|e| refused(&e))?, meta.len()))
 }
 
 /// The text of a source file; bytes that are no UTF-8 become replacement characters. With `root` the file
@@ -55,7 +55,7 @@ pub fn read_code(path: &Path, root: Option<&Path>) -> Result<String, String> {
     }
     let mut bytes = Vec::new();
     // It may grow while it is read.
-    file.by_ref().take(MAX_CODE).read_to_end(&mut bytes).map_err(refused)?;
+    file.by_ref().take(MAX_CODE).read_to_end(&mut bytes).map_err(|e| refused(&e))?;
     if memchr::memchr(0, &bytes[..bytes.len().min(8192)]).is_some() {
         return Err("is not a text".into());
     }

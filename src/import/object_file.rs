@@ -71,10 +71,10 @@ impl ObjectFile {
             Some((s.offset.checked_add(from)?, left))
         });
         let Some((offset, left)) = found else { return Ok(Vec::new()) };
-        Seek::seek(&mut self.file, SeekFrom::Start(offset)).map_err(refused)?;
+        Seek::seek(&mut self.file, SeekFrom::Start(offset)).map_err(|e| refused(&e))?;
         let mut bytes = Vec::new();
         let most = left.min(wanted.min(MOST) as u64);
-        self.file.by_ref().take(most).read_to_end(&mut bytes).map_err(refused)?;
+        self.file.by_ref().take(most).read_to_end(&mut bytes).map_err(|e| refused(&e))?;
         Ok(bytes)
     }
 }

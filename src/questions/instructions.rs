@@ -18,7 +18,7 @@ use crate::format::{self, plain};
 use crate::model::{FunctionId, Unit};
 
 /// The answer: the most expensive instructions first, as lines are, because rows that do not fit are the last ones.
-pub(super) fn answer(asked: &Asked<'_>, slice: Slice, metric: &Measure) -> Result<Sheet, Refusal> {
+pub(super) fn answer(asked: &Asked<'_>, slice: &Slice, metric: &Measure) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     if !has_instructions(p) {
         return Err("this file has no instructions; callgrind records them: valgrind --tool=callgrind \
@@ -30,7 +30,7 @@ pub(super) fn answer(asked: &Asked<'_>, slice: Slice, metric: &Measure) -> Resul
     }
     let function = match asked.values.text("function") {
         Some(text) => asked.function(text)?,
-        None => largest(asked, &slice)?,
+        None => largest(asked, slice)?,
     };
     let symbol = p.keys().symbol(function);
     let table = asked.get(&Assembly { metric: slice.metric, function: symbol })?;

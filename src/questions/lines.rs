@@ -56,7 +56,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let slice = asked.slice()?;
     let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     if asked.values.flag("instructions") {
-        return instructions::answer(asked, slice, &metric);
+        return instructions::answer(asked, &slice, &metric);
     }
     let is_default = asked.values.text("function").is_none() && asked.values.text("source").is_none();
     let (function, whole_file) = match (asked.values.text("function"), asked.values.text("source")) {

@@ -3,7 +3,7 @@
 //! callgrind writes addresses as the linker gave them, so the file's list of segments says where their bytes are. A profile does
 //! not say of which build the file was; that shows by what ran: each instruction that does not jump is followed by one that
 //! ran, too, and recorded jumps lead where the file's jumps lead. A file of which this does not hold is another one, and its
-//! text would be wrong.
+//! text would be wrong. So it is with files of callgrind; converters write samples in its format, of which none of this can be said.
 
 use std::path::Path;
 
@@ -78,6 +78,13 @@ impl Query for MachineCode {
         if self.file.file.is_empty() || self.file.file.starts_with(['?', '[', '(', '<']) {
             return none(
                 "This function is in no object file that the profile names: its code was made while the program ran.",
+            );
+        }
+        // What samples did not meet may have run all the same, so nothing would say which build it was.
+        if !profile.meta.tool.starts_with("callgrind") {
+            return none(
+                "The text of instructions is shown where callgrind itself wrote the file: of what other tools write \
+                 nobody can tell whether an object file is the one that ran.",
             );
         }
         let mut addresses: Vec<u64> = all.costs.of(node).iter().map(|r| r.place.address).collect();

@@ -56,7 +56,7 @@ pub fn jump_said(jump: &JumpRow) -> String {
     }
 }
 
-/// «49 bytes did not run».
+/// «… 49 bytes that did not run».
 #[must_use]
 pub fn gap_said(bytes: Option<u64>) -> String {
     match bytes {
@@ -64,7 +64,7 @@ pub fn gap_said(bytes: Option<u64>) -> String {
             let bytes = format::counted(i64::try_from(bytes).unwrap_or(i64::MAX), "byte", "bytes");
             format!("… {bytes} that did not run")
         }
-        None => "… what did not run".into(),
+        None => "…".into(),
     }
 }
 

@@ -245,7 +245,8 @@ impl SourceView {
     /// Says that a recorded call graph has lines and instructions of the whole run only.
     fn whole_run(&self, cx: &mut ViewCx<'_>) {
         let scope = &cx.interaction.scope;
-        if graph_of(cx.profile()).is_some() && !(scope.transforms.is_empty() && scope.tracks.is_empty()) {
+        let has_lines = graph_of(cx.profile()).is_some_and(|graph| graph.lines.metrics() > 0);
+        if has_lines && !scope.transforms.is_empty() {
             let text = "Costs of lines and instructions are those of the whole run: this file has no call paths that \
                         could be left out of them.";
             cx.note(Tone::Info, "Whole run", text.to_owned());
