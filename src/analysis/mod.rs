@@ -5,6 +5,7 @@ pub mod activity;
 pub mod activity_parts;
 pub mod align;
 pub mod asked;
+pub mod assembly;
 pub mod billing;
 pub mod cache_entries;
 pub mod cache_history;

@@ -91,9 +91,9 @@ pub fn rule_for(file: &str, chosen: &Path) -> SourceRule {
 }
 
 /// A place to look: the path, and the folder that it must stay in.
-type Candidate = (PathBuf, Option<PathBuf>);
+pub(super) type Candidate = (PathBuf, Option<PathBuf>);
 
-fn candidates(query: &SourceFile) -> Vec<Result<Candidate, (String, String)>> {
+pub(super) fn candidates(query: &SourceFile) -> Vec<Result<Candidate, (String, String)>> {
     let file = query.file.strip_prefix("file://").unwrap_or(&query.file);
     let refuse = |path: &str| Err((path.to_owned(), "leads out of its folder; it is not opened".to_owned()));
     let mut found = Vec::new();
@@ -156,6 +156,17 @@ pub enum SourceAnswer {
         /// Each place with the reason.
         tried: Vec<(String, String)>,
     },
+}
+
+impl SourceAnswer {
+    /// The text, if it was found.
+    #[must_use]
+    pub fn text(&self) -> Option<&SourceText> {
+        match self {
+            Self::Found(text) => Some(text),
+            Self::Missing { .. } => None,
+        }
+    }
 }
 
 /// The text of a file, by lines.

@@ -13,6 +13,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 
 use super::{App, Overlay, Settings, testing};
+use crate::analysis::source_file::SourceRule;
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Profile, RequestId};
@@ -84,6 +85,42 @@ fn view(id: &str, profile: Profile, command: &dyn Fn(&Profile) -> Option<Command
         let scaled = if scale > 1.0 { "_2x" } else { "" };
         compare(&mut results, &image.expect("a picture"), &format!("{id}{scaled}_{suffix}"));
     }
+}
+
+/// The view of source lines with instructions, whose text is in the program of the tests.
+fn instructions(mode: &str, selected: &str, size: Vec2) {
+    let mut results = SnapshotResults::new();
+    let profile = Arc::new(sample("callgrind/words-instr.callgrind.out"));
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut stage = Stage::new("source", profile.clone());
+        // Relative, so that the picture shows no path of this machine.
+        stage.sources = vec![SourceRule { from: "/build/hot".into(), to: "tests/sources".into() }];
+        stage.view.load(&serde_json::json!({ "mode": mode, "part": "function", "columns": {} }));
+        stage.send(select(selected)(&profile).expect("a selection"));
+        let image = render_to_image(size, 1.0, theme, 4, |ui| {
+            CentralPanel::no_frame().show(ui, |ui| stage.pane(ui));
+        });
+        compare(&mut results, &image.expect("a picture"), &format!("source_{mode}_{suffix}"));
+    }
+}
+
+/// The same of two runs of one program.
+fn compared_instructions(theme: Theme) {
+    let base = sample("callgrind/words-instr.callgrind.out");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/callgrind/words-instr.callgrind.out");
+    let text = std::fs::read_to_string(path).expect("the sample");
+    // One branch is taken more often.
+    let text = text.replace(" 720\n", " 1720\n").replace(" 2920\n", " 2420\n");
+    let input = Input::Bytes("head".into(), text.into_bytes().into());
+    let head = open(&input, &Job::new(), &mut |_| ()).expect("a sample that opens");
+    let mut stage = Stage::pair("source", Arc::new(base), Arc::new(head));
+    stage.sources = vec![SourceRule { from: "/build/hot".into(), to: "tests/sources".into() }];
+    stage.view.load(&serde_json::json!({ "assembly": true }));
+    let image = render_to_image(SMALL, 1.0, theme, 4, |ui| {
+        CentralPanel::no_frame().show(ui, |ui| stage.pane(ui));
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), "compared_source_assembly");
 }
 
 /// The whole window.
@@ -189,6 +226,8 @@ goldens! {
     gpu: view("gpu", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     compute: view("compute", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
+    source_assembly: instructions("assembly", "count", SMALL);
+    source_both: instructions("both", "main", SMALL);
     find: view("find", sample(DECODE), &nothing, SMALL, 1.0);
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
@@ -201,6 +240,7 @@ goldens! {
     compared_flame: compared("flame", two(), Theme::Dark);
     compared_treemap: compared("treemap", two(), Theme::Light);
     compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
+    compared_source_assembly: compared_instructions(Theme::Light);
     compared_memory: compared("memory", [session(), session()], Theme::Light);
     compared_requests: compared("requests", [session(), session()], Theme::Dark);
     compared_trace: compared("trace", [agent(3), agent(4)], Theme::Dark);

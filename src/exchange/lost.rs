@@ -38,6 +38,8 @@ pub(super) enum Kept {
     Findings,
     /// Recorded calls without paths.
     CallGraph,
+    /// Costs by machine instructions.
+    Instructions,
     /// What is known about the run and the machine.
     Facts,
     /// Texts of source files.
@@ -65,6 +67,7 @@ impl Kept {
         Self::Requests,
         Self::Findings,
         Self::CallGraph,
+        Self::Instructions,
         Self::Facts,
         Self::Texts,
         Self::Attached,
@@ -120,6 +123,10 @@ impl Kept {
             Self::Findings => (p.findings.len(), "finding", "findings"),
             Self::CallGraph => {
                 (p.call_graph.as_ref().map_or(0, |g| g.edges.len()), "recorded call", "recorded calls")
+            }
+            Self::Instructions => {
+                let all = p.call_graph.as_ref().and_then(|g| g.instructions.as_ref());
+                (all.map_or(0, |i| i.costs.len()), "machine instruction", "machine instructions")
             }
             Self::Facts => {
                 let n = p.meta.facts.len() + p.meta.machine.len() + p.meta.tables.len();

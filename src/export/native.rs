@@ -7,6 +7,7 @@ use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR,
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
+use crate::model::wire_places::write_instructions;
 use crate::model::wire_rows::{
     write_attributes, write_billing, write_finding, write_option, write_request, write_retries,
     write_token_times,
@@ -70,6 +71,9 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
         columns(tag::GRAPH, &|w| call_graph(graph, w))?;
         if !graph.sites.is_empty() {
             columns(tag::SITES, &|w| sites(&graph.sites, w))?;
+        }
+        if let Some(instructions) = &graph.instructions {
+            columns(tag::INSTRUCTIONS, &|w| write_instructions(instructions, graph.nodes.len(), w))?;
         }
     }
     columns(tag::REQUESTS, &|w| {

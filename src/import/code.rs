@@ -11,25 +11,28 @@ use std::path::{Component, Path, PathBuf};
 /// Largest source file that is read, bytes.
 pub const MAX_CODE: u64 = 8 << 20;
 
-/// The text of a source file; bytes that are no UTF-8 become replacement characters. With `root` the file
-/// must lie in that folder.
-///
-/// # Errors
-/// A few words why not: «is not there», «is a folder» …
-pub fn read_code(path: &Path, root: Option<&Path>) -> Result<String, String> {
-    let refused = |e: std::io::Error| match e.kind() {
+/// Why the system does not give a file, in a few words.
+pub(super) fn refused(e: &std::io::Error) -> String {
+    match e.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => "is not there".to_owned(),
         std::io::ErrorKind::PermissionDenied => "may not be read".to_owned(),
         _ => format!("cannot be read ({e})"),
-    };
-    let real = path.canonicalize().map_err(refused)?;
+    }
+}
+
+/// Opens a regular file, and says how long it is. With `root` it must lie in that folder.
+///
+/// # Errors
+/// A few words why not.
+pub(super) fn open_regular(path: &Path, root: Option<&Path>) -> Result<(File, u64), String> {
+    let real = path.canonicalize().map_err(|e| refused(&e))?;
     if let Some(root) = root {
-        let root = root.canonicalize().map_err(refused)?;
+        let root = root.canonicalize().map_err(|e| refused(&e))?;
         if !real.starts_with(&root) {
             return Err(format!("leads out of {}", root.display()));
         }
     }
-    let meta = std::fs::metadata(&real).map_err(refused)?;
+    let meta = std::fs::metadata(&real).map_err(|e| refused(&e))?;
     if meta.is_dir() {
         return Err("is a folder".into());
     }
@@ -37,12 +40,22 @@ pub fn read_code(path: &Path, root: Option<&Path>) -> Result<String, String> {
     if !meta.is_file() {
         return Err("is not a regular file".into());
     }
-    if meta.len() > MAX_CODE {
+    Ok((File::open(&real).map_err(|e| refused(&e))?, meta.len()))
+}
+
+/// The text of a source file; bytes that are no UTF-8 become replacement characters. With `root` the file
+/// must lie in that folder.
+///
+/// # Errors
+/// A few words why not: «is not there», «is a folder» …
+pub fn read_code(path: &Path, root: Option<&Path>) -> Result<String, String> {
+    let (mut file, length) = open_regular(path, root)?;
+    if length > MAX_CODE {
         return Err(format!("is larger than {} MiB", MAX_CODE >> 20));
     }
     let mut bytes = Vec::new();
     // It may grow while it is read.
-    File::open(&real).map_err(refused)?.take(MAX_CODE).read_to_end(&mut bytes).map_err(refused)?;
+    file.by_ref().take(MAX_CODE).read_to_end(&mut bytes).map_err(|e| refused(&e))?;
     if memchr::memchr(0, &bytes[..bytes.len().min(8192)]).is_some() {
         return Err("is not a text".into());
     }

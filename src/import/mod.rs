@@ -30,6 +30,8 @@ pub(crate) mod llm;
 mod memory;
 mod mojo;
 mod native;
+#[cfg(feature = "window")]
+mod object_file;
 mod observed;
 pub(crate) mod otlp;
 mod page;
@@ -70,6 +72,8 @@ pub use container::Member;
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;
+#[cfg(feature = "window")]
+pub use object_file::{Machine, ObjectFile};
 #[cfg(feature = "workloads")]
 pub(crate) use read::sse;
 pub(crate) use read::time::unix_time;

@@ -15,6 +15,7 @@ use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, Reader,
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
+use crate::model::wire_places::read_instructions;
 use crate::model::wire_rows::{
     Ids, optional_track, read_attributes, read_billing, read_finding, read_request, read_retries,
     read_token_times,
@@ -144,6 +145,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::LINKS => tables.links(&mut r, b),
             tag::GRAPH => tables.graph(&mut r, b),
             tag::SITES => tables.sites(&mut r, b),
+            tag::INSTRUCTIONS => tables.instructions(&mut r, b),
             tag::REQUESTS => tables.requests(&mut r, b),
             tag::SOURCES => tables.sources(&mut r, b),
             tag::FINDINGS => tables.findings(&mut r, b),
@@ -510,6 +512,11 @@ impl Tables {
             let site = CallSite { caller: callers[i], file: files[i], line, callee: callees[i] };
             b.call_site(site, calls.get(i).copied(), &costs[i * metrics..][..metrics]);
         }
+        Ok(())
+    }
+
+    fn instructions(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        *b.instructions() = read_instructions(r, (&self.strings, &self.nodes, self.metrics.len()))?;
         Ok(())
     }
 

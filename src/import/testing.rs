@@ -152,6 +152,15 @@ pub(crate) fn everything() -> Profile {
         let site = CallSite { caller: nodes[0], file: text, line, callee: nodes[1] };
         b.call_site(site, Some(calls), &[4, -1]);
     }
+    for (address, own) in [(0xffff_ffff_8100_0010, 3), (0x1174, -2), (0x1180, 7)] {
+        let place = Instruction { node: nodes[1], address, file: text, line: 3 };
+        b.instructions().costs.push(place, None, &[own, 1]);
+    }
+    let call = InstructionCall { caller: nodes[0], address: 0x1190, callee: nodes[1] };
+    b.instructions().calls.push(call, Some(4), &[9, 0]);
+    let jump = |from, to, conditional| Jump { node: nodes[1], from, to, conditional };
+    b.instructions().jump(jump(0x1180, 0x1174, true), 9, 4);
+    b.instructions().jump(jump(0x1174, 0x4000, false), 2, 2);
     b.request(Request {
         name: text,
         model: key,

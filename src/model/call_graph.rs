@@ -5,6 +5,7 @@
 //! recursive function's total counts only its outermost activations.
 
 use super::ids::{FunctionId, MetricId, NodeId, StringId};
+use super::instructions::Instructions;
 use super::place_table::{PARTS, Place, PlaceTable};
 
 /// Calls of a function or along an edge, when the tool counted them.
@@ -73,12 +74,12 @@ impl Place for SourceLine {
         self.node
     }
 
-    fn parts(&self) -> [u32; PARTS] {
-        [self.file.0, self.line, 0]
+    fn parts(&self) -> [u64; PARTS] {
+        [self.file.0.into(), self.line.into(), 0]
     }
 
-    fn new(node: NodeId, [file, line, _]: [u32; PARTS]) -> Self {
-        Self { node, file: StringId(file), line }
+    fn new(node: NodeId, [file, line, _]: [u64; PARTS]) -> Self {
+        Self { node, file: StringId(file as u32), line: line as u32 }
     }
 }
 
@@ -100,12 +101,12 @@ impl Place for CallSite {
         self.caller
     }
 
-    fn parts(&self) -> [u32; PARTS] {
-        [self.file.0, self.line, self.callee.0]
+    fn parts(&self) -> [u64; PARTS] {
+        [self.file.0.into(), self.line.into(), self.callee.0.into()]
     }
 
-    fn new(caller: NodeId, [file, line, callee]: [u32; PARTS]) -> Self {
-        Self { caller, file: StringId(file), line, callee: NodeId(callee) }
+    fn new(caller: NodeId, [file, line, callee]: [u64; PARTS]) -> Self {
+        Self { caller, file: StringId(file as u32), line: line as u32, callee: NodeId(callee as u32) }
     }
 }
 
@@ -127,6 +128,8 @@ pub struct CallGraph {
     pub lines: LineCosts,
     /// Calls per line, where the format has them.
     pub sites: CallSites,
+    /// Costs, calls and jumps per machine instruction, where the file has addresses.
+    pub instructions: Option<Box<Instructions>>,
 }
 
 impl CallGraph {
@@ -141,5 +144,6 @@ impl CallGraph {
             + self.costs.iter().map(column).sum::<usize>()
             + self.lines.heap_bytes()
             + self.sites.heap_bytes()
+            + self.instructions.as_ref().map_or(0, |i| size_of::<Instructions>() + i.heap_bytes())
     }
 }

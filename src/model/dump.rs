@@ -7,8 +7,8 @@
 use std::fmt::Write;
 
 use super::{
-    ArgsPlace, ArgsRef, CallGraph, Calls, Fact, FactKind, FactValue, FunctionId, MetricId, NO_ROW, Profile,
-    Request, SampleTable, SpanStatus, SpanTable, TrackId, Value,
+    ArgsPlace, ArgsRef, CallGraph, Calls, Fact, FactKind, FactValue, FunctionId, Instructions, Jump,
+    MetricId, NO_ROW, NodeId, Profile, Request, SampleTable, SpanStatus, SpanTable, TrackId, Value,
 };
 
 /// Everything that `profile` holds, as text.
@@ -230,7 +230,7 @@ impl Dump<'_> {
         let calls = |calls: Option<Calls>| {
             calls.map_or_else(|| "–".to_owned(), |c| format!("{} ({} primitive)", c.all, c.primitive))
         };
-        let name = |d: &Self, node: super::NodeId| {
+        let name = |d: &Self, node: NodeId| {
             graph.nodes.get(node.index()).map_or_else(String::new, |n| d.function(n.function))
         };
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -274,6 +274,34 @@ impl Dump<'_> {
                 self.p.text(site.file),
                 site.line,
                 or_dash(row.calls),
+                row.costs
+            ));
+        });
+        if let Some(instructions) = &graph.instructions {
+            self.instructions(instructions, &|d, node| name(d, node));
+        }
+    }
+
+    fn instructions(&mut self, all: &Instructions, name: &dyn Fn(&Self, NodeId) -> String) {
+        all.costs.for_each(|row| {
+            let at = row.place;
+            let (node, file) = (name(self, at.node), self.p.text(at.file));
+            self.line(format_args!(
+                "instruction {node} {:#x} {file:?}:{} {:?}",
+                at.address, at.line, row.costs
+            ));
+        });
+        all.calls.for_each(|row| {
+            let at = row.place;
+            let (from, to) = (name(self, at.caller), name(self, at.callee));
+            let calls = or_dash(row.calls);
+            self.line(format_args!("call {from} {:#x} → {to} calls {calls} {:?}", at.address, row.costs));
+        });
+        all.jumps.for_each(|row| {
+            let Jump { node, from, to, conditional } = row.place;
+            let (node, kind) = (name(self, node), if conditional { "conditional" } else { "always" });
+            self.line(format_args!(
+                "jump {node} {from:#x} → {to:#x} {kind} executed, followed {:?}",
                 row.costs
             ));
         });

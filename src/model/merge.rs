@@ -5,9 +5,9 @@
 //! callers, which may rest on more than their times.
 
 use super::{
-    ArgsPlace, ArgsRef, CallGraph, CallSite, Counter, Finding, FrameId, Function, FunctionId, Instant, Link,
-    MetricId, NodeCosts, Profile, ProfileBuilder, SourceLine, Span, SpanTable, StackId, StringId, Track,
-    TrackId, TrackSpec, Value,
+    ArgsPlace, ArgsRef, CallGraph, CallSite, Counter, Finding, FrameId, Function, FunctionId, Instant,
+    Instruction, InstructionCall, Instructions, Jump, Link, MetricId, NodeCosts, NodeId, Profile,
+    ProfileBuilder, SourceLine, Span, SpanTable, StackId, StringId, Track, TrackId, TrackSpec, Value,
 };
 
 /// The ids that rows of the added profile got.
@@ -197,6 +197,27 @@ impl ProfileBuilder {
                 callee: nodes[site.callee.index()],
             };
             self.call_site(site, row.calls, row.costs);
+        });
+        if let Some(instructions) = &graph.instructions {
+            self.merge_instructions(instructions, &nodes, ids);
+        }
+    }
+
+    fn merge_instructions(&mut self, other: &Instructions, nodes: &[NodeId], ids: &Ids) {
+        let node = |id: NodeId| nodes[id.index()];
+        let own = self.instructions();
+        other.costs.for_each(|row| {
+            let Instruction { node: of, address, file, line } = row.place;
+            let place = Instruction { node: node(of), address, file: ids.strings[file.index()], line };
+            own.costs.push(place, None, row.costs);
+        });
+        other.calls.for_each(|row| {
+            let InstructionCall { caller, address, callee } = row.place;
+            let place = InstructionCall { caller: node(caller), address, callee: node(callee) };
+            own.calls.push(place, row.calls, row.costs);
+        });
+        other.jumps.for_each(|row| {
+            own.jumps.push(Jump { node: node(row.place.node), ..row.place }, None, row.costs);
         });
     }
 }

@@ -15,6 +15,7 @@ mod findings;
 mod ids;
 mod inclusive;
 pub(crate) mod increments;
+mod instructions;
 pub mod keys;
 mod lanes;
 pub mod lists;
@@ -31,6 +32,7 @@ mod symbols;
 mod tokens;
 mod tracks;
 pub(crate) mod wire;
+pub(crate) mod wire_places;
 pub(crate) mod wire_rows;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
@@ -45,6 +47,7 @@ pub use findings::{BATCHES_ARE_EMPTY, FALSE_HIT, Finding, LOOP_HELD};
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
+pub use instructions::{Instruction, InstructionCall, Instructions, Jump};
 pub use keys::{CounterKey, InstantKey, Keys, MetricKey, NameKey, RequestKey, SpanKey, SymbolKey, TrackKey};
 pub use metrics::{Better, COPIED, Metric, SAMPLES, Unit, heap};
 pub use money::Money;

@@ -14,9 +14,9 @@ pub trait Place: Copy + Ord {
     /// The function. It decides first in the order of places.
     fn node(&self) -> NodeId;
     /// What tells it from other places of the function.
-    fn parts(&self) -> [u32; PARTS];
+    fn parts(&self) -> [u64; PARTS];
     /// The place in `node` with these parts.
-    fn new(node: NodeId, parts: [u32; PARTS]) -> Self;
+    fn new(node: NodeId, parts: [u64; PARTS]) -> Self;
 }
 
 /// Numbers that a place is made of, beside its function.
@@ -76,6 +76,18 @@ impl<P: Place> PlaceRows<P> {
         })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True when there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// Puts the rows in order and adds up those of one place.
     fn settle(&mut self) {
         if self.places.is_sorted_by(|a, b| a < b) {
@@ -107,7 +119,7 @@ pub struct PlaceTable<P> {
     /// Blocks by function; empty before they were put in order.
     order: Vec<u32>,
     /// The row before, which the next one is different from.
-    last: [u32; PARTS],
+    last: [u64; PARTS],
     stride: usize,
     /// True when the first number of a row is that of its calls.
     has_calls: bool,
@@ -260,7 +272,7 @@ impl<P: Place> PlaceTable<P> {
         let mut steps = [0u64; PARTS];
         let mut mask = 0u64;
         for (i, step) in steps.iter_mut().enumerate() {
-            *step = zigzag(i64::from(parts[i]) - i64::from(self.last[i]));
+            *step = zigzag(parts[i].wrapping_sub(self.last[i]) as i64);
             mask |= u64::from(*step != 0) << i;
         }
         let (masked, rest) = numbers[..self.stride].split_at(self.stride.min(MASKED));
@@ -309,12 +321,12 @@ impl<P: Place> PlaceTable<P> {
         let next = self.blocks.get(block + 1).filter(|next| next.page == page);
         let bytes = &self.pages[page as usize];
         let mut bytes = &bytes[start as usize..next.map_or(bytes.len(), |next| next.start as usize)];
-        let mut parts = [0u32; PARTS];
+        let mut parts = [0u64; PARTS];
         let mut numbers = vec![0i64; self.stride];
         while !bytes.is_empty() {
             let mask = read(&mut bytes);
             for (_, part) in parts.iter_mut().enumerate().filter(|(i, _)| mask >> i & 1 == 1) {
-                *part = (i64::from(*part) + unzigzag(read(&mut bytes))) as u32;
+                *part = part.wrapping_add(unzigzag(read(&mut bytes)) as u64);
             }
             for (i, number) in numbers[..stride as usize].iter_mut().enumerate() {
                 let is_there = i >= MASKED || mask >> (i + PARTS) & 1 == 1;

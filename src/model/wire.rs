@@ -45,8 +45,8 @@ pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
 /// requests, after those; 5: functions without costs of their own; 6: what is billed of requests, after those; 7: what their
-/// programs say of requests, after those.
-pub(crate) const MINOR: u16 = 7;
+/// programs say of requests, after those; 8: machine instructions.
+pub(crate) const MINOR: u16 = 8;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -82,6 +82,8 @@ pub(crate) mod tag {
     pub(crate) const GRAPH: Tag = *b"GRAF";
     /// Calls of the graph by the lines they are made from. Since 1.3.
     pub(crate) const SITES: Tag = *b"SITE";
+    /// Costs, calls and jumps of the graph by machine instructions. Since 1.8.
+    pub(crate) const INSTRUCTIONS: Tag = *b"INSN";
     pub(crate) const REQUESTS: Tag = *b"REQS";
     /// Texts of source files. Since 1.3.
     pub(crate) const SOURCES: Tag = *b"SRCS";

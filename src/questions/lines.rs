@@ -1,10 +1,12 @@
 //! `lines`: what each source line costs, with its text where the source is at hand.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
+use super::instructions;
 use super::names::Names;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, SourcesFrom, notes, words};
@@ -22,11 +24,16 @@ pub(super) const QUESTION: Question = Question {
     files: &["file"],
     arguments: &[
         Argument::new("function", Kind::Text, "a name, file:line, or a handle (f12) [default: the largest]"),
+        Argument::new(
+            "instructions",
+            Kind::Flag,
+            "its machine instructions and jumps instead of its lines (callgrind --dump-instr=yes)",
+        ),
         Argument::new("source", Kind::Text, "all functions of this source file instead"),
         Argument::new(
             "sources",
             Kind::Text,
-            "where source files are: a folder, or FROM=TO for paths that moved",
+            "where source and object files are: a folder, or FROM=TO for paths that moved",
         ),
         TOP,
         THREAD,
@@ -48,6 +55,9 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
     let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
+    if asked.values.flag("instructions") {
+        return instructions::answer(asked, &slice, &metric);
+    }
     let is_default = asked.values.text("function").is_none() && asked.values.text("source").is_none();
     let (function, whole_file) = match (asked.values.text("function"), asked.values.text("source")) {
         (Some(text), _) => (asked.function(text)?, None),
@@ -102,7 +112,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 }
 
 /// The function with the largest own cost that is no wait.
-fn largest(asked: &Asked<'_>, slice: &Slice) -> Result<FunctionId, Refusal> {
+pub(super) fn largest(asked: &Asked<'_>, slice: &Slice) -> Result<FunctionId, Refusal> {
     let (table, waits) = (asked.get(&Functions(slice.clone()))?, asked.get(&Waiting)?);
     let named = |f: FunctionId| {
         let row = asked.profile().functions.get(f);
@@ -147,9 +157,8 @@ fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal>
     }
 }
 
-/// The text of a source file, or why there is none.
-fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, String>, Refusal> {
-    let name = asked.profile().text(file);
+/// A file that the profile names, and where it may be.
+pub(super) fn whereabouts(asked: &Asked<'_>, name: &str) -> SourceFile {
     let rule = asked.values.text("sources").map(|text| match text.split_once('=') {
         Some((from, to)) => SourceRule { from: from.into(), to: to.into() },
         // The file itself is in that folder, whatever folder the profile names.
@@ -159,15 +168,25 @@ fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, 
         },
     });
     let beside = asked.files[0].folder.clone();
-    let query = SourceFile { file: name.to_owned(), beside, rules: rule.into_iter().collect(), attempt: 0 };
-    // What was read is shown only when it lies where it may.
-    let may = |text: &SourceText| match asked.sources {
+    SourceFile { file: name.to_owned(), beside, rules: rule.into_iter().collect(), attempt: 0 }
+}
+
+/// True when what lies there may be shown.
+pub(super) fn may_read(asked: &Asked<'_>, path: &Path) -> bool {
+    match asked.sources {
         SourcesFrom::Anywhere => true,
         SourcesFrom::Below(roots) => {
-            text.carried
-                || text.path.canonicalize().is_ok_and(|real| roots.iter().any(|root| real.starts_with(root)))
+            path.canonicalize().is_ok_and(|real| roots.iter().any(|root| real.starts_with(root)))
         }
-    };
+    }
+}
+
+/// The text of a source file, or why there is none.
+fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, String>, Refusal> {
+    let name = asked.profile().text(file);
+    let query = whereabouts(asked, name);
+    // What was read is shown only when it lies where it may.
+    let may = |text: &SourceText| text.carried || may_read(asked, &text.path);
     Ok(match &*asked.get(&query)? {
         SourceAnswer::Found(text) if may(text) => Ok(Arc::new(text.clone())),
         SourceAnswer::Found(_) => Err("it lies outside of the folders that may be read".to_owned()),

@@ -14,6 +14,7 @@ mod diff;
 mod findings;
 mod gaps;
 mod hot;
+mod instructions;
 mod lines;
 mod names;
 mod notes;

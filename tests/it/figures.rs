@@ -36,7 +36,7 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("recording.md", "256 MiB", "assets/python/inferscope_inject/_records.py", "MOST_BYTES = 1 << 28"),
     ("recording.md", "30 s", "src/record/workloads/command/mod.rs", "\"Trace of torch (s)\""),
     ("recording.md", "440 ms", "src/record/workloads/rag/mock.rs", "440 ms"),
-    ("recording.md", "454", ".ci/recorder-alone", "crates instead of"),
+    ("recording.md", "455", ".ci/recorder-alone", "crates instead of"),
     ("recording.md", "63 crates", ".ci/recorder-alone", "crates instead of"),
     ("recording.md", "64 MiB", "src/record/echo.rs", "MOST: usize = 64 << 20"),
     ("recording.md", "9 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),

@@ -73,6 +73,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["record"]),
     ("candle_core", &["record"]),
     ("candle_nn", &["record"]),
+    ("iced_x86", &["analysis"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
 ];

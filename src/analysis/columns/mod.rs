@@ -6,6 +6,7 @@ pub mod callers;
 pub mod found;
 pub mod functions;
 pub mod groups;
+pub mod instructions;
 pub mod lines;
 pub mod ops;
 pub mod request_groups;

@@ -8,6 +8,8 @@
 //! Rows are paired by what functions are called, in graded steps ([`super::matches`]); each pair keeps the step that found it.
 //! A side is one run or several repetitions of it; of several the median counts ([`evidence`]).
 
+#[cfg(feature = "window")]
+pub mod assembly;
 pub mod callers;
 pub mod elsewhere;
 pub mod evidence;

@@ -118,20 +118,13 @@ impl Query<Pair> for DiffSource {
     type Output = SourceDiff;
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<SourceDiff, Cancelled> {
-        let all = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
-        let key = RowKey::Function(self.function);
-        let row = all.row_of(key, false).or_else(|| all.row_of(key, true));
-        let keys = row.map(|row| all.rows[row as usize].keys).unwrap_or_default();
-        let function = |key: Option<RowKey>, profile: &Profile| match key? {
-            RowKey::Function(symbol) => profile.keys().function(symbol),
-            _ => None,
-        };
-        let ask = |side: &Context<'_>, key, is_base| match function(key, side.profile()) {
+        let functions = of_both(&self.functions, self.function, cx)?;
+        let ask = |side: &Context<'_>, function: Option<FunctionId>, is_base| match function {
             Some(function) => self.side(side, self.functions.of(is_base, cx)?, function, is_base).map(Some),
             None => Ok(None),
         };
-        let sides = Two { base: ask(&base, keys.base, true)?, head: ask(&head, keys.head, false)? };
+        let sides = Two { base: ask(&base, functions.base, true)?, head: ask(&head, functions.head, false)? };
         cx.job().checkpoint(0, 0)?;
         Ok(beside(sides))
     }
@@ -140,6 +133,23 @@ impl Query<Pair> for DiffSource {
         let text = |t: &Option<SourceText>| t.as_ref().map_or(0, |t| t.text().len());
         diff.rows.len() * size_of::<LinePair>() + text(&diff.texts.base) + text(&diff.texts.head)
     }
+}
+
+/// A function in both runs, as either of them calls it.
+pub(super) fn of_both(
+    functions: &DiffFunctions,
+    function: SymbolKey,
+    cx: &Context<'_, Pair>,
+) -> Result<Two<FunctionId>, Cancelled> {
+    let all = cx.get(functions)?;
+    let key = RowKey::Function(function);
+    let row = all.row_of(key, false).or_else(|| all.row_of(key, true));
+    let keys = row.map(|row| all.rows[row as usize].keys).unwrap_or_default();
+    let of = |key: Option<RowKey>, profile: &Profile| match key? {
+        RowKey::Function(symbol) => profile.keys().function(symbol),
+        _ => None,
+    };
+    Ok(Two { base: of(keys.base, cx.base().profile()), head: of(keys.head, cx.head().profile()) })
 }
 
 /// Lines of both versions that are one, by their texts.

@@ -5,12 +5,17 @@ use super::{Asked, LineCall};
 use crate::model::{CallGraph, MetricId, NodeId, Place, PlaceRow, PlaceTable};
 
 /// Factors and columns of a graph's line costs that a metric is the sum of.
-fn columns(terms: &[(i64, MetricId)], graph: &CallGraph, known: usize) -> Vec<(i64, usize)> {
+pub(in crate::analysis) fn columns(
+    terms: &[(i64, MetricId)],
+    graph: &CallGraph,
+    known: usize,
+) -> Vec<(i64, usize)> {
     let column = |m: MetricId| graph.costs.iter().position(|c| c.metric == m).filter(|&i| i < known);
     terms.iter().filter_map(|&(factor, m)| Some((factor, column(m)?))).collect()
 }
 
-fn sum(terms: &[(i64, usize)], costs: &[i64]) -> i64 {
+/// The cost of a row in these columns.
+pub(in crate::analysis) fn sum(terms: &[(i64, usize)], costs: &[i64]) -> i64 {
     terms.iter().fold(0, |sum, &(factor, c)| sum.saturating_add(costs[c].saturating_mul(factor)))
 }
 

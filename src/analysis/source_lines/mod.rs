@@ -19,6 +19,7 @@ use crate::jobs::Cancelled;
 use crate::model::{FunctionId, MetricId, NameKey, Profile, StringId, SymbolKey};
 use crate::query::{Context, Query};
 use adding::Adding;
+pub(super) use graph::{columns, sum};
 use samples::has_lines;
 
 /// How finely the profile knows where cost was spent.

@@ -6,11 +6,12 @@
 use rustc_hash::FxHashMap;
 
 use super::super::entry::cut_to_entry;
+use super::address::JumpTo;
 use super::python::Python;
 use crate::model::place_table::add;
 use crate::model::{
-    CallSite, Calls, Function, MetricId, NodeCosts, NodeId, PlaceTable, ProfileBuilder, SourceLine, StringId,
-    Strings,
+    CallSite, Calls, Function, Instruction, InstructionCall, Instructions, Jump, MetricId, NodeCosts, NodeId,
+    PlaceTable, ProfileBuilder, SourceLine, StringId, Strings,
 };
 
 /// Bytes of lines that are kept; what comes after counts for its function only.
@@ -38,6 +39,13 @@ pub(super) struct Graph {
     sites: PlaceTable<CallSite>,
     /// A row of `sites` while it is made: the number of calls before the costs.
     call_row: Vec<i64>,
+    /// What is known of machine instructions, where the file has addresses.
+    code: Option<Box<Instructions>>,
+    /// True when there were more of them than are kept.
+    code_is_full: bool,
+    /// The line of the last instructions, and what they cost together: one line has several.
+    open: Option<SourceLine>,
+    open_costs: Vec<i64>,
 }
 
 impl Default for Graph {
@@ -52,6 +60,10 @@ impl Default for Graph {
             full: false,
             sites: PlaceTable::with_calls(),
             call_row: Vec::new(),
+            code: None,
+            code_is_full: false,
+            open: None,
+            open_costs: Vec::new(),
         }
     }
 }
@@ -115,7 +127,12 @@ impl Graph {
         if stride == self.stride || stride == 0 {
             return;
         }
+        self.close_line();
         self.lines.set_stride(stride);
+        if let Some(code) = &mut self.code {
+            code.costs.set_stride(stride);
+            code.calls.set_stride(stride + 1);
+        }
         self.own = widen(&self.own, self.stride, stride);
         self.sites.set_stride(stride + 1);
         self.call_row = vec![0; stride + 1];
@@ -144,33 +161,78 @@ impl Graph {
         self.known[node as usize] = true;
     }
 
-    /// Adds the self cost of a line.
-    pub(super) fn self_cost(&mut self, node: u32, file: StringId, line: u32, costs: &[i64]) {
-        let at = node as usize * self.stride;
+    /// Adds the self cost of a line, or of an instruction of it. Nodes are numbers of ours.
+    pub(super) fn self_cost(&mut self, line: SourceLine, address: Option<u64>, costs: &[i64]) {
+        let at = line.node.index() * self.stride;
         if self.own.len() < at + self.stride {
             self.own.resize(self.nodes.len() * self.stride, 0);
         }
         add(&mut self.own[at..][..self.stride], costs);
+        let Some(address) = address else { return self.line_cost(line, costs) };
+        let SourceLine { node, file, line: number } = line;
+        if let Some(code) = self.code() {
+            code.costs.push_numbers(Instruction { node, address, file, line: number }, costs);
+        }
+        if self.open == Some(line) {
+            return add(&mut self.open_costs, costs);
+        }
+        self.close_line();
+        self.open = Some(line);
+        self.open_costs.clear();
+        self.open_costs.extend_from_slice(costs);
+    }
+
+    fn line_cost(&mut self, line: SourceLine, costs: &[i64]) {
         self.full |= self.lines.heap_bytes() > MAX_BYTES;
         if !self.full {
-            self.lines.push_numbers(SourceLine { node: NodeId(node), file, line }, costs);
+            self.lines.push_numbers(line, costs);
         }
     }
 
-    /// Adds calls and their inclusive cost, made from a line of a file.
-    pub(super) fn call(
-        &mut self,
-        caller: u32,
-        callee: u32,
-        (file, line): (StringId, u32),
-        calls: u64,
-        costs: &[i64],
-    ) {
+    /// Writes down what the last instructions of one line cost together.
+    fn close_line(&mut self) {
+        if let Some(line) = self.open.take() {
+            let costs = std::mem::take(&mut self.open_costs);
+            self.line_cost(line, &costs);
+            self.open_costs = costs;
+        }
+    }
+
+    /// Where instructions go; `None` when there are too many.
+    fn code(&mut self) -> Option<&mut Instructions> {
+        let stride = self.stride;
+        let code = self.code.get_or_insert_with(|| {
+            let mut code = Instructions::default();
+            code.costs.set_stride(stride);
+            code.calls.set_stride(stride + 1);
+            Box::new(code)
+        });
+        self.code_is_full |= code.heap_bytes() > MAX_BYTES;
+        (!self.code_is_full).then_some(&mut **code)
+    }
+
+    /// Adds calls and their inclusive cost, made from a line of a file, and from an instruction. Nodes are numbers of ours.
+    pub(super) fn call(&mut self, site: CallSite, address: Option<u64>, calls: u64, costs: &[i64]) {
         let Some((count, row)) = self.call_row.split_first_mut() else { return };
         *count = i64::try_from(calls).unwrap_or(i64::MAX);
         row.copy_from_slice(costs);
-        let site = CallSite { caller: NodeId(caller), file, line, callee: NodeId(callee) };
         self.sites.push_numbers(site, &self.call_row);
+        if let Some(address) = address {
+            let row = std::mem::take(&mut self.call_row);
+            if let Some(code) = self.code() {
+                let CallSite { caller, callee, .. } = site;
+                code.calls.push_numbers(InstructionCall { caller, address, callee }, &row);
+            }
+            self.call_row = row;
+        }
+    }
+
+    /// Adds a jump of a function.
+    pub(super) fn jump(&mut self, node: u32, from: u64, jump: JumpTo) {
+        let JumpTo { to, conditional, executed, followed } = jump;
+        if let Some(code) = self.code() {
+            code.jump(Jump { node: NodeId(node), from, to, conditional }, executed, followed);
+        }
     }
 
     /// Number of functions.
@@ -185,10 +247,15 @@ impl Graph {
         stated: &[i64],
         builder: &mut ProfileBuilder,
     ) -> Vec<i64> {
+        self.close_line();
         self.merge_unplaced();
         let edges = Edges::of(&self.sites, self.stride);
         if self.full {
             builder.warn("more source lines than are kept (the rest counts for its function only)", "");
+        }
+        if self.code_is_full {
+            builder
+                .warn("more instructions than are kept (the rest counts for its line and function only)", "");
         }
         let (own, totals) = self.totals(&edges);
         let above = self.larger_than_all(&edges, &own, &totals, stated);
@@ -276,6 +343,10 @@ impl Graph {
         // Who calls has calls of its own, so only callees change.
         self.sites = std::mem::take(&mut self.sites)
             .mapped(|s| Some(CallSite { callee: NodeId(new_id[s.callee.index()]), ..s }));
+        if let Some(code) = &mut self.code {
+            code.calls = std::mem::take(&mut code.calls)
+                .mapped(|c| Some(InstructionCall { callee: NodeId(new_id[c.callee.index()]), ..c }));
+        }
     }
 
     /// Self and total costs per function. The total is its own cost and that of its calls, and no less than that of the
@@ -356,6 +427,16 @@ impl Graph {
         });
         sites.set_counted(counted);
         builder.places(lines, sites);
+        let Some(code) = self.code else { return };
+        let Instructions { mut costs, calls, mut jumps } = *code;
+        costs.renumber(|node| nodes[node.index()]);
+        jumps.renumber(|node| nodes[node.index()]);
+        let mut calls = calls.mapped(|call| {
+            let (caller, callee) = (nodes[call.caller.index()], nodes[call.callee.index()]);
+            Some(InstructionCall { caller, callee, ..call })
+        });
+        calls.set_counted(counted);
+        *builder.instructions() = Instructions { costs, calls, jumps };
     }
 }
 

@@ -7,14 +7,15 @@
 //! dump and per thread, are added up.
 //!
 //! Kept: all events with their long names and formulas, costs per line (inlined code under its own
-//! file), calls, objects. A function's total is the recorded cost of the calls on it, as in
+//! file) and per instruction where the file has addresses, calls, jumps within an object file, objects. A function's total is the recorded cost of the calls on it, as in
 //! KCachegrind; of a function that nothing calls it is its own cost and that of its calls. Calls of a
 //! function by itself do not count twice; functions that call each other in a circle cost no more than what enters the
 //! circle from outside.
 //!
-//! Lost: instruction addresses, jumps, basic blocks, which part or thread a cost is of, and events that are rates.
+//! Lost: basic blocks, jumps of files without addresses, which part or thread a cost is of, and events that are rates.
 //! Guessed: the file of a called function where an old writer leaves it out; the lines of Python functions (`python`).
 
+mod address;
 mod events;
 mod graph;
 mod names;

@@ -35,6 +35,13 @@ impl<'a> Cursor<'a> {
         self.line.get(self.at).copied()
     }
 
+    /// Steps over `byte`, if it comes next.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
     /// The next word.
     pub(super) fn word(&mut self) -> &'a [u8] {
         self.skip_blanks();

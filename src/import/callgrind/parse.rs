@@ -4,14 +4,17 @@
 //! names were given, the position that distances count from, and whether the next line of costs is
 //! the function's own, that of a call, or the place of a jump.
 
+mod headers;
+
 use memchr::memchr;
 
 use super::super::ImportError;
+use super::address::{Addresses, JumpTo};
 use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
 use super::names::{Names, numbered};
 use super::numbers::{Cursor, Number, plain_numbers};
-use crate::model::{ProfileBuilder, StringId, Strings, Unit};
+use crate::model::{CallSite, NodeId, ProfileBuilder, SourceLine, StringId, Strings, Unit};
 
 /// Longest time that a function is believed to take by itself, ns: a year.
 const IMPOSSIBLE: i64 = 365 * 86_400_000_000_000;
@@ -25,8 +28,8 @@ enum Next {
     CallCost {
         calls: u64,
     },
-    /// The place of a jump, without costs.
-    Jump,
+    /// The place of a jump, without costs. `None` for one that is not kept.
+    Jump(Option<JumpTo>),
 }
 
 /// What the headers say about a run.
@@ -85,6 +88,7 @@ pub(super) struct Parser<'a> {
     line_position: Option<usize>,
     /// The last source line; distances count from it.
     line: i64,
+    addresses: Addresses,
     costs: [i64; MAX_EVENTS],
     /// The last numbers of each column, for writers that shorten costs as well.
     last_costs: [i64; MAX_EVENTS],
@@ -124,6 +128,7 @@ impl<'a> Parser<'a> {
             positions: 1,
             line_position: Some(0),
             line: 0,
+            addresses: Addresses::default(),
             costs: [0; MAX_EVENTS],
             last_costs: [0; MAX_EVENTS],
             relative_costs: false,
@@ -140,6 +145,7 @@ impl<'a> Parser<'a> {
         (self.object, self.file, self.inline_file) = (Strings::EMPTY, Strings::EMPTY, Strings::EMPTY);
         self.function = None;
         (self.positions, self.line_position, self.line) = (1, Some(0), 0);
+        self.addresses = Addresses::default();
         self.last_costs = [0; MAX_EVENTS];
     }
 
@@ -181,98 +187,6 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn header(&mut self, key: &[u8], value: &[u8]) -> Result<(), ImportError> {
-        let starts_part =
-            matches!(key, b"version" | b"creator" | b"pid" | b"thread" | b"part" | b"events" | b"positions");
-        if starts_part && self.in_body {
-            self.start_part();
-        }
-        let text = String::from_utf8_lossy(value);
-        let headers = &mut self.headers;
-        let set = |field: &mut String| {
-            if field.is_empty() {
-                *field = text.to_string();
-            }
-        };
-        let list = |field: &mut Vec<String>| {
-            if field.len() < 1000 && !field.iter().any(|f| *f == text) {
-                field.push(text.to_string());
-            }
-        };
-        match key {
-            b"version" => self.version(&text)?,
-            b"creator" => {
-                set(&mut headers.creator);
-                self.xdebug = headers.creator.starts_with("xdebug");
-            }
-            b"cmd" => set(&mut headers.cmd),
-            b"pid" => set(&mut headers.pid),
-            b"part" => {
-                list(&mut headers.parts);
-                self.muted = self.only.as_ref().is_some_and(|only| *only != text);
-            }
-            b"thread" => list(&mut headers.threads),
-            b"desc" => {
-                let Some((name, value)) = text.split_once(':') else { return Ok(()) };
-                let (name, value) = (name.trim(), value.trim());
-                match headers.desc.iter().position(|d| d.0 == name) {
-                    // What differs between parts describes none of them.
-                    Some(old) if headers.desc[old].1 != value => headers.desc[old].1.clear(),
-                    None if headers.desc.len() < 32 => headers.desc.push((name.into(), value.into())),
-                    _ => {}
-                }
-            }
-            b"positions" => {
-                let names: Vec<&str> = text.split_whitespace().collect();
-                self.positions = names.len().clamp(1, 4);
-                self.line_position = names.iter().take(4).position(|n| *n == "line");
-            }
-            b"event" => self.events.declare(&text),
-            b"events" => {
-                self.events
-                    .columns(&text, &headers.creator, self.builder)
-                    .map_err(|e| ImportError { place: ImportError::at_line("", self.line_no).place, ..e })?;
-                headers.has_events |= !self.events.columns.is_empty();
-                self.graph.set_stride(self.events.metrics.len());
-                self.row = vec![0; self.events.metrics.len()];
-            }
-            b"summary" | b"totals" if self.muted => {}
-            b"summary" | b"totals" => self.stated(key == b"summary", value),
-            _ => self.warn("line that is not understood (skipped)"),
-        }
-        Ok(())
-    }
-
-    fn version(&mut self, text: &str) -> Result<(), ImportError> {
-        let major = text.split('.').next().and_then(|v| v.trim().parse::<u64>().ok());
-        match major {
-            Some(0 | 1) => {}
-            None => self.warn("version that is not a number"),
-            Some(v) => {
-                let what = format!("is version {v} of the callgrind format; only version 1 is known");
-                return Err(ImportError::at_line(what, self.line_no));
-            }
-        }
-        self.headers.version = Some(text.into());
-        Ok(())
-    }
-
-    /// A `summary:` or `totals:` line.
-    fn stated(&mut self, summary: bool, text: &[u8]) {
-        let mut cursor = Cursor::new(text);
-        self.read_costs(&mut cursor);
-        if summary && self.xdebug {
-            self.next_run();
-            self.leave_out_impossible();
-        }
-        self.headers.summary_is_bad |= summary && self.row.contains(&i64::MAX);
-        let stated = if summary { &mut self.headers.summary } else { &mut self.headers.totals };
-        stated.resize(self.row.len(), 0);
-        for (to, &cost) in stated.iter_mut().zip(&self.row) {
-            *to = to.saturating_add(cost);
-        }
-    }
-
     /// xdebug writes a summary into the record of each outermost function. A second one there is of a further run, such as
     /// that of functions at shutdown, which is counted by itself.
     fn next_run(&mut self) {
@@ -308,7 +222,8 @@ impl<'a> Parser<'a> {
             self.builder.warn("self cost of more than a year (left out)", &place);
         }
         let line = self.line_number();
-        self.graph.self_cost(function, self.inline_file, line, &self.row);
+        let line = SourceLine { node: NodeId(function), file: self.inline_file, line };
+        self.graph.self_cost(line, self.addresses.here(), &self.row);
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) {
@@ -350,8 +265,15 @@ impl<'a> Parser<'a> {
                 }
                 self.next = Next::CallCost { calls: calls.unwrap_or(0).unsigned_abs() };
             }
-            b"jump" | b"jcnd" => self.next = Next::Jump,
-            // Targets of jumps are not kept, but they may give names their numbers.
+            b"jump" | b"jcnd" => {
+                self.end_call();
+                let jump = self.addresses.jump(value, key == b"jcnd");
+                if self.addresses.column.is_some() && jump.is_none() {
+                    self.warn("jump that cannot be read (left out)");
+                }
+                self.next = Next::Jump(jump);
+            }
+            // An address says where a jump leads, but these may give names their numbers.
             b"jfi" | b"jfl" => _ = self.name(value, |s| &mut s.files),
             b"jfn" => _ = self.name(value, |s| &mut s.functions),
             b"job" => _ = self.name(value, |s| &mut s.objects),
@@ -360,14 +282,29 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A call whose line of costs did not come.
+    /// A call whose line of costs did not come, or a jump whose place did not.
     fn end_call(&mut self) {
-        if let Next::CallCost { calls } = self.next {
-            self.warn("call without the line of its cost (counted without cost)");
-            self.row.fill(0);
-            self.add_call(calls, 0);
+        match self.next {
+            Next::CallCost { calls } => {
+                self.warn("call without the line of its cost (counted without cost)");
+                self.row.fill(0);
+                self.add_call(calls, 0);
+            }
+            Next::Jump(Some(_)) => self.warn("jump without the line of its place (left out)"),
+            Next::SelfCost | Next::Jump(None) => {}
         }
         self.next = Next::SelfCost;
+    }
+
+    /// The line was the place of a jump.
+    fn end_jump(&mut self, jump: Option<JumpTo>) {
+        let (Some(mut jump), Some(from)) = (jump, self.addresses.here()) else { return };
+        if jump.followed > jump.executed {
+            self.warn("jump that is followed more often than executed (taken as executed so often)");
+            jump.executed = jump.followed;
+        }
+        let function = self.current_function();
+        self.graph.jump(function, from, jump);
     }
 
     fn current_function(&mut self) -> u32 {
@@ -385,7 +322,11 @@ impl<'a> Parser<'a> {
     fn add_call(&mut self, calls: u64, line: u32) {
         let caller = self.current_function();
         match self.called.take() {
-            Some(callee) => self.graph.call(caller, callee, (self.inline_file, line), calls, &self.row),
+            Some(callee) => {
+                let (file, address) = (self.inline_file, self.addresses.here());
+                let site = CallSite { caller: NodeId(caller), file, line, callee: NodeId(callee) };
+                self.graph.call(site, address, calls, &self.row);
+            }
             None => self.warn("call of no function (skipped)"),
         }
         (self.called_file, self.called_object) = (None, None);
@@ -464,15 +405,18 @@ impl<'a> Parser<'a> {
     /// A line of numbers: positions, then costs.
     fn numbers(&mut self, line: &[u8]) {
         self.in_body = true;
-        // Beside the line there may be an address before it, which is not kept.
-        let from_line = match (self.positions, self.line_position) {
-            (1, Some(0)) => Some(line),
-            (2, Some(1)) => memchr(b' ', line).map(|blank| &line[blank + 1..]),
+        // Beside the line there may be an address before it.
+        let parts = match (self.positions, self.line_position) {
+            (1, Some(0)) => Some((&line[..0], line)),
+            (2, Some(1)) => memchr(b' ', line).map(|blank| (&line[..blank], &line[blank + 1..])),
             _ => None,
         };
-        if let Some(from_line) = from_line
+        if let Some((before, from_line)) = parts
             && let Some(position) = plain_numbers(from_line, &mut self.costs[..self.events.columns.len()])
         {
+            if self.addresses.column.is_some() {
+                self.move_to_address(before);
+            }
             return self.plain_line(position);
         }
         let mut cursor = Cursor::new(line);
@@ -481,7 +425,7 @@ impl<'a> Parser<'a> {
             return;
         }
         match std::mem::replace(&mut self.next, Next::SelfCost) {
-            Next::Jump => {}
+            Next::Jump(jump) => self.end_jump(jump),
             Next::SelfCost => {
                 let any = self.read_costs(&mut cursor);
                 let function = self.current_function();
@@ -501,8 +445,8 @@ impl<'a> Parser<'a> {
     fn plain_line(&mut self, position: Number) {
         self.move_to(position);
         let next = std::mem::replace(&mut self.next, Next::SelfCost);
-        if next == Next::Jump {
-            return;
+        if let Next::Jump(jump) = next {
+            return self.end_jump(jump);
         }
         let (mut overflow, mut any) = (false, false);
         self.row.fill(0);
@@ -546,6 +490,12 @@ impl<'a> Parser<'a> {
         };
     }
 
+    fn move_to_address(&mut self, word: &[u8]) {
+        if !self.addresses.move_to(word) {
+            self.warn("address that cannot be read (what stands there is kept by its line only)");
+        }
+    }
+
     fn line_number(&mut self) -> u32 {
         match u32::try_from(self.line) {
             Ok(line) if self.line_position.is_some() => line,
@@ -561,7 +511,10 @@ impl<'a> Parser<'a> {
         for i in 0..self.positions {
             cursor.skip_blanks();
             if Some(i) != self.line_position {
-                cursor.word();
+                let word = cursor.word();
+                if Some(i) == self.addresses.column {
+                    self.move_to_address(word);
+                }
                 continue;
             }
             match cursor.number(&mut false) {

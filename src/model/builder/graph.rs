@@ -41,6 +41,7 @@ impl GraphBuilder {
         graph.costs.sort_by_key(|c| c.metric);
         graph.lines.put_in_order();
         graph.sites.put_in_order();
+        graph.instructions.iter_mut().for_each(|i| i.put_in_order());
         graph
     }
 }
@@ -149,6 +150,11 @@ impl ProfileBuilder {
     /// is added by itself.
     pub fn call_site(&mut self, site: CallSite, calls: Option<u64>, costs: &[i64]) {
         self.graph.get_or_insert_default().graph.sites.push(site, calls, costs);
+    }
+
+    /// Costs, calls and jumps per machine instruction, to add to.
+    pub fn instructions(&mut self) -> &mut Instructions {
+        self.graph.get_or_insert_default().graph.instructions.get_or_insert_default()
     }
 
     /// The graph built so far, for importers that derive totals from it.

@@ -174,7 +174,7 @@ impl<'l> Rows for Body<'_, 'l, '_> {
             }
             // A call has its cost and number under those of the line, the callee's name under the code.
             (LineOf::Call(..), "line") => {}
-            (LineOf::Call(call, callee), "code") => callee_cell(ui, call, callee, palette),
+            (LineOf::Call(call, callee), "code") => callee_cell(ui, callee, call.recursive, 0.0, palette),
             (LineOf::Call(..), _) => {
                 let text = self.columns.iter().find(|c| c.key == column).map(|c| c.cell(row));
                 let weak = Cell { color: palette.text_weak, ..Cell::number(palette) };
@@ -212,12 +212,13 @@ impl<'l> Rows for Body<'_, 'l, '_> {
     }
 }
 
-/// Who is called, below the line that calls.
-fn callee_cell(ui: &mut Ui, call: &LineCall, callee: &str, palette: &Palette) {
+/// Who is called, below the line that calls, so many points further in.
+pub(super) fn callee_cell(ui: &mut Ui, callee: &str, recursive: bool, indent: f32, palette: &Palette) {
     let rect = ui.available_rect_before_wrap();
+    let rect = rect.with_min_x((rect.left() + indent).min(rect.right()));
     let square = Rect::from_center_size(pos2(rect.left() + 18.0, rect.center().y), vec2(11.0, 11.0));
     Icon::ChevronRight.paint(ui.painter(), square, palette.text_weak);
-    let name = if call.recursive { format!("{callee} (itself)") } else { callee.to_owned() };
+    let name = if recursive { format!("{callee} (itself)") } else { callee.to_owned() };
     let cell = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), rect.max);
     ui.scope_builder(UiBuilder::new().max_rect(cell), |ui| {
         cell_text(ui, &name, &Cell { color: palette.accent, ..Cell::text(palette) });

@@ -10,6 +10,12 @@ use crate::ui::theme::{Palette, mono};
 const LONGEST: usize = 1000;
 /// Columns of a tab.
 const TAB: usize = 4;
+/// Points left of an instruction.
+pub(super) const INDENT: f32 = 8.0;
+/// The same below a source line.
+pub(super) const BELOW: f32 = 56.0;
+/// Characters of what an instruction does, so that what it does it on stands below one another.
+const MNEMONIC: usize = 7;
 
 fn color(word: Word, palette: &Palette) -> Color32 {
     use crate::ui::theme::Tone;
@@ -63,4 +69,27 @@ pub(super) fn code_cell(ui: &mut Ui, code: Option<(Language, (&str, State))>, pa
         galley,
         palette.text,
     );
+}
+
+/// A machine instruction: what it does, then on what. One that did not run stands back. `below`: it stands below its source
+/// line.
+pub(super) fn instruction_cell(ui: &mut Ui, text: &str, ran: bool, below: bool, palette: &Palette) {
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::hover());
+    if text.is_empty() {
+        return;
+    }
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    let indent = if below { BELOW } else { INDENT };
+    let mut job = LayoutJob {
+        wrap: TextWrapping::truncate_at_width((rect.width() - indent - 4.0).max(0.0)),
+        ..LayoutJob::default()
+    };
+    let (name, operands) = text.split_once(' ').unwrap_or((text, ""));
+    let colors = if ran { (palette.accent, palette.text) } else { (palette.text_weak, palette.text_weak) };
+    job.append(&format!("{name:<MNEMONIC$} "), 0.0, TextFormat::simple(mono(12.0), colors.0));
+    job.append(operands, 0.0, TextFormat::simple(mono(12.0), colors.1));
+    let galley = ui.painter().layout_job(job);
+    let left = pos2(rect.left() + indent, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(left, galley, palette.text);
 }

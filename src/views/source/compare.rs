@@ -2,21 +2,23 @@
 
 use egui::{RichText, Ui};
 
+use super::beside;
 use super::code::code_cell;
-use super::missing::Finder;
+use super::compare_assembly::InstructionsOfTwo;
+use super::missing::{Finder, What};
+use crate::analysis::assembly::has_instructions;
 use crate::analysis::columns::lines::LineKey;
-use crate::analysis::diff::State as RowState;
 use crate::analysis::diff::functions::Row;
-use crate::analysis::diff::normalise::{Normalise, Related};
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::source::{DiffSource, LinePair, MissingText, SourceDiff};
+use crate::analysis::diff::{State as RowState, Two};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::syntax::{Language, State};
 use crate::format::{self, Column, Form, Look, Value};
-use crate::import::Input;
 use crate::model::{Better, SymbolKey};
 use crate::query::Pair;
 use crate::ui::theme::{Palette, Tone, mono, strong};
-use crate::ui::widgets::{Cell, EmptyState, cell_text};
+use crate::ui::widgets::{Cell, EmptyState, cell_text, segmented};
 use crate::views::shared;
 use crate::views::shared::grid::{self, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
@@ -34,6 +36,19 @@ pub struct DiffSourceView {
     finder: Finder,
     /// Counts up when the files are to be looked for again.
     attempt: u32,
+    /// Instructions are shown instead of lines.
+    assembly: bool,
+    instructions: InstructionsOfTwo,
+}
+
+fn kind_choice(ui: &mut Ui, assembly: &mut bool) {
+    let choices = [(false, "Source"), (true, "Assembly")];
+    segmented(ui, "Source lines or machine instructions", assembly, &choices);
+}
+
+fn name_of(ui: &mut Ui, function: SymbolKey) {
+    let name = RichText::new(function.value().name.to_string()).font(strong(14.0));
+    ui.add(egui::Label::new(name.color(Palette::of(ui).text_strong)).truncate());
 }
 
 impl View for DiffSourceView {
@@ -46,6 +61,7 @@ impl View for DiffSourceView {
             return;
         };
         let (related, why) = pair::related_paths(cx, &asked, false, 2);
+        let offered = [&pair.base, &pair.head].iter().any(|run| has_instructions(&run.profile));
         let changed_most = || functions.rows.iter().filter_map(Row::symbol).find(|s| !s.file.is_empty());
         let Some(function) = self.active.or_else(changed_most) else {
             let text = "Neither run says in which files its functions are defined, so there are no lines to compare. \
@@ -53,27 +69,28 @@ impl View for DiffSourceView {
             EmptyState::new(crate::ui::icons::Icon::Info, "No function has a file", text).show(ui);
             return;
         };
-        let folder = |input: Option<&Input>| {
-            let folder = input.and_then(Input::path).and_then(std::path::Path::parent)?;
-            Some(if folder.as_os_str().is_empty() {
-                std::path::PathBuf::from(".")
-            } else {
-                folder.to_owned()
-            })
-        };
+        let told = Told { asked: &asked, related: &related, whole: functions.whole };
+        if offered && self.assembly {
+            let controls = |cx: &mut ViewCx<'_>, ui: &mut Ui| {
+                kind_choice(ui, &mut self.assembly);
+                name_of(ui, function);
+                pair::normalise(cx, ui, &asked);
+            };
+            return self.instructions.show(cx, ui, &pair, &told, (function, why.as_deref()), controls);
+        }
         let query = DiffSource {
             functions: asked.functions.clone(),
             function,
-            beside: [folder(cx.base_input), folder(cx.input)],
+            beside: [beside(cx.base_input), beside(cx.input)],
             rules: cx.sources.to_vec(),
             attempt: self.attempt,
         };
         let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing lines") else { return };
         shared::header(ui, |ui| {
-            let name = RichText::new(function.value().name.to_string())
-                .font(strong(14.0))
-                .color(Palette::of(ui).text_strong);
-            ui.add(egui::Label::new(name).truncate());
+            if offered {
+                kind_choice(ui, &mut self.assembly);
+            }
+            name_of(ui, function);
             pair::normalise(cx, ui, &asked);
             if let Some(file) = found.files.head.as_ref().or(found.files.base.as_ref()) {
                 pair::weak(ui, file);
@@ -84,7 +101,7 @@ impl View for DiffSourceView {
         if let Some(MissingText { file, why, tried }) = &found.missing
             && !file.is_empty()
         {
-            self.attempt += u32::from(self.finder.show(cx, ui, file, *why, tried));
+            self.attempt += u32::from(self.finder.show(cx, ui, What::Source, file, *why, tried));
         }
         if found.rows.is_empty() {
             pair::weak(ui, "No line of this function has costs of its own in either run.");
@@ -96,7 +113,6 @@ impl View for DiffSourceView {
             let most = (0..found.rows.len()).max_by_key(|&i| size(&found.rows[i]));
             (self.grid.scroll_to, self.grid.centred) = (most, true);
         }
-        let told = Told { asked: &asked, related: &related, whole: functions.whole };
         let text = footer(&found, &told);
         shared::with_footer(ui, &text, |ui| {
             let columns = columns(&pair, &told, &found);
@@ -114,11 +130,17 @@ impl View for DiffSourceView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "columns": self.grid.shown })
+        serde_json::json!({
+            "columns": self.grid.shown,
+            "assembly": self.assembly,
+            "instruction_columns": self.instructions.grid.shown,
+        })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         self.grid.shown = shared::kept(saved, "columns").unwrap_or_default();
+        self.assembly = shared::kept(saved, "assembly").unwrap_or_default();
+        self.instructions.grid.shown = shared::kept(saved, "instruction_columns").unwrap_or_default();
     }
 }
 
@@ -157,22 +179,59 @@ fn footer(found: &SourceDiff, told: &Told<'_>) -> String {
     text
 }
 
-/// The largest cost of a line in either run, as it is shown.
-fn most(found: &SourceDiff, related: &Related) -> f64 {
-    let own = found.rows.iter().map(|r| related.factors.apply(r.own));
-    own.flat_map(|own| [own.base, own.head]).flatten().map(f64::abs).fold(0.0, f64::max)
-}
-
 /// Lines have one order, that of the file.
 type LinePairs<'a> = Column<'a, &'a LinePair, LineKey>;
 
-fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a SourceDiff) -> Vec<LinePairs<'a>> {
+/// Own costs of rows in both runs and their change, of a `what`; `all` of them decide how they are written.
+pub(super) fn costs_of_two<'a, R: Copy + 'a>(
+    pair: &Pair,
+    told: &Told<'a>,
+    what: &str,
+    all: &[Two<i64>],
+    recorded: fn(R) -> Two<i64>,
+) -> Vec<Column<'a, R, LineKey>> {
     let (asked, related) = (told.asked, told.related);
-    let written = Written::of(asked, related.to, most(found, related));
-    let own = move |r: &LinePair| related.factors.apply(r.own);
-    let line = |n: Option<u32>| n.map_or(Value::Empty, |n| Value::Number(f64::from(n)));
-    // A line without costs says nothing about them.
+    let shown = || all.iter().map(|&own| related.factors.apply(own));
+    let most = |costs: &mut dyn Iterator<Item = f64>| costs.map(f64::abs).fold(0.0, f64::max);
+    let largest = most(&mut shown().flat_map(|own| [own.base, own.head]).flatten());
+    let written = Written::of(asked, related.to, largest);
+    let own = move |r: R| related.factors.apply(recorded(r));
+    // What has no costs says nothing about them.
     let cost = |cost: Option<f64>| cost.map_or(Value::Empty, |cost| Value::number(Some(cost)));
+    let mut columns: Vec<Column<'a, R, LineKey>> = vec![
+        Column::cost("base", written.title("Self base"), written.cost(true), move |r: R| cost(own(r).base))
+            .rank(2)
+            .room(14.0)
+            .hint(format!("Self cost of the {what} in the baseline")),
+        Column::cost("head", written.title("Self head"), written.cost(false), move |r: R| cost(own(r).head))
+            .rank(1)
+            .room(14.0)
+            .hint(format!("Self cost of the {what} in the new run")),
+    ];
+    if written.subtracts() {
+        let change = most(&mut shown().filter_map(|own| own.change()));
+        columns.push(
+            Column::cost("delta", written.title("Δ"), written.change(), move |r: R| cost(own(r).change()))
+                .look(Look::Change(change, asked.better(pair)))
+                .quiet(move |r: R| pair::is_noise(own(r)))
+                .room(14.0)
+                .hint("head − base"),
+        );
+        columns.push(
+            Column::number("relative", "Δ %", Form::Growth, move |r: R| match recorded(r).state() {
+                None => Value::Empty,
+                Some(_) => Value::number(own(r).relative_change()),
+            })
+            .rank(3)
+            .hint(format!("The change as a share of the baseline of the same {what}")),
+        );
+    }
+    columns
+}
+
+fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a SourceDiff) -> Vec<LinePairs<'a>> {
+    let line = |n: Option<u32>| n.map_or(Value::Empty, |n| Value::Number(f64::from(n)));
+    let all: Vec<Two<i64>> = found.rows.iter().map(|r| r.own).collect();
     let mut columns: Vec<LinePairs<'a>> = vec![
         Column::number("line base", "Base", Form::Decimals(0), move |r: &LinePair| line(r.lines.base))
             .rank(4)
@@ -181,40 +240,8 @@ fn columns<'a>(pair: &Pair, told: &Told<'a>, found: &'a SourceDiff) -> Vec<LineP
         Column::number("line head", "Line", Form::Decimals(0), move |r: &LinePair| line(r.lines.head))
             .room(6.0)
             .hint("Line in the new run's version"),
-        Column::cost("base", written.title("Self base"), written.cost(true), move |r: &LinePair| {
-            cost(own(r).base)
-        })
-        .rank(2)
-        .room(14.0)
-        .hint("Self cost of the line in the baseline"),
-        Column::cost("head", written.title("Self head"), written.cost(false), move |r: &LinePair| {
-            cost(own(r).head)
-        })
-        .rank(1)
-        .room(14.0)
-        .hint("Self cost of the line in the new run"),
     ];
-    if written.subtracts() {
-        let changes = found.rows.iter().filter_map(|r| own(r).change());
-        let most = changes.map(f64::abs).fold(0.0, f64::max);
-        columns.push(
-            Column::cost("delta", written.title("Δ"), written.change(), move |r: &LinePair| {
-                cost(own(r).change())
-            })
-            .look(Look::Change(most, asked.better(pair)))
-            .quiet(move |r: &LinePair| pair::is_noise(own(r)))
-            .room(14.0)
-            .hint("head − base"),
-        );
-        columns.push(
-            Column::number("relative", "Δ %", Form::Growth, move |r: &LinePair| match r.own.state() {
-                None => Value::Empty,
-                Some(_) => Value::number(own(r).relative_change()),
-            })
-            .rank(3)
-            .hint("The change as a share of the baseline of the same line"),
-        );
-    }
+    columns.extend(costs_of_two(pair, told, "line", &all, |r: &LinePair| r.own));
     columns.push(
         Column::text("mark", "", |r: &LinePair| Value::Word(mark_of(found, r)))
             .room(1.0)

@@ -10,6 +10,32 @@ use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Notice, NoticeAction};
 use crate::views::{ViewCx, Wish};
 
+/// What was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// The text of source lines.
+    Source,
+    /// The code of instructions.
+    Object,
+}
+
+impl What {
+    /// What is not shown without it.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Source => "The source",
+            Self::Object => "The text of instructions",
+        }
+    }
+
+    fn button(self) -> &'static str {
+        match self {
+            Self::Source => "Source folders…",
+            Self::Object => "Choose folder…",
+        }
+    }
+}
+
 /// What is typed to say where source files are.
 #[derive(Default)]
 pub(super) struct Finder {
@@ -24,6 +50,7 @@ impl Finder {
         &mut self,
         cx: &mut ViewCx<'_>,
         ui: &mut Ui,
+        what: What,
         file: &str,
         why: Option<&str>,
         tried: &[(String, String)],
@@ -34,10 +61,11 @@ impl Finder {
         }
         let text = match tried {
             [] => format!("{file} is a relative path, and this profile is not in a folder to look in."),
-            [(path, why)] => format!("The source is not shown: {path} {why}."),
+            [(path, why)] => format!("{} is not shown: {path} {why}.", what.text()),
             [(path, why), ..] => {
                 format!(
-                    "The source is not shown: {path} {why}, and neither do {} other places serve.",
+                    "{} is not shown: {path} {why}, and neither do {} other places serve.",
+                    what.text(),
                     tried.len() - 1
                 )
             }
@@ -47,7 +75,7 @@ impl Finder {
         }
         let mut again = false;
         ui.horizontal(|ui| {
-            if ui.selectable_label(self.open, "Source folders…").clicked() {
+            if ui.selectable_label(self.open, what.button()).clicked() {
                 self.open = !self.open;
                 if self.open && self.from.is_empty() {
                     self.from = folder_of(file);

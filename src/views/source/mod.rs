@@ -1,22 +1,31 @@
-//! The source of the selected function with what each line cost.
+//! The source of the selected function with what each line cost, and its machine instructions where the file has them
+//! (`assembly`).
 //!
 //! Costs are a query of their own ([`Lines`]), so they are there when the file is not; then lines stand
 //! without text, and the view says where it looked and how to help. Files are read in the background.
 
+mod arcs;
+mod assembly;
 mod body;
 mod code;
 mod compare;
+mod compare_assembly;
+mod instructions;
 mod missing;
 #[cfg(test)]
 mod tests;
 
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
+use self::assembly::{AssemblyPane, Shape};
 use self::body::Body;
+use self::missing::What;
 use super::shared;
 use super::shared::grid::{Grid, GridState, walk};
 use crate::analysis::Functions;
+use crate::analysis::assembly::has_instructions;
 use crate::analysis::columns::lines::lines as columns_of;
+use crate::analysis::functions::graph_of;
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::format;
@@ -31,7 +40,8 @@ use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 pub const KIND: ViewKind = ViewKind {
     id: "source",
     title: "Source",
-    about: "The source of the selected function with the cost of each line, where the profile knows lines.",
+    about: "The source of the selected function with the cost of each line, where the profile knows lines, and its machine \
+            instructions with their jumps, where it has addresses.",
     needs: shared::needs_calls,
     make: || Box::new(SourceView::default()),
     comparing: Comparing::Own(|| Box::new(compare::DiffSourceView::default())),
@@ -48,9 +58,23 @@ enum Part {
     File,
 }
 
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// Source lines.
+    #[default]
+    Source,
+    /// Machine instructions.
+    Assembly,
+    /// Machine instructions below their source lines.
+    Both,
+}
+
 /// The view.
 #[derive(Default)]
 pub struct SourceView {
+    mode: Mode,
     part: Part,
     /// Whose source is shown; `None` before anything was selected.
     active: Option<SymbolKey>,
@@ -65,15 +89,20 @@ pub struct SourceView {
     attempt: u32,
     grid: GridState,
     finder: missing::Finder,
+    assembly: AssemblyPane,
 }
 
 /// What is kept of the view in a workspace.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Saved {
+    #[serde(default)]
+    mode: Mode,
     part: Part,
     #[serde(default)]
     without_calls: bool,
     columns: std::collections::BTreeMap<String, bool>,
+    #[serde(default)]
+    instruction_columns: std::collections::BTreeMap<String, bool>,
 }
 
 impl View for SourceView {
@@ -81,6 +110,10 @@ impl View for SourceView {
         self.follow_selection(cx);
         let active = self.active.and_then(|key| cx.profile().keys().function(key));
         let Some(function) = active.or_else(|| most_expensive(cx, ui)) else { return };
+        self.whole_run(cx);
+        if self.mode != Mode::Source && offers_instructions(cx) {
+            return self.instructions(cx, ui, function);
+        }
         let symbol = cx.profile().keys().symbol(function);
         let query = Lines { slice: cx.slice(), function: symbol, whole_file: None };
         let Some(own_lines) = cx.ask(&query, 0).content(ui, "Adding up lines") else { return };
@@ -97,9 +130,7 @@ impl View for SourceView {
             }
         };
         let rules = cx.sources.to_vec();
-        let beside = cx.input.and_then(|i| i.path()).and_then(|p| p.parent()).map(|folder| {
-            if folder.as_os_str().is_empty() { std::path::PathBuf::from(".") } else { folder.to_owned() }
-        });
+        let beside = beside(cx.input);
         let named = cx.profile().text(file).to_owned();
         let Some(text) = cx
             .ask(&SourceFile { file: named.clone(), beside, rules, attempt: self.attempt }, 0)
@@ -111,7 +142,7 @@ impl View for SourceView {
         self.header(cx, ui, function, file, &own_lines, (lines, &text));
         grain_notice(cx, function, &table);
         if let SourceAnswer::Missing { why, tried } = &*text {
-            let again = self.finder.show(cx, ui, &named, *why, tried);
+            let again = self.finder.show(cx, ui, What::Source, &named, *why, tried);
             self.attempt += u32::from(again);
         }
         let footer = footer(cx, &table, lines);
@@ -120,19 +151,37 @@ impl View for SourceView {
 
     fn save(&self) -> serde_json::Value {
         serde_json::to_value(Saved {
+            mode: self.mode,
             part: self.part,
             without_calls: self.without_calls,
             columns: self.grid.shown.clone(),
+            instruction_columns: self.assembly.grid.shown.clone(),
         })
         .unwrap_or_default()
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
-            (self.part, self.without_calls, self.grid.shown) =
-                (saved.part, saved.without_calls, saved.columns);
+            (self.mode, self.part, self.without_calls) = (saved.mode, saved.part, saved.without_calls);
+            (self.grid.shown, self.assembly.grid.shown) = (saved.columns, saved.instruction_columns);
         }
     }
+}
+
+/// The folder of a profile.
+fn beside(input: Option<&crate::import::Input>) -> Option<std::path::PathBuf> {
+    let folder = input?.path()?.parent()?;
+    Some(if folder.as_os_str().is_empty() { std::path::PathBuf::from(".") } else { folder.to_owned() })
+}
+
+/// True where instructions are shown, or may be asked for: callgrind can record them.
+fn offers_instructions(cx: &ViewCx<'_>) -> bool {
+    has_instructions(cx.profile()) || cx.profile().meta.tool.starts_with("callgrind")
+}
+
+fn name_of(cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId) {
+    let name = RichText::new(cx.profile().function_name(function)).font(strong(14.0));
+    ui.add(egui::Label::new(name.color(Palette::of(ui).text_strong)).truncate());
 }
 
 /// What is shown before anything is selected.
@@ -189,6 +238,57 @@ impl SourceView {
             && self.active != Some(symbol)
         {
             (self.active, self.file, self.line) = (Some(symbol), None, None);
+            self.assembly.mark = None;
+        }
+    }
+
+    /// Says that a recorded call graph has lines and instructions of the whole run only.
+    fn whole_run(&self, cx: &mut ViewCx<'_>) {
+        let scope = &cx.interaction.scope;
+        let has_lines = graph_of(cx.profile()).is_some_and(|graph| graph.lines.metrics() > 0);
+        if has_lines && !scope.transforms.is_empty() {
+            let text = "Costs of lines and instructions are those of the whole run: this file has no call paths that \
+                        could be left out of them.";
+            cx.note(Tone::Info, "Whole run", text.to_owned());
+        }
+    }
+
+    /// Why this function is shown, if nobody has selected it.
+    fn hint(&self) -> &'static str {
+        match self.active {
+            None => "Select a function in any view. Shown is the one with most self cost. ",
+            Some(_) => "",
+        }
+    }
+
+    fn mode_choice(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
+        if offers_instructions(cx) {
+            let choices = [(Mode::Source, "Source"), (Mode::Assembly, "Assembly"), (Mode::Both, "Both")];
+            segmented(ui, "Source lines, machine instructions, or both", &mut self.mode, &choices);
+        }
+    }
+
+    fn calls_choice(&mut self, ui: &mut Ui, tip: &str) {
+        if ui.selectable_label(!self.without_calls, "Calls").on_hover_text(tip).clicked() {
+            (self.without_calls, self.shown) = (!self.without_calls, None);
+        }
+    }
+
+    fn instructions(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId) {
+        let asked = self.assembly.ask(cx, ui, function);
+        shared::header(ui, |ui| {
+            self.mode_choice(cx, ui);
+            if let Some(asked) = asked.as_ref().filter(|asked| !asked.table.rows.is_empty()) {
+                self.assembly.heaviest(ui, &asked.table);
+                if !asked.table.calls.is_empty() {
+                    self.calls_choice(ui, "Show below each instruction which functions it calls");
+                }
+            }
+            name_of(cx, ui, function);
+        });
+        if let Some(asked) = asked {
+            let shape = Shape { sources: self.mode == Mode::Both, calls: !self.without_calls };
+            self.assembly.show(cx, ui, function, &asked, (shape, self.hint()));
         }
     }
 
@@ -214,6 +314,7 @@ impl SourceView {
     ) {
         let palette = Palette::of(ui);
         shared::header(ui, |ui| {
+            self.mode_choice(cx, ui);
             let choices = [(Part::Function, "Function"), (Part::File, "Whole file")];
             segmented(ui, "Whose lines have costs", &mut self.part, &choices);
             let tip = "Go to the line with most self cost. Keys: H, then N for the next lighter and P for the next heavier";
@@ -221,19 +322,12 @@ impl SourceView {
                 self.go_to(heaviest_line(lines));
             }
             if own.has_calls {
-                let tip = "Show below each line which functions it calls";
-                if ui.selectable_label(!self.without_calls, "Calls").on_hover_text(tip).clicked() {
-                    (self.without_calls, self.shown) = (!self.without_calls, None);
-                }
+                self.calls_choice(ui, "Show below each line which functions it calls");
             }
             if own.files.len() > 1 {
                 self.file_choice(cx, ui, file, own);
             }
-            let name = cx.profile().function_name(function);
-            ui.add(
-                egui::Label::new(RichText::new(name).font(strong(14.0)).color(palette.text_strong))
-                    .truncate(),
-            );
+            name_of(cx, ui, function);
         });
         let named = cx.profile().text(file).to_owned();
         let (shown, tip) = match text {
@@ -249,11 +343,7 @@ impl SourceView {
             }
             SourceAnswer::Missing { .. } => (named.clone(), String::new()),
         };
-        let hint = if self.active.is_none() {
-            "Select a function in any view. Shown is the one with most self cost. "
-        } else {
-            ""
-        };
+        let hint = self.hint();
         if !(hint.is_empty() && shown.is_empty()) {
             ui.horizontal(|ui| {
                 let found = match text {

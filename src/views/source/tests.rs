@@ -254,3 +254,152 @@ fn the_selected_function_stays_while_the_run_grows_and_after_an_edit_above_it() 
     let rows = rows(&h);
     assert!(rows.iter().any(|r| r.starts_with("Line 8, self 5") && r.ends_with("busy()")), "{rows:?}");
 }
+
+/// The sample with instructions in a mode, with the program of the tests or without.
+fn assembly(mode: &str, selected: &str, with_program: bool) -> Harness<'static, Stage> {
+    let mut stage = stage("callgrind/words-instr.callgrind.out", selected);
+    if with_program {
+        stage.sources = vec![SourceRule { from: "/build/hot".into(), to: file("tests/sources") }];
+    }
+    stage.view.load(&serde_json::json!({ "mode": mode, "part": "function", "columns": {} }));
+    let mut h = harness(stage);
+    h.set_size(Vec2::new(1100.0, 1300.0));
+    h.run();
+    h
+}
+
+#[test]
+fn instructions_have_costs_text_and_jumps() {
+    let h = assembly("assembly", "count", true);
+    let rows = rows(&h);
+    assert_eq!(rows.len(), 42, "{rows:?}");
+    assert_eq!(
+        rows[12],
+        "0x694 jne 0x6df, self 2\u{202f}200, jumps to 0x6df: executed 2\u{202f}200 times, followed 27.3 %"
+    );
+    assert_eq!(rows[36], "0x6d8 jmp 0x698, self 1\u{202f}320, jumps to 0x698: 1\u{202f}320 times");
+    assert!(h.query_by_label_contains("54\u{202f}600 of 54\u{202f}846 in all").is_some());
+}
+
+#[test]
+fn an_arrow_says_its_numbers_and_a_click_follows_it() {
+    let mut h = assembly("assembly", "count", true);
+    let row = |h: &Harness<'_, Stage>, start: &str| {
+        let found = h.query_all_by_role(egui::Role::Row);
+        let node =
+            found.into_iter().find(|n| n.accesskit_node().label().unwrap_or_default().starts_with(start));
+        node.unwrap_or_else(|| panic!("no row {start}")).rect()
+    };
+    // The end of the innermost arrow, right beside its instruction.
+    let jump = row(&h, "0x6d8");
+    let left = h.get_by_label("Address").rect().left();
+    h.hover_at(egui::pos2(left - 6.0, jump.center().y));
+    h.run();
+    h.run();
+    let said = "0x6d8 jumps to 0x698: 1\u{202f}320 times. Click to follow.";
+    assert!(h.query_all_by_label_contains(said).count() > 0, "{:?}", rows(&h)[36]);
+    for pressed in [true, false] {
+        let (pos, button) = (egui::pos2(left - 6.0, jump.center().y), egui::PointerButton::Primary);
+        h.event(egui::Event::PointerButton { pos, button, pressed, modifiers: Modifiers::NONE });
+        h.run();
+    }
+    let selected = |h: &Harness<'_, Stage>| {
+        let row = h
+            .query_all_by_role(egui::Role::Row)
+            .find(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True));
+        row.and_then(|n| n.accesskit_node().label()).unwrap_or_default()
+    };
+    assert!(selected(&h).starts_with("0x698 add"), "{}", selected(&h));
+    // Keys: down to a jump, along it, and to the next lighter and heaviest instruction.
+    h.get_by_label_contains("0x6a1 je").click();
+    h.run();
+    for (key, at) in [
+        (Key::Enter, "0x6e3"),
+        (Key::H, "0x698"),
+        (Key::N, "0x69c"),
+        (Key::ArrowDown, "0x69f"),
+        (Key::P, "0x69c"),
+    ] {
+        h.key_press(key);
+        h.run();
+        assert!(selected(&h).starts_with(at), "{key:?}: {}", selected(&h));
+    }
+}
+
+#[test]
+fn calls_of_instructions_lead_to_the_callee() {
+    let mut h = assembly("assembly", "main", true);
+    let at = rows(&h).iter().position(|r| r.contains("call 0x669")).unwrap();
+    assert_eq!(rows(&h)[at + 1], "0x760 calls count: 40, total 54\u{202f}600");
+    h.get_by_label_contains("0x760 calls count").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(rows(&h)[0].starts_with("0x669 mov rdx, rdi"), "{:?}", rows(&h));
+}
+
+#[test]
+fn source_lines_stand_above_their_instructions() {
+    let h = assembly("both", "weight", true);
+    let rows = rows(&h);
+    let loops =
+        rows.iter().position(|r| r.starts_with("line 32: sum +=")).unwrap_or_else(|| panic!("{rows:?}"));
+    assert!(rows[loops + 1].starts_with("0x6f2 lea ecx"), "{rows:?}");
+    assert!(rows.iter().any(|r| r.starts_with("line 31: for (int i = 0;")), "{rows:?}");
+}
+
+#[test]
+fn without_the_object_file_all_but_the_text_is_there() {
+    let mut h = assembly("both", "count", false);
+    assert!(
+        h.query_by_label_contains("The text of instructions is not shown: /build/hot/words is not there.")
+            .is_some()
+    );
+    assert!(
+        rows(&h).iter().any(|r| r.starts_with("0x694, self 2\u{202f}200, jumps to 0x6df")),
+        "{:?}",
+        rows(&h)
+    );
+    h.get_by_label("Locate file…").click();
+    h.run();
+    assert_eq!(h.state().wishes, [Wish::LocateSource("/build/hot/words".to_owned())]);
+    h.get_by_label("Choose folder…").click();
+    h.run();
+    h.get_by_label("Folder on this computer").focus();
+    h.run();
+    h.get_by_label("Folder on this computer").type_text(&file("tests/sources").display().to_string());
+    h.run();
+    h.get_by_label("Add").click();
+    h.run();
+    h.run();
+    assert!(rows(&h).iter().any(|r| r.starts_with("0x694 jne 0x6df")), "{:?}", rows(&h));
+    assert!(rows(&h).iter().any(|r| r.starts_with("line 15: for (; *text; text++)")), "the source, too");
+}
+
+#[test]
+fn a_file_without_instructions_says_how_to_record_them() {
+    let mut h = harness(stage("callgrind/hot-lines.callgrind.out", "main"));
+    h.get_by_label("Assembly").click();
+    h.run();
+    assert!(h.query_by_label("This file has no instructions").is_some());
+    assert!(h.query_by_label_contains("--dump-instr=yes --collect-jumps=yes").is_some());
+    h.get_by_label("Source").click();
+    h.run();
+    assert!(rows(&h).iter().any(|r| r.starts_with("Line 17, self")));
+    // What cannot have any offers none.
+    let h = harness(stage("pstats/workload-py311.prof", "fib"));
+    assert!(h.query_by_label("Assembly").is_none());
+}
+
+#[test]
+fn transforms_do_not_change_lines_and_instructions_and_it_is_said() {
+    let mut stage = stage("callgrind/words-instr.callgrind.out", "count");
+    let main = symbol(stage.subject.profile(), "main");
+    stage.send(Command::Push(crate::analysis::Transform::FocusFunction(main)));
+    stage.view.load(&serde_json::json!({ "mode": "assembly", "part": "function", "columns": {} }));
+    let h = harness(stage);
+    assert!(
+        h.query_by_label_contains("Costs of lines and instructions are those of the whole run").is_some()
+    );
+    assert!(h.query_by_label_contains("54\u{202f}600 of 54\u{202f}846 in all").is_some());
+}
