@@ -14,6 +14,7 @@ use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines}
 use crate::analysis::waiting::Waiting;
 use crate::analysis::{Functions, Slice};
 use crate::format::{self, plain, short};
+use crate::import::may_be_shown;
 use crate::model::{FunctionId, NameKey, Profile, StringId};
 
 pub(super) const QUESTION: Question = Question {
@@ -114,7 +115,8 @@ fn largest(asked: &Asked<'_>, slice: &Slice) -> Result<FunctionId, Refusal> {
 }
 
 /// A source file by a part of its path, and a function in it.
-fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal> {
+pub(super) fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal> {
+    let wanted = &*wanted.replace('\\', "/");
     let ends = |file: &str| {
         let rest = file.replace('\\', "/");
         rest.strip_suffix(wanted).is_some_and(|before| before.is_empty() || before.ends_with('/'))
@@ -160,17 +162,22 @@ fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, 
     });
     let beside = asked.files[0].folder.clone();
     let query = SourceFile { file: name.to_owned(), beside, rules: rule.into_iter().collect(), attempt: 0 };
-    // What was read is shown only when it lies where it may.
+    // What was read is shown only when it is a source text and lies where it may.
     let may = |text: &SourceText| match asked.sources {
-        SourcesFrom::Anywhere => true,
-        SourcesFrom::Below(roots) => {
-            text.carried
-                || text.path.canonicalize().is_ok_and(|real| roots.iter().any(|root| real.starts_with(root)))
+        _ if text.carried => Ok(()),
+        SourcesFrom::Below(roots)
+            if !text
+                .path
+                .canonicalize()
+                .is_ok_and(|real| roots.iter().any(|root| real.starts_with(root))) =>
+        {
+            Err("it lies outside of the folders that may be read".to_owned())
         }
+        _ => may_be_shown(&text.path, text.text())
+            .map_err(|why| format!("{} {why}", plain(&text.path.display().to_string()))),
     };
     Ok(match &*asked.get(&query)? {
-        SourceAnswer::Found(text) if may(text) => Ok(Arc::new(text.clone())),
-        SourceAnswer::Found(_) => Err("it lies outside of the folders that may be read".to_owned()),
+        SourceAnswer::Found(text) => may(text).map(|()| Arc::new(text.clone())),
         SourceAnswer::Missing { why: Some(why), .. } => Err((*why).to_owned()),
         SourceAnswer::Missing { tried, .. } => Err(match tried.first() {
             Some((path, why)) => format!("{path} {why}"),
