@@ -22,7 +22,7 @@ use crate::model::{
 use crate::query::{Context, Query};
 
 /// Gaps and waits that are kept one by one.
-const LARGEST: usize = 200;
+const LARGEST: usize = super::idle::LARGEST;
 
 /// The tracks of a profile on which steps of event loops stand.
 pub fn loops(profile: &Profile) -> impl Iterator<Item = TrackId> + '_ {

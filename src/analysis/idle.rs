@@ -18,13 +18,13 @@ use super::intervals::{Intervals, Sums};
 use super::scope::TimeRange;
 use super::steps::{Loop, Loops};
 use super::waiting::Waiting;
-use crate::jobs::Cancelled;
+use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, Profile, TrackId, TrackKey, TrackKind};
 use crate::query::{Context, Query};
 use segments::{Segment, segments};
 
 /// Gaps that are kept one by one.
-const LARGEST: usize = 200;
+pub const LARGEST: usize = 100_000;
 
 /// What ran while a track was idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,6 +129,7 @@ impl Query for IdleOf {
         for &track in &own {
             cx.job().checkpoint(0, 0)?;
             busy.extend(work_of(profile, track, &waits));
+            cx.job().checkpoint(0, 0)?;
         }
         let busy = busy.joined();
         let within = self.range.is_none().then(|| main_loop(&loops, &busy, all)).flatten();
@@ -152,14 +153,14 @@ impl Query for IdleOf {
             cx.job().checkpoint(0, 0)?;
             let t = profile.track(track);
             if !t.kind.is_view() && t.kind != TrackKind::Untimed {
-                others.extend(segments(profile, track, &idle, &waits));
+                others.extend(segments(profile, track, &idle, &waits, cx.job())?);
             }
         }
         let mut own_waits = Vec::new();
         for &track in own.iter().filter(|&&t| profile.track(t).kind != TrackKind::GpuStream) {
-            own_waits.extend(segments(profile, track, &idle, &waits));
+            own_waits.extend(segments(profile, track, &idle, &waits, cx.job())?);
         }
-        explain(profile, &mut answer, &idle, others, &own_waits);
+        explain((profile, cx.job()), &mut answer, &idle, others, &own_waits)?;
         Ok(answer)
     }
 
@@ -199,13 +200,14 @@ pub(super) fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Interva
 
 /// What others did in the idle time, one track after the other.
 fn explain(
-    profile: &Profile,
+    (profile, job): (&Profile, &Job),
     answer: &mut Idle,
     idle: &Intervals,
     mut others: Vec<segments::Other>,
     own: &[segments::Other],
-) {
+) -> Result<(), Cancelled> {
     for other in &others {
+        job.checkpoint(0, 0)?;
         let worked = other.segments.iter().filter(|s| !s.waits).map(|s| (s.start, s.end));
         let worked = worked.collect::<Intervals>().joined().common(idle).length();
         match answer.meanwhile.iter_mut().find(|m| m.track == other.track) {
@@ -231,16 +233,17 @@ fn explain(
             if rest.is_empty() {
                 break;
             }
-            let depth = other.depth(profile, &answer.loops, &sums);
+            let depth = other.depth(profile, &answer.loops, &sums, job)?;
             let mut taken = Intervals::default();
-            for s in other.segments.iter().filter(|s| s.waits == waits) {
+            for (i, s) in other.segments.iter().filter(|s| s.waits == waits).enumerate() {
+                look_up(i, job)?;
                 let what = other.key(profile, &answer.loops, s, depth);
                 let place = place(&mut answer.causes, &mut places, (what, Some(other.track), waits));
                 give(&mut answer.causes[place], place, rest.within(s.start, s.end), &mut pieces, &mut taken);
             }
             for cause in answer.causes.iter_mut().filter(|c| c.track == Some(other.track) && c.waits == waits)
             {
-                other.describe(profile, &answer.loops, cause, depth, &sums);
+                other.describe(profile, &answer.loops, cause, depth, &sums, job)?;
             }
             rest = rest.without(&taken.joined());
         }
@@ -252,14 +255,24 @@ fn explain(
         pieces.extend(rest.iter().map(|(start, end)| (start, end, place)));
         answer.causes.push(Cause { time: rest.length(), ..Cause::of((CauseOf::Nothing, None, false)) });
     }
+    job.checkpoint(0, 0)?;
     pieces.sort_unstable();
     let mut order: Vec<usize> = (0..answer.causes.len()).collect();
     order.sort_by_key(|&i| (Reverse(answer.causes[i].time), i));
     let mut place = vec![0; order.len()];
     order.iter().enumerate().for_each(|(new, &old)| place[old] = new);
     answer.causes.sort_by_key(|c| Reverse(c.time));
+    job.checkpoint(0, 0)?;
     answer.gaps = largest(idle, &pieces, &place);
     answer.causes.retain(|c| c.time > 0);
+    Ok(())
+}
+
+/// Segments after which it is looked whether the answer is still wanted.
+const LOOK_UP: usize = 1 << 14;
+
+fn look_up(done: usize, job: &Job) -> Result<(), Cancelled> {
+    if done.is_multiple_of(LOOK_UP) { job.checkpoint(0, 0) } else { Ok(()) }
 }
 
 /// What a cause is, on which track, and whether it waits.

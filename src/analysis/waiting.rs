@@ -161,6 +161,7 @@ pub fn is_for_others(profile: &Profile, function: FunctionId) -> bool {
 /// Calls of operating systems and runtimes that block, and where a kernel lets a processor idle; without underscores in front.
 const CALLS: &[&str] = &[
     "(idle)",
+    "DoIdleWork",
     "GetQueuedCompletionStatus",
     "LockSupport.park",
     "LockSupport.parkNanos",
@@ -172,11 +173,14 @@ const CALLS: &[&str] = &[
     "Object.wait0",
     "SleepEx",
     "Thread.sleep",
+    "ThreadEventQueue::GetEvent::Wait",
     "Unsafe.park",
     "WaitForMultipleObjects",
     "WaitForMultipleObjectsEx",
     "WaitForSingleObject",
     "WaitForSingleObjectEx",
+    // The root of Firefox's child processes: what it has itself, its event loop waits.
+    "XRE_InitChildProcess",
     "[await]",
     "accept",
     "accept4",
@@ -248,6 +252,9 @@ const CALLS: &[&str] = &[
     "std::thread::park",
     "std::thread::sleep",
     "swapper",
+    "sync.(*Cond).Wait",
+    "sync.(*WaitGroup).Wait",
+    "time.Sleep",
     "ulock_wait",
     "usleep",
     "wait4",
@@ -335,7 +342,14 @@ fn is_wait(name: &str) -> bool {
         let (method, class) = (parts.next()?, parts.next()?);
         Some(format!("{class}.{method}"))
     };
-    CALLS.binary_search(&bare).is_ok() || java().is_some_and(|java| CALLS.binary_search(&&*java).is_ok())
+    // perf writes the processor or the process behind it: «swapper 0», «swapper/3».
+    let swapper = || bare.split([' ', '/', '-']).next() == Some("swapper");
+    // Chrome names classes in front.
+    let idle_work = || bare.rsplit("::").next() == Some("DoIdleWork");
+    CALLS.binary_search(&bare).is_ok()
+        || swapper()
+        || idle_work()
+        || java().is_some_and(|java| CALLS.binary_search(&&*java).is_ok())
 }
 
 /// Method and type of a built-in of Python: «{method 'poll' of 'select.epoll' objects}», «<built-in method time.sleep>»,
@@ -379,6 +393,11 @@ mod tests {
             "cudaStreamSynchronize",
             "[await]",
             "(idle)",
+            "swapper 0",
+            "swapper/3",
+            "sync.(*WaitGroup).Wait",
+            "ThreadEventQueue::GetEvent::Wait",
+            "base::MessagePump::DoIdleWork",
         ] {
             assert!(is_wait(name), "{name}");
         }

@@ -64,26 +64,26 @@ impl Reader {
         })
     }
 
-    /// A file of our own; `None` for a block in somebody else's.
-    fn own_file(self) -> Option<String> {
-        let head = match self {
-            Self::Claude | Self::Codex => format!("---\nname: inferscope\ndescription: {ABOUT}\n---\n"),
-            Self::Cursor => format!("---\ndescription: {ABOUT}\nalwaysApply: false\n---\n"),
-            Self::Agents => return None,
-        };
-        Some(format!("{head}{}", block()))
+    /// What stands before the block in a file of our own; `None` for a block in somebody else's.
+    fn own_head(self) -> Option<String> {
+        match self {
+            Self::Claude | Self::Codex => Some(format!("---\nname: inferscope\ndescription: {ABOUT}\n---\n")),
+            Self::Cursor => Some(format!("---\ndescription: {ABOUT}\nalwaysApply: false\n---\n")),
+            Self::Agents => None,
+        }
     }
 
     fn install(self, folder: &Path) -> Result<(), Failure> {
         let path = self.path(folder);
         let old = read(&path)?;
-        let text = match (self.own_file(), &old) {
+        let text = match (self.own_head(), &old) {
             (Some(_), Some(old)) if !old.contains(BEGIN) => {
                 return Err(failed(&path, "is there already and is not of inferscope; move it away first"));
             }
-            (Some(own), _) => own,
-            (None, Some(old)) => with_block(old).map_err(|why| failed(&path, why))?,
-            (None, None) => block(),
+            // What somebody added around the block stays.
+            (_, Some(old)) => with_block(old).map_err(|why| failed(&path, why))?,
+            (Some(head), None) => with_block(&head).map_err(|why| failed(&path, why))?,
+            (None, None) => block("\n"),
         };
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| failed(folder, &format!("cannot be made ({e})")))?;
@@ -100,12 +100,15 @@ impl Reader {
             say(format_args!("{}: the guide is not there", path.display()));
             return Ok(());
         };
-        let left = match self.own_file() {
-            Some(_) => String::new(),
-            None => without_block(&old).map_err(|why| failed(&path, why))?,
+        let place = place(&old).map_err(|why| failed(&path, why))?;
+        let left = without_block(&old).map_err(|why| failed(&path, why))?;
+        // A file that was there before has at least a line end in front of the block.
+        let is_ours = match self.own_head() {
+            Some(head) => left == head || left.is_empty(),
+            None => place == Some((0, old.len())),
         };
         let gone = |e: std::io::Error| failed(&path, &format!("cannot be changed ({e})"));
-        if left.trim().is_empty() {
+        if is_ours {
             std::fs::remove_file(&path).map_err(gone)?;
             // Our own folder, unless something else was put into it.
             if let Some(own) = path.parent().filter(|f| f.ends_with("skills/inferscope")) {
@@ -114,7 +117,8 @@ impl Reader {
         } else {
             write_bytes(left.as_bytes(), &path).map_err(gone)?;
         }
-        say(format_args!("Took the guide out of {}", path.display()));
+        let stays = if is_ours { "" } else { "; what else is in it stays" };
+        say(format_args!("Took the guide out of {}{stays}", path.display()));
         Ok(())
     }
 }
@@ -135,8 +139,14 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-fn block() -> String {
-    format!("{BEGIN}\n{GUIDE}{END}\n")
+/// The block with its line ends.
+fn block(newline: &str) -> String {
+    format!("{BEGIN}\n{GUIDE}{END}\n").replace('\n', newline)
+}
+
+/// The line ends of a text.
+fn newline_of(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 /// Where the block begins and ends, its last line end included.
@@ -151,19 +161,16 @@ fn place(text: &str) -> Result<Option<(usize, usize)>, &'static str> {
     Ok(Some((begin, end + line_end)))
 }
 
-/// A text with the block in it: in its old place, or at the end after an empty line.
+/// A text with the block in it: in its old place, or at the end after one more line end, so that [`without_block`] gives the
+/// same text again: one without a last line end, an empty one, too.
 fn with_block(old: &str) -> Result<String, &'static str> {
-    let block = if old.contains("\r\n") { block().replace('\n', "\r\n") } else { block() };
     Ok(match place(old)? {
-        Some((begin, end)) => format!("{}{block}{}", &old[..begin], &old[end..]),
+        Some((begin, end)) => {
+            format!("{}{}{}", &old[..begin], block(newline_of(&old[begin..end])), &old[end..])
+        }
         None => {
-            let newline = if old.contains("\r\n") { "\r\n" } else { "\n" };
-            let gap = match old {
-                "" => String::new(),
-                old if old.ends_with('\n') => newline.to_owned(),
-                _ => newline.repeat(2),
-            };
-            format!("{old}{gap}{block}")
+            let newline = newline_of(old);
+            format!("{old}{newline}{}", block(newline))
         }
     })
 }
@@ -171,17 +178,11 @@ fn with_block(old: &str) -> Result<String, &'static str> {
 /// A text as it was before [`with_block`].
 fn without_block(old: &str) -> Result<String, &'static str> {
     let Some((begin, end)) = place(old)? else { return Ok(old.to_owned()) };
-    let before = &old[..begin];
-    // The empty line in front came with it.
-    let before = match before
-        .strip_suffix("\r\n\r\n")
-        .map(|b| (b, "\r\n"))
-        .or(before.strip_suffix("\n\n").map(|b| (b, "\n")))
-    {
-        Some((text, newline)) => format!("{text}{newline}"),
-        None => before.to_owned(),
-    };
-    Ok(before + &old[end..])
+    let (before, after) = (&old[..begin], &old[end..]);
+    // The line end in front came with it; it stays where it keeps two lines apart.
+    let shorter = before.strip_suffix(newline_of(&old[begin..end])).unwrap_or(before);
+    let apart = after.is_empty() || shorter.is_empty() || shorter.ends_with('\n');
+    Ok(format!("{}{after}", if apart { shorter } else { before }))
 }
 
 #[cfg(test)]
@@ -199,7 +200,19 @@ mod tests {
 
     #[test]
     fn a_block_comes_and_goes_and_leaves_the_rest_as_it_was() {
-        for old in ["# Mine\n", "# Mine\n\nText.\n", "a\r\nb\r\n"] {
+        let olds = [
+            "# Mine\n",
+            "# Mine\n\nText.\n",
+            "a\r\nb\r\n",
+            "no end",
+            "a\r\nb\n",
+            "a\nb\r\n",
+            "a\r\nb",
+            "",
+            "\n\n",
+            "a\r",
+        ];
+        for old in olds {
             let with = with_block(old).unwrap();
             assert!(with.starts_with(old) && with.contains(BEGIN));
             assert_eq!(with_block(&with).unwrap(), with, "twice is once");
@@ -209,5 +222,39 @@ mod tests {
             assert!(without_block(&around).unwrap().ends_with("after\n"));
         }
         assert!(with_block(BEGIN).is_err(), "half a block is not guessed at");
+    }
+
+    #[test]
+    fn what_somebody_wrote_survives_install_and_remove() {
+        let folder = tempfile_folder("guide");
+        let written = |reader: Reader| std::fs::read_to_string(reader.path(&folder)).ok();
+        for reader in [Reader::Claude, Reader::Codex, Reader::Cursor] {
+            reader.install(&folder).unwrap();
+            reader.remove(&folder).unwrap();
+            assert_eq!(written(reader), None, "nothing of ours is left");
+            reader.install(&folder).unwrap();
+            let more = written(reader).unwrap() + "My own rules.\n";
+            std::fs::write(reader.path(&folder), &more).unwrap();
+            reader.install(&folder).unwrap();
+            assert_eq!(written(reader).unwrap(), more, "a second install keeps it");
+            reader.remove(&folder).unwrap();
+            let left = written(reader).unwrap();
+            assert!(left.ends_with("---\nMy own rules.\n") && !left.contains(BEGIN), "{left}");
+        }
+        for old in [None, Some(""), Some(" \n\n"), Some("no last line end"), Some("a\r\nb\n")] {
+            let _ = std::fs::remove_file(Reader::Agents.path(&folder));
+            old.iter().for_each(|old| std::fs::write(Reader::Agents.path(&folder), old).unwrap());
+            Reader::Agents.install(&folder).unwrap();
+            Reader::Agents.remove(&folder).unwrap();
+            assert_eq!(written(Reader::Agents).as_deref(), old);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn tempfile_folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("inferscope-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
     }
 }

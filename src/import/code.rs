@@ -86,6 +86,29 @@ pub struct SourceFolders {
     pub any: bool,
 }
 
+/// Whether the file `real` (links followed) is one of source text, by its ending and its folder.
+fn is_source(real: &Path) -> Result<(), &'static str> {
+    let ending = real.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+    if !SOURCE_ENDINGS.contains(&ending.as_str()) {
+        return Err("has not the ending of a source text");
+    }
+    if SYSTEM.iter().any(|folder| real.starts_with(folder)) {
+        return Err("is in a folder of the system");
+    }
+    Ok(())
+}
+
+/// Whether lines of the file `path`, which a profile names, may be shown to somebody who did not name it themselves, such as a
+/// coding agent. The profile may be anybody's: so only source texts, links followed, no keys. Packages in hidden folders
+/// (`.venv`, `.cargo`) are sources as well.
+///
+/// # Errors
+/// A few words why not.
+pub fn may_be_shown(path: &Path, text: &str) -> Result<(), &'static str> {
+    is_source(&path.canonicalize().map_err(|_| "is not there")?)?;
+    if text.contains("PRIVATE KEY-----") { Err("holds a private key") } else { Ok(()) }
+}
+
 /// Whether the text of the file `path`, which a profile names, may become part of a session. The profile may be
 /// anybody's, and the session will be given away: so only source texts, only from known folders, links followed, and
 /// never what the system or a hidden folder holds.
@@ -94,13 +117,7 @@ pub struct SourceFolders {
 /// A few words why not.
 pub fn may_be_given(path: &Path, text: &str, folders: &SourceFolders) -> Result<(), &'static str> {
     let real = path.canonicalize().map_err(|_| "is not there")?;
-    let ending = real.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
-    if !SOURCE_ENDINGS.contains(&ending.as_str()) {
-        return Err("has not the ending of a source text");
-    }
-    if SYSTEM.iter().any(|folder| real.starts_with(folder)) {
-        return Err("is in a folder of the system");
-    }
+    is_source(&real)?;
     let hidden = |path: &Path| {
         let dotted = |c| matches!(c, Component::Normal(name) if name.to_string_lossy().starts_with('.'));
         path.components().any(dotted)
@@ -155,6 +172,21 @@ mod tests {
                 "a device never ends"
             );
         }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_sources_are_shown() {
+        let folder = std::env::temp_dir().join(format!("inferscope-shown-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join(".venv")).unwrap();
+        let may = |name: &str, text: &str| {
+            std::fs::write(folder.join(name), text).unwrap();
+            may_be_shown(&folder.join(name), text)
+        };
+        assert!(may("a.py", "x = 1").is_ok() && may(".venv/b.py", "x = 1").is_ok());
+        assert!(may("id_ed25519", "x").is_err() && may("secrets.env", "x").is_err());
+        assert!(may("key.py", "-----BEGIN PRIVATE KEY-----").is_err());
+        assert!(may_be_shown(Path::new("/etc/passwd"), "").is_err());
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -67,7 +67,7 @@ mod yappi;
 
 #[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
-pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
+pub use code::{MAX_CODE, SourceFolders, may_be_given, may_be_shown, read_code};
 pub use container::Member;
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};

@@ -80,6 +80,8 @@ static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r#"(?i)((?:api[-_ ]?key|secret(?:[-_ ]?(?:access[-_ ]?)?key)?|(?:access|auth|refresh|id)[-_ ]?token|passw(?:or)?d|passphrase)["']?\s*[:=]\s*["']?)[^\s"',;&]+"#,
         r#"(?i)(--?[a-z_-]*(?:api[-_]?key|token|secret|passw(?:or)?d|passphrase|pwd|credentials?)[= ]["']?)[^\s"']+"#,
         r#"(?i)(\s--?pass[= ]["']?)[^\s"']+"#,
+        // Keys in the query of a URL.
+        r#"(?i)([?&](?:[a-z0-9_.-]*[_.-])?(?:api[-_]?key|access[-_]?key|key|token|secret|signature|sig|passw(?:or)?d|pwd|credential|auth)=)[^\s"'&#;,<>]{6,}"#,
         // Passwords of programs that take them after a single letter.
         r#"(?i)(\b(?:mysql|mariadb|mongo|sshpass|ldap|smbclient|7z|zip|unzip)[a-z0-9_-]*\b[^\n|;&]*?\s-p[ =]?["']?)[^\s"'-][^\s"']*"#,
         r#"(?i)(\bredis-cli\b[^\n|;&]*?\s-a[ =]?["']?)[^\s"']+"#,

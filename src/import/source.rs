@@ -513,7 +513,7 @@ impl Source {
         most: usize,
         longest: u64,
     ) -> Vec<OwnFile> {
-        let Some(folder) = self.input.path().map(|path| path.with_extension(extension).join(below)) else {
+        let Some(folder) = self.own_folder(extension).map(|folder| folder.join(below)) else {
             return Vec::new();
         };
         let wanted = |path: &Path| path.extension().is_some_and(|e| e == of);
@@ -521,15 +521,25 @@ impl Source {
         paths.iter().map(|path| OwnFile::read(path, longest)).collect()
     }
 
-    /// Files beside this one, for formats that spread over several. Empty for bytes in memory.
+    /// Files beside this one, for formats that spread over several. A link counts where it leads to a file of the same folder:
+    /// a profile must not bring in what lies elsewhere. Empty for bytes in memory.
     #[must_use]
     pub fn siblings(&self) -> Vec<PathBuf> {
         let Some(path) = self.input.path() else { return Vec::new() };
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        // Parts that are links may lie together somewhere else, as the file itself does then.
+        let own = path.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
+        let stays = |p: &Path| {
+            !p.is_symlink()
+                || p.canonicalize().is_ok_and(|real| real.parent().is_some_and(|f| Some(f) == own.as_deref()))
+        };
         // By name: the path may be written in another way than the folder gives it.
-        let mut files: Vec<_> =
-            entries.flatten().map(|e| e.path()).filter(|p| p.file_name() != path.file_name()).collect();
+        let mut files: Vec<_> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.file_name() != path.file_name() && stays(p))
+            .collect();
         files.sort();
         files
     }

@@ -7,6 +7,7 @@ use super::names::track;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::findings::{Findings, Noted};
+use crate::analysis::scope::TimeRange;
 use crate::format::short;
 use crate::model::Severity;
 
@@ -34,8 +35,13 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         "error" => Severity::Error,
         _ => Severity::Debug,
     };
-    let all = rows(asked, Some(least))?;
+    let (all, _) = rows(asked, Some(least), None)?;
+    let others = if all.is_empty() { rows(asked, None, None)?.0.len() } else { 0 };
     let head = match all.len() {
+        0 if others > 0 => format!(
+            "no finding is so serious; there are {others} others, with {}",
+            asked.door.argument("severity", "debug")
+        ),
         0 => "no findings in this file".to_owned(),
         n => format!("{}: severity, kind, text, place", words::counted(n as u64, "finding", "findings")),
     };
@@ -63,8 +69,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     Ok(sheet)
 }
 
-/// The findings of a file, the most serious first.
-pub(super) fn rows(asked: &Asked<'_>, least: Option<Severity>) -> Result<Vec<Row>, Refusal> {
+/// The findings of a file, the most serious first, and how many of them have a time outside of `range`.
+pub(super) fn rows(
+    asked: &Asked<'_>,
+    least: Option<Severity>,
+    range: TimeRange,
+) -> Result<(Vec<Row>, usize), Refusal> {
     let p = asked.profile();
     let all = asked.get(&Findings { prices: asked.prices.clone() })?;
     let row = |f: &Noted| {
@@ -85,5 +95,8 @@ pub(super) fn rows(asked: &Asked<'_>, least: Option<Severity>) -> Result<Vec<Row
         });
         Row::new(text, json)
     };
-    Ok(all.iter().filter(|f| least.is_none_or(|l| f.severity >= l)).map(row).collect())
+    let inside = |f: &&Noted| range.zip(f.time).is_none_or(|((from, to), time)| (from..to).contains(&time));
+    let (found, others): (Vec<&Noted>, Vec<&Noted>) =
+        all.iter().filter(|f| least.is_none_or(|l| f.severity >= l)).partition(inside);
+    Ok((found.into_iter().map(row).collect(), others.len()))
 }

@@ -42,6 +42,8 @@ pub(super) const QUESTION: Question = Question {
 
 /// Functions that the sentence about how spread costs are is about.
 const TOGETHER: usize = 10;
+/// Waits that are shown unless told otherwise.
+const WAITS: usize = 5;
 
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
@@ -56,11 +58,16 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let contains = asked.values.text("contains").unwrap_or_default();
     let list = FunctionList::new(functions, vec![(sort, false)], contains);
     let list = asked.get(&list)?;
-    let whole = list.table.sum;
+    // Shares of self costs are of their sum, as the tools say it; outermost calls of estimated trees may cost more.
+    let whole = list.table.own_sum;
     let basis = words::basis(p, &list.table.basis);
     let of = format!("{} {}", words::cost(metric.unit, whole), metric.label);
-    let mut sheet =
-        Sheet::new(format!("% of {of}, all self costs{}; {basis}", asked.part()?), asked.budget());
+    let totals = match list.table.sum {
+        sum if sum > whole => format!("; outermost calls have {} together", words::cost(metric.unit, sum)),
+        _ => String::new(),
+    };
+    let head = format!("% of {of}, all self costs{}{totals}; {basis}", asked.part()?);
+    let mut sheet = Sheet::new(head, asked.budget());
     sheet.value("sum", whole);
     sheet.value("unit", metric.unit.key());
     sheet.notes.extend(left_out);
@@ -98,8 +105,19 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let own: Vec<i64> = idle.iter().filter(|r| r.own != 0).map(|r| r.own).collect();
     let waited = own.iter().sum::<i64>();
     let title = format!("waits, {} ({}):", words::cost(metric.unit, waited), words::share(waited, whole));
-    let rows = idle.iter().filter(|r| r.own != 0).take(top.min(5)).map(line).collect();
-    sheet.part(Part::new("waits", title, rows).least(2));
+    let rows = idle.iter().filter(|r| r.own != 0).take(top).map(line).collect();
+    let most = asked.values.number("top").unwrap_or(WAITS);
+    let (given, door, budget) = (own.len().min(top), asked.door, asked.more_budget());
+    let rest = move |shown: usize| {
+        let left: i64 = own[shown..].iter().sum();
+        let more =
+            if shown < given.min(most) { budget.clone() } else { door.argument("top", shown.max(WAITS) * 2) };
+        match own.len() - shown {
+            0 => String::new(),
+            n => format!("… {n} more with {} of all waits; {more}", words::share(left, waited)),
+        }
+    };
+    sheet.part(Part::new("waits", title, rows).least(2).most(most).rest(rest));
     sheet.notes.extend(spread(&work, whole.saturating_sub(waited), &asked.door.argument("sort", "total")));
     sheet.notes.extend(notes::held_loops(asked, slice.range)?);
     sheet.notes.extend(notes::nameless(asked, &slice)?);

@@ -16,6 +16,7 @@ use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines}
 use crate::analysis::waiting::Waiting;
 use crate::analysis::{Functions, Slice};
 use crate::format::{self, plain, short};
+use crate::import::may_be_shown;
 use crate::model::{FunctionId, NameKey, Profile, StringId};
 
 pub(super) const QUESTION: Question = Question {
@@ -124,7 +125,8 @@ pub(super) fn largest(asked: &Asked<'_>, slice: &Slice) -> Result<FunctionId, Re
 }
 
 /// A source file by a part of its path, and a function in it.
-fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal> {
+pub(super) fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal> {
+    let wanted = &*wanted.replace('\\', "/");
     let ends = |file: &str| {
         let rest = file.replace('\\', "/");
         rest.strip_suffix(wanted).is_some_and(|before| before.is_empty() || before.ends_with('/'))
@@ -185,11 +187,17 @@ pub(super) fn may_read(asked: &Asked<'_>, path: &Path) -> bool {
 fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, String>, Refusal> {
     let name = asked.profile().text(file);
     let query = whereabouts(asked, name);
-    // What was read is shown only when it lies where it may.
-    let may = |text: &SourceText| text.carried || may_read(asked, &text.path);
+    // What was read is shown only when it is a source text and lies where it may.
+    let may = |text: &SourceText| match () {
+        () if text.carried => Ok(()),
+        () if !may_read(asked, &text.path) => {
+            Err("it lies outside of the folders that may be read".to_owned())
+        }
+        () => may_be_shown(&text.path, text.text())
+            .map_err(|why| format!("{} {why}", plain(&text.path.display().to_string()))),
+    };
     Ok(match &*asked.get(&query)? {
-        SourceAnswer::Found(text) if may(text) => Ok(Arc::new(text.clone())),
-        SourceAnswer::Found(_) => Err("it lies outside of the folders that may be read".to_owned()),
+        SourceAnswer::Found(text) => may(text).map(|()| Arc::new(text.clone())),
         SourceAnswer::Missing { why: Some(why), .. } => Err((*why).to_owned()),
         SourceAnswer::Missing { tried, .. } => Err(match tried.first() {
             Some((path, why)) => format!("{path} {why}"),

@@ -21,6 +21,8 @@ mod notes;
 mod requests;
 mod sheet;
 mod summary;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 mod tree;
 mod typed;
@@ -29,6 +31,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::prices::Prices;
+use crate::import::secrets::mask;
 use crate::jobs::{Cancelled, Job};
 use crate::query::{Engine, Run};
 
@@ -187,6 +190,7 @@ impl Question {
     /// When an argument does not fit the file, with the remedy; when cancelled.
     pub fn ask(&self, asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         asked.values.check(self)?;
-        (self.answer)(asked)
+        // Candidates are names out of the file, too.
+        (self.answer)(asked).map_err(|refusal| Refusal(mask(&refusal.0).into_owned()))
     }
 }

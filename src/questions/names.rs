@@ -192,6 +192,9 @@ impl Asked<'_> {
         }
         let all = || p.functions.ids();
         let names = Names::of(self)?;
+        if let Some(f) = labelled(text, &names, p) {
+            return Ok(f);
+        }
         let root = names.root();
         let shown: Vec<FunctionId> = all()
             .filter(|&f| {
@@ -231,10 +234,14 @@ impl Asked<'_> {
                 several => return self.candidates(several, &format!("{how} «{}»", words::said(text))),
             }
         }
-        let wanted = last(text);
-        let alike = |f: &FunctionId| p.function_name(*f).len().abs_diff(wanted.len()) <= FAR_APART;
+        // A place may stand behind the name.
+        let wanted = [last(text), last(text.split_whitespace().next().unwrap_or_default())];
+        let far = |name: &str| {
+            let alike = wanted.iter().filter(|wanted| name.len().abs_diff(wanted.len()) <= FAR_APART);
+            alike.map(|wanted| distance(&last(name), wanted)).min()
+        };
         let mut near: Vec<(usize, FunctionId)> =
-            all().filter(alike).map(|f| (distance(&last(p.function_name(f)), &wanted), f)).collect();
+            all().filter_map(|f| Some((far(p.function_name(f))?, f))).collect();
         near.sort_unstable_by_key(|n| (n.0, n.1));
         let near: Vec<FunctionId> = near.into_iter().take(CANDIDATES / 2).map(|n| n.1).collect();
         let names = Names::of(self)?;
@@ -271,6 +278,20 @@ impl Asked<'_> {
         }
         Err(Refusal(lines.join("\n")))
     }
+}
+
+/// The function whose label in an answer a text is: with a handle behind it, or in front as in lists of candidates. The
+/// handle counts only where the name agrees: it may be of another file.
+fn labelled(text: &str, names: &Names<'_>, p: &Profile) -> Option<FunctionId> {
+    let (first, after) = text.split_once(' ')?;
+    let (before, last) = text.rsplit_once(' ')?;
+    let of = |word: &str| handle(word, 'f').map(FunctionId).filter(|f| f.index() < p.functions.len());
+    let agrees = |f: FunctionId, rest: &str| {
+        let name = names.name(f);
+        let rest = rest.trim().strip_prefix(&*name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    of(last).filter(|&f| agrees(f, before)).or_else(|| of(first).filter(|&f| agrees(f, after)))
 }
 
 /// Number of letters to change, add or drop; names that differ much are far apart, however much.

@@ -135,6 +135,9 @@ pub(super) fn held_loops(asked: &Asked<'_>, range: TimeRange) -> Result<Vec<Stri
 
 /// Says of a file without costs what else can be asked of it.
 pub(super) fn no_costs(p: &Profile) -> &'static str {
+    if p.requests.rows.is_empty() && !p.meta.tables.is_empty() {
+        return "this file has no costs of functions, but results: ask summary";
+    }
     match (p.requests.rows.is_empty(), p.counters.is_empty()) {
         (false, _) => "this file has no costs of functions, but requests: ask requests",
         (true, false) => "this file has no costs of functions, but counters: ask summary",

@@ -1,9 +1,12 @@
 //! An answer: a head, parts with rows, notes. As text it keeps to a budget, as JSON it is whole.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::tokens::estimate;
 use crate::format::Page;
+use crate::import::secrets::mask;
 use crate::model::FunctionId;
 
 /// Tokens that a row has at least.
@@ -98,23 +101,24 @@ impl Sheet {
         self.function
     }
 
-    /// The answer as lines, within its budget.
+    /// The answer as lines, within its budget, secrets masked: it is pasted and given to models.
     #[must_use]
     pub fn text(&self) -> Page {
         let shown = self.shown();
         let mut page = Page::default();
-        self.head.iter().for_each(|line| page.line(line));
+        let mut line = |text: &str| page.line(mask(text));
+        self.head.iter().for_each(|text| line(text));
         for (part, &shown) in self.parts.iter().zip(&shown).filter(|(part, _)| !part.rows.is_empty()) {
             if !part.title.is_empty() {
-                page.line(&part.title);
+                line(&part.title);
             }
-            part.rows[..shown].iter().for_each(|row| page.line(&row.text));
+            part.rows[..shown].iter().for_each(|row| line(&row.text));
             let rest = (part.rest)(shown);
             if !rest.is_empty() {
-                page.line(rest);
+                line(&rest);
             }
         }
-        self.notes.iter().for_each(|line| page.line(line));
+        self.notes.iter().for_each(|text| line(text));
         page
     }
 
@@ -155,7 +159,7 @@ impl Sheet {
         shown
     }
 
-    /// The answer as values, with all rows.
+    /// The answer as values, with all rows, secrets masked.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut all = self.json.clone();
@@ -167,7 +171,22 @@ impl Sheet {
         if !self.notes.is_empty() {
             all.insert("notes".into(), json!(self.notes));
         }
-        Value::Object(all)
+        masked(Value::Object(all))
+    }
+}
+
+/// Values without secrets.
+fn masked(value: Value) -> Value {
+    match value {
+        Value::String(text) => match mask(&text) {
+            Cow::Owned(masked) => Value::String(masked),
+            Cow::Borrowed(_) => Value::String(text),
+        },
+        Value::Array(all) => all.into_iter().map(masked).collect(),
+        Value::Object(all) => {
+            all.into_iter().map(|(name, value)| (mask(&name).into_owned(), masked(value))).collect()
+        }
+        other => other,
     }
 }
 
@@ -190,6 +209,19 @@ mod tests {
         assert!(text.text().contains(&format!("… {} more", 100 - shown)), "{}", text.text());
         assert!(text.text().contains("row 3"), "small parts are whole: {}", text.text());
         assert_eq!(sheet.json()["a"].as_array().unwrap().len(), 100);
+    }
+
+    #[test]
+    fn secrets_are_in_no_answer() {
+        let secret =
+            "GET https://h/?token=abcdef123456&x=1 Bearer abcdefgh12345678 postgres://u:hunter2@h/db";
+        let mut sheet = Sheet::new(secret, 400);
+        sheet.part(Part::new("a", secret, vec![Row::new(secret.into(), json!({ "name": secret }))]));
+        sheet.notes.push(secret.into());
+        for said in [sheet.text().text().to_owned(), sheet.json().to_string()] {
+            assert!(said.contains("https://h/?token=[hidden]&x=1"), "{said}");
+            assert!(!["abcdef", "hunter2"].iter().any(|s| said.contains(s)), "{said}");
+        }
     }
 
     #[test]

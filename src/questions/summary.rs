@@ -18,7 +18,7 @@ use crate::analysis::steps::Loops;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;
-use crate::model::{FunctionId, Profile, TrackKind, Unit};
+use crate::model::{Counter, FactKind, FunctionId, Profile, TrackKind, Unit};
 
 pub(super) const QUESTION: Question = Question {
     name: "summary",
@@ -58,11 +58,15 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("format", p.meta.format.as_str());
     sheet.value("tool", p.meta.tool.as_str());
     sheet.value("basis", p.meta.basis.key());
-    sheet.value("elapsed_ns", overview.elapsed);
+    let elapsed = match slice.range.zip(p.time_bounds()) {
+        Some((range, bounds)) => Some(range.1.min(bounds.1).saturating_sub(range.0.max(bounds.0))),
+        None => overview.elapsed,
+    };
+    sheet.value("elapsed_ns", elapsed);
     let totals: serde_json::Map<_, _> =
         overview.totals.iter().map(|t| (t.metric.key.key.to_string(), t.known().into())).collect();
     sheet.value("totals", totals);
-    sheet.head.push(sums(p, &overview));
+    sheet.head.push(sums(p, &overview, elapsed));
     sheet.head.extend(notes::no_clock(p));
     // What is asked about is not the one file that was named.
     let added = p.meta.facts.iter().find(|f| f.name.starts_with("Added up from"));
@@ -72,19 +76,25 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         sheet.head.push(format!("source files below {}", format::short(names.root(), 120)));
     }
     threads(asked, &slice, &mut sheet)?;
-    phases(asked, &overview, &mut sheet)?;
+    phases(asked, &overview, elapsed, &mut sheet)?;
     gpus(asked, &slice, &mut sheet)?;
     event_loops(asked, &slice, &mut sheet)?;
     memory(&overview, &mut sheet);
     heap(asked, &mut sheet)?;
+    results(p, &mut sheet);
+    counters(p, &slice, &mut sheet);
     if let Some(figures) = &overview.requests {
         sheet.part(Part::new("requests", "", vec![one_line(figures)]));
     }
     let (working, left_out) = asked.working_slice()?;
     functions(asked, &working, &mut sheet)?;
     sheet.notes.extend(left_out);
-    let found = findings::rows(asked, None)?;
+    let (found, elsewhere) = findings::rows(asked, None, slice.range)?;
     let title = format!("findings ({}):", found.len());
+    if elsewhere > 0 {
+        let others = words::counted(elsewhere as u64, "finding", "findings");
+        sheet.notes.push(format!("{others} elsewhere in the file left out"));
+    }
     sheet.part(Part::new("findings", title, found).least(2));
     sheet.notes.extend(notes::waiting(asked, &slice)?);
     sheet.notes.extend(notes::only_once(asked, &slice)?);
@@ -102,8 +112,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 }
 
 /// Elapsed time beside what costs add up to.
-fn sums(p: &Profile, overview: &Overview) -> String {
-    let elapsed = overview.elapsed.map_or_else(|| format::UNKNOWN.into(), words::time);
+fn sums(p: &Profile, overview: &Overview, elapsed: Option<i64>) -> String {
+    let elapsed = elapsed.map_or_else(|| format::UNKNOWN.into(), words::time);
     let mut said = vec![format!("elapsed {elapsed}")];
     let tracks = p.tracks.iter().filter(|t| !t.kind.is_view()).count();
     let of_time = |t: &&Total| t.metric.unit == Unit::Nanoseconds;
@@ -177,7 +187,12 @@ fn threads(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Re
     Ok(())
 }
 
-fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(), Refusal> {
+fn phases(
+    asked: &Asked<'_>,
+    overview: &Overview,
+    elapsed: Option<i64>,
+    sheet: &mut Sheet,
+) -> Result<(), Refusal> {
     let p = asked.profile();
     let range = asked.range()?;
     let loops = asked.get(&Loops(range))?;
@@ -189,7 +204,7 @@ fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(
             if l.is_uneven() { format!(", uneven: first {}", first.join(", ")) } else { String::new() };
         let text = format!(
             "{} {} × {} = {}, from {} to {}, median {}{uneven}",
-            words::share(l.total(), overview.elapsed.unwrap_or(0)),
+            words::share(l.total(), elapsed.unwrap_or(0)),
             l.rounds.len(),
             format::short(&l.label(), 60),
             words::time(l.total()),
@@ -208,7 +223,7 @@ fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(
         let times = if share.count > 1 { format!(", {} times", share.count) } else { String::new() };
         let text = format!(
             "{} {} {}{times}",
-            words::share(share.total, overview.elapsed.unwrap_or(0)),
+            words::share(share.total, elapsed.unwrap_or(0)),
             words::time(share.total),
             format::short(&name, 80)
         );
@@ -284,6 +299,68 @@ fn memory(overview: &Overview, sheet: &mut Sheet) {
     sheet.part(Part::new("memory", "", overview.peaks.iter().map(row).collect()).least(2));
 }
 
+/// What a benchmark or a comparison came to, as its maker wrote it.
+fn results(p: &Profile, sheet: &mut Sheet) {
+    let mut rows = Vec::new();
+    for fact in p.meta.facts.iter().filter(|f| f.kind == FactKind::Result && !f.value.is_empty()) {
+        let value = format::fact(&fact.value);
+        let text = format!("{} {}", format::short(&fact.name, 60), format::short(&value, 100));
+        rows.push(Row::new(text, json!({ "name": fact.name, "value": value })));
+    }
+    for table in p.meta.tables.iter().filter(|t| !t.minor) {
+        for row in &table.rows {
+            let cells = table.columns.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty());
+            let cells: Vec<String> = cells.map(|(column, cell)| format!("{column} {cell}")).collect();
+            let name = row.first().map_or("", String::as_str);
+            let text = format!(
+                "{} › {}: {}",
+                format::short(&table.title, 60),
+                format::short(name, 60),
+                format::short(&cells.join(", "), 300)
+            );
+            let json = json!({ "table": table.title, "columns": table.columns, "row": row });
+            rows.push(Row::new(text, json));
+        }
+    }
+    let all = rows.len();
+    sheet.part(Part::new("results", format!("results ({all}):"), rows).least(4).rest(move |shown| {
+        match all - shown {
+            0 => String::new(),
+            n => format!("… {n} more results; report lists them"),
+        }
+    }));
+}
+
+/// The other counters: peaks of memory stand apart.
+fn counters(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
+    let inside = |t: i64| slice.range.is_none_or(|(from, to)| (from..to).contains(&t));
+    let row = |c: &Counter| {
+        let values = c.times.iter().zip(&c.values).filter(|(t, v)| inside(**t) && v.is_finite());
+        let values: Vec<f64> = values.map(|(_, v)| *v).collect();
+        let last = *values.last()?;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let process = p.text(c.process);
+        let gap = if process.is_empty() { "" } else { " › " };
+        let name = format!("{process}{gap}{}", p.text(c.name));
+        let of = |value| format::value(c.unit, value);
+        let text = format!(
+            "{}: last {}, mean {}, max {} ({})",
+            format::short(&name, 80),
+            of(last),
+            of(mean),
+            of(most),
+            words::counted(values.len() as u64, "value", "values")
+        );
+        let json = json!({
+            "counter": name, "unit": c.unit.key(), "last": last, "mean": mean, "max": most, "values": values.len(),
+        });
+        Some(Row::new(text, json))
+    };
+    let rows: Vec<Row> = p.counters.iter().filter(|c| c.unit != Unit::Bytes).filter_map(row).collect();
+    sheet.part(Part::new("counters", format!("counters ({}):", rows.len()), rows));
+}
+
 /// Who held the heap at its peak, where allocations were counted.
 fn heap(asked: &Asked<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
     let found = asked.get(&AtHeapPeak)?;
@@ -316,8 +393,8 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let table = asked.get(&Functions(slice.clone()))?;
     let waits = asked.get(&Waiting)?;
     let names = Names::of(asked)?;
-    let whole = table.sum;
-    let row = |cost: i64, r: &FunctionRow| {
+    let (whole, own_whole) = (table.sum, table.own_sum);
+    let row = |cost: i64, whole: i64, r: &FunctionRow| {
         let calls = r.calls.map_or_else(String::new, |c| format!(" ×{}", words::calls(c)));
         let text = format!(
             "{} {} {}{calls}",
@@ -332,17 +409,18 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     };
     let working = |r: &&FunctionRow| r.measured && !waits[r.function.index()];
     let own: Vec<&FunctionRow> = table.rows.iter().filter(working).filter(|r| r.own > 0).collect();
-    let of = format!("% of {} {}", words::cost(metric.unit, whole), metric.label);
-    let rows = own.iter().take(FUNCTIONS).map(|r| row(r.own, r)).collect();
+    let of = |whole| format!("% of {} {}", words::cost(metric.unit, whole), metric.label);
+    let own_of = of(own_whole);
+    let rows = own.iter().take(FUNCTIONS).map(|r| row(r.own, own_whole, r)).collect();
     let costs: Vec<i64> = own.iter().map(|r| r.own).collect();
     let rest = move |shown: usize| match costs.len() - shown {
         0 => String::new(),
         n => {
             let cost = costs[shown..].iter().fold(0i64, |sum, &own| sum.saturating_add(own));
-            format!("… {n} more with {} of self cost; hot lists them", words::share(cost, whole))
+            format!("… {n} more with {} of self cost; hot lists them", words::share(cost, own_whole))
         }
     };
-    sheet.part(Part::new("own", format!("largest self costs without waits, {of}:"), rows).rest(rest));
+    sheet.part(Part::new("own", format!("largest self costs without waits, {own_of}:"), rows).rest(rest));
     let mut total: Vec<&FunctionRow> = table
         .rows
         .iter()
@@ -354,7 +432,7 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let chains = total
         .chunk_by(|a, b| a.total as f64 >= SAME * b.total as f64 && b.total as f64 >= SAME * a.total as f64);
     let chain = |rows: &[&FunctionRow]| {
-        let mut line = row(rows[0].total, rows[0]);
+        let mut line = row(rows[0].total, whole, rows[0]);
         for r in rows.iter().skip(1).take(ON_A_LINE - 1) {
             line.text += &format!(", {}", names.symbol(r.symbol()));
         }
@@ -370,6 +448,8 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
         n => format!("… {n} more; hot with {by_total} lists them"),
     };
     let rows = lines.into_iter().take(FUNCTIONS).collect();
-    sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(rest));
+    // Outermost calls of estimated trees may cost more than all self costs together.
+    let base = if whole == own_whole { String::new() } else { format!(", {}", of(whole)) };
+    sheet.part(Part::new("total", format!("largest totals below 95 %{base}:"), rows).rest(rest));
     Ok(())
 }

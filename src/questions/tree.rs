@@ -103,7 +103,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             + estimate(&rest(asked, 1000, 1, 1))
             + 2,
     );
-    let (order, rows) = tree.fit(room);
+    let (order, rows) = if asked.whole { tree.all() } else { tree.fit(room) };
     let left = tree.nodes.len() - order.len();
     let shown: i64 = order.iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
     let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
@@ -209,7 +209,8 @@ fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {
     loop {
         let mut closed: Vec<_> = rows.rows.iter().filter(|r| r.has_children && !r.expanded).collect();
         closed.sort_by_key(|r| Reverse(r.cost));
-        if closed.is_empty() || rows.rows.len() >= MOST_ROWS.min(asked.budget() / LEAST_TOKENS) {
+        let most = if asked.whole { MOST_ROWS } else { MOST_ROWS.min(asked.budget() / LEAST_TOKENS) };
+        if closed.is_empty() || rows.rows.len() >= most {
             return Ok(of_callers(&rows, &asked.get(&Waiting)?));
         }
         closed.iter().take(32).for_each(|r| open.set(r.key, true));
@@ -258,6 +259,13 @@ impl Shown<'_> {
             next.extend(children.take_while(|&c| c != NO_NODE).map(size));
         }
         taken
+    }
+
+    /// All nodes and their lines.
+    fn all(&self) -> (Vec<u32>, Vec<Row>) {
+        let order = self.largest(self.nodes.len());
+        let lines = self.lines(&order);
+        (order, lines)
     }
 
     /// As many of the largest nodes as there is room for, and their lines.

@@ -182,12 +182,47 @@ fn only_allowed_commands_are_recorded() {
     assert!(!is_error && said.starts_with("recorded new.inferscope; exit code 0"), "{said}");
     assert!(folder.join("new.inferscope").exists());
     assert!(!client.call("summary", &json!({ "file": "latest" })).1);
+    let before = std::fs::read(folder.join("new.inferscope")).unwrap();
+    let again = client.call("record", &json!({ "command": ["echo", "hello"], "out": "new.inferscope" }));
+    assert!(again.1 && again.0.contains("is there already"), "{}", again.0);
+    assert_eq!(std::fs::read(folder.join("new.inferscope")).unwrap(), before, "a baseline is not lost");
     for (command, out) in [
         (json!(["echo", "bye"]), "n.inferscope"),
         (json!(["echo", "hello"]), "../n.inferscope"),
         (json!(["echo", "hello"]), "n.sh"),
     ] {
         assert!(client.call("record", &json!({ "command": command, "out": out })).1, "{command} {out}");
+    }
+}
+
+/// A client that closes the connection, or asks for the end by a signal, leaves no program behind.
+#[cfg(unix)]
+#[test]
+fn a_recording_ends_with_its_client_and_is_kept() {
+    for by_signal in [false, true] {
+        let folder = profiles(if by_signal { "mcp-term" } else { "mcp-close" });
+        let mut client = Client::start(&[folder.to_str().unwrap(), "--allow-record", "sh"]);
+        let script = "echo $$ > pid; exec sleep 60";
+        let arguments = json!({ "command": ["sh", "-c", script], "out": "new.inferscope" });
+        let params = json!({ "name": "record", "arguments": arguments });
+        client.send(&json!({ "jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": params }));
+        let pid = || std::fs::read_to_string(folder.join("pid")).ok().filter(|pid| pid.ends_with('\n'));
+        let since = std::time::Instant::now();
+        while pid().is_none() {
+            assert!(since.elapsed().as_secs() < 60, "it was not started");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        if by_signal {
+            let server = client.child.id().to_string();
+            assert!(Command::new("kill").arg(server).status().unwrap().success());
+        } else {
+            drop(client.child.stdin.take());
+        }
+        let _ = client.child.wait();
+        let program = std::path::PathBuf::from("/proc").join(pid().unwrap().trim());
+        assert!(!program.exists(), "the program goes on");
+        assert!(folder.join("new.inferscope").exists(), "what was recorded is kept");
+        std::mem::forget(client);
     }
 }
 

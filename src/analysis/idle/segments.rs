@@ -3,8 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::super::intervals::{Intervals, Sums};
-use super::{Cause, CauseOf};
+use super::{Cause, CauseOf, look_up};
 use crate::analysis::steps::Loop;
+use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, Profile, SpanTable, StackId, TrackId};
 
 /// A moment's innermost span or sample.
@@ -41,10 +42,17 @@ const ALL_OF_IT: f64 = 0.9;
 const ENOUGH: f64 = 0.5;
 
 /// The lanes of a track, cut to what lies in `time`.
-pub(super) fn segments(profile: &Profile, id: TrackId, time: &Intervals, waits: &[bool]) -> Vec<Other> {
+pub(super) fn segments(
+    profile: &Profile,
+    id: TrackId,
+    time: &Intervals,
+    waits: &[bool],
+    job: &Job,
+) -> Result<Vec<Other>, Cancelled> {
     let track = profile.track(id);
     let mut others = Vec::new();
     for lane in &track.spans.lanes {
+        job.checkpoint(0, 0)?;
         let rows = lane.rows.start..lane.rows.end;
         let mut segments = Vec::new();
         sweep(&track.spans, rows, |row, start, end| {
@@ -61,6 +69,7 @@ pub(super) fn segments(profile: &Profile, id: TrackId, time: &Intervals, waits: 
         let mut segments = Vec::new();
         let mut depths: FxHashMap<StackId, u32> = FxHashMap::default();
         for i in 0..samples.len() {
+            look_up(i, job)?;
             let (Some(stack), Some((start, end))) = (samples.stacks[i], samples.interval(i)) else {
                 continue;
             };
@@ -75,7 +84,7 @@ pub(super) fn segments(profile: &Profile, id: TrackId, time: &Intervals, waits: 
         others.push(Other { track: id, segments });
     }
     others.retain(|o| !o.segments.is_empty());
-    others
+    Ok(others)
 }
 
 /// The stretches of a lane by innermost span, in order.
@@ -131,12 +140,13 @@ impl Other {
     }
 
     /// The first depth at which nothing has nearly all of the time, or has it itself.
-    pub fn depth(&self, profile: &Profile, loops: &[Loop], sums: &Sums) -> u32 {
+    pub fn depth(&self, profile: &Profile, loops: &[Loop], sums: &Sums, job: &Job) -> Result<u32, Cancelled> {
         let deepest = self.segments.iter().map(|s| s.depth).max().unwrap_or(0);
         for depth in 0..deepest {
             let (mut whole, mut deeper) = (0i64, 0i64);
             let mut by: FxHashMap<CauseOf, i64> = FxHashMap::default();
-            for s in &self.segments {
+            for (i, s) in self.segments.iter().enumerate() {
+                look_up(i, job)?;
                 let time = sums.between(s.start, s.end);
                 whole += time;
                 deeper += if s.depth > depth { time } else { 0 };
@@ -144,21 +154,30 @@ impl Other {
             }
             let most = by.values().copied().max().unwrap_or(0);
             if (most as f64) < whole as f64 * ALL_OF_IT || (deeper as f64) < whole as f64 * ENOUGH {
-                return depth;
+                return Ok(depth);
             }
         }
-        deepest
+        Ok(deepest)
     }
 
     /// Calls of a cause, and what in it has most of its time.
-    pub fn describe(&self, profile: &Profile, loops: &[Loop], cause: &mut Cause, depth: u32, sums: &Sums) {
+    pub fn describe(
+        &self,
+        profile: &Profile,
+        loops: &[Loop],
+        cause: &mut Cause,
+        depth: u32,
+        sums: &Sums,
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        job.checkpoint(0, 0)?;
         let own: Vec<&Segment> = self
             .segments
             .iter()
             .filter(|s| s.waits == cause.waits && self.key(profile, loops, s, depth) == cause.what)
             .collect();
         if own.is_empty() {
-            return;
+            return Ok(());
         }
         let spans = &profile.track(self.track).spans;
         let mut calls: Vec<u32> = own
@@ -180,6 +199,7 @@ impl Other {
         for depth in depth + 1.. {
             let mut by: FxHashMap<FunctionId, i64> = FxHashMap::default();
             inside.retain(|s| s.depth >= depth);
+            job.checkpoint(0, 0)?;
             for s in &inside {
                 *by.entry(self.function(profile, s, depth)).or_default() += sums.between(s.start, s.end);
             }
@@ -191,5 +211,6 @@ impl Other {
             inside.retain(|s| self.function(profile, s, depth) == function);
             before = time;
         }
+        Ok(())
     }
 }

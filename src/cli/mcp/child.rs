@@ -77,10 +77,19 @@ fn text<'a>(arguments: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     arguments.get(name).and_then(Value::as_str).filter(|t| !t.is_empty())
 }
 
+/// Views that show what is in files that a profile names: source texts, details of events. Such files may lie anywhere, and
+/// what a picture shows goes to a model.
+pub(super) const READ_ON: [&str; 2] = ["source", "details"];
+
 /// A picture of one view: the bytes of a PNG.
 pub(super) fn picture(files: &Files, arguments: &Map<String, Value>, job: &Job) -> Result<Vec<u8>, String> {
     let file = files.find(text(arguments, "file").ok_or("picture needs file")?)?;
     let view = text(arguments, "view").unwrap_or("flame");
+    if view.split(',').any(|view| READ_ON.contains(&view.trim())) {
+        return Err(format!(
+            "view: {view} reads files that the profile names, which may lie elsewhere; ask lines for source texts"
+        ));
+    }
     let size = text(arguments, "size").unwrap_or("1000x500");
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

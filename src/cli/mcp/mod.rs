@@ -59,6 +59,8 @@ pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
         window.connect();
     }
     let server = Server::new(files, args.texts, allowed, prices_of(args.prices.as_deref())?, window);
+    let ending = server.clone();
+    end_with_signals(&ending);
     let failed = |e: &dyn std::fmt::Display| Failure::new(format!("the server of tools: {e}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| failed(&e))?;
@@ -66,6 +68,8 @@ pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
         let service = server.serve(rmcp::transport::io::stdio()).await.map_err(|e| e.to_string())?;
         service.waiting().await.map_err(|e| e.to_string())
     });
+    // A recording whose client has gone ends, and keeps what it has.
+    ending.end();
     // A read that nobody answers must not hold up the end.
     runtime.shutdown_background();
     match served {
@@ -75,3 +79,21 @@ pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
         Err(e) => Err(failed(&e)),
     }
 }
+
+/// Clients that wait for no end send a signal: recordings end with it, too.
+#[cfg(unix)]
+fn end_with_signals(server: &Server) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let server = server.clone();
+    crate::jobs::spawn("signals", move || {
+        if let Some(signal) = signals.forever().next() {
+            server.end();
+            // As a shell says it.
+            std::process::exit(128 + signal);
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn end_with_signals(_: &Server) {}

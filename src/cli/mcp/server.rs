@@ -1,6 +1,6 @@
 //! The server: each call is answered on a thread of its own, so that others, and cancelling, are heard meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -43,6 +43,57 @@ struct Shared {
     prices: Prices,
     /// The person's window, where it may be used.
     window: Option<Window>,
+    children: Children,
+}
+
+/// Longest time in which recordings end and are saved once the client has gone.
+const LAST: Duration = Duration::from_secs(30);
+
+/// Calls that have a process of their own.
+#[derive(Default)]
+struct Children {
+    running: Mutex<Running>,
+    fewer: Condvar,
+}
+
+#[derive(Default)]
+struct Running {
+    jobs: Vec<(u64, Job)>,
+    next: u64,
+    /// The client has gone: none begins any more.
+    ended: bool,
+}
+
+impl Children {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does such a call, which [`Self::end`] ends.
+    fn during<T>(&self, job: &Job, call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let number = {
+            let mut running = self.lock();
+            if running.ended {
+                return Err("cancelled".into());
+            }
+            running.next += 1;
+            let number = running.next;
+            running.jobs.push((number, job.clone()));
+            number
+        };
+        let said = call();
+        self.lock().jobs.retain(|(other, _)| *other != number);
+        self.fewer.notify_all();
+        said
+    }
+
+    /// Ends all of them in order, and waits for them, but not forever.
+    fn end(&self) {
+        let mut running = self.lock();
+        running.ended = true;
+        running.jobs.iter().for_each(|(_, job)| job.cancel());
+        let _ = self.fewer.wait_timeout_while(running, LAST, |running| !running.jobs.is_empty());
+    }
 }
 
 /// The answer to a call.
@@ -59,7 +110,12 @@ impl Server {
         prices: Prices,
         window: Option<Window>,
     ) -> Self {
-        Self(Arc::new(Shared { files, texts, allowed, prices, window }))
+        Self(Arc::new(Shared { files, texts, allowed, prices, window, children: Children::default() }))
+    }
+
+    /// Ends recordings that still run, so that they are saved.
+    pub fn end(&self) {
+        self.0.children.end();
     }
 }
 
@@ -83,9 +139,12 @@ impl Shared {
     fn call(&self, name: &str, arguments: &JsonObject, job: &Job) -> Result<Said, String> {
         match (name, question(name)) {
             (_, Some(question)) => self.ask(question, arguments, job).map(Said::Text),
-            ("picture", _) => child::picture(&self.files, arguments, job).map(Said::Png),
+            ("picture", _) => {
+                self.children.during(job, || child::picture(&self.files, arguments, job)).map(Said::Png)
+            }
             ("record", _) => {
-                let (path, how) = child::record(&self.files, &self.allowed, arguments, job)?;
+                let record = || child::record(&self.files, &self.allowed, arguments, job);
+                let (path, how) = self.children.during(job, record)?;
                 let file = self.files.relative(&path);
                 let summary =
                     question("summary").map(|summary| self.answer(summary, &[path], &Values::default(), job));

@@ -19,6 +19,11 @@ share out costs, callers is exact; sums over threads exceed elapsed time. What n
 /// Arguments that the instructions explain for all tools.
 const COMMON: &[&str] = &["thread", "range", "metric", "budget", "top"];
 
+/// Views of which pictures are made.
+fn views() -> impl Iterator<Item = &'static str> {
+    crate::views::VIEWS.iter().map(|v| v.id).filter(|id| !super::child::READ_ON.contains(id))
+}
+
 /// All tools.
 pub(super) fn all(record: bool, window: bool) -> Vec<Tool> {
     let mut tools: Vec<Tool> = QUESTIONS.iter().map(of_question).collect();
@@ -27,7 +32,7 @@ pub(super) fn all(record: bool, window: bool) -> Vec<Tool> {
         "One view as PNG. Dear: width × height / 750 tokens",
         &[
             ("file", json!({ "type": "string" })),
-            ("view", json!({ "type": "string", "enum": crate::views::VIEWS.iter().map(|v| v.id).collect::<Vec<_>>() })),
+            ("view", json!({ "type": "string", "enum": views().collect::<Vec<_>>() })),
             ("select", json!({ "type": "string", "description": "a function" })),
             ("size", json!({ "type": "string", "description": "default 1000x500" })),
         ],

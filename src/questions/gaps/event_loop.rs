@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::names::{Names, track};
 use super::super::sheet::{Part, Row};
 use super::super::{Asked, Refusal, Sheet, words};
-use super::{TINIEST, TINY, meanwhile, over, smaller};
+use super::{TINIEST, TINY, meanwhile, more, over, smaller, unlisted};
 use crate::analysis::event_loop::{Awaited, EventLoop, EventLoopOf, Held, loops};
 use crate::format;
 use crate::model::{FunctionId, Profile, TrackId};
@@ -111,18 +111,23 @@ fn late(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option<i6
         });
         Row::new(text, json)
     });
-    let rows: Vec<Row> = rows.take(asked.top().min(100)).collect();
+    let rows: Vec<Row> = rows.take(asked.room()).collect();
     let (all, listed) = (found.all_late.0, over.is_some());
-    let (budget, small) = (asked.more_budget(), smaller(asked));
-    let given = rows.len();
+    let (more, small) = (more(asked, rows.len()), smaller(asked));
     let title = "ready and not run, longest first: length, start, task, what ran";
-    let lengths: Vec<i64> = found.late.iter().map(|l| l.end - l.start).collect();
+    let lengths: Vec<i64> =
+        found.late.iter().map(|l| l.end - l.start).filter(|&length| length >= least).collect();
+    let at_least = if listed { unlisted(found.late.len(), all, lengths.len()) } else { "" };
+    let long = lengths.len();
     let most = words::worth(&lengths, lengths.first().copied().unwrap_or(0), TINY);
     let most = if listed { usize::MAX } else { most };
     Part::new("late", title, rows).least(3).most(most).rest(move |shown| {
-        match if listed { given - shown } else { all - shown } {
+        match if listed { long - shown } else { all - shown } {
             0 => String::new(),
-            n => format!("… {n} more; {}", if listed || shown < most { &budget } else { &small }),
+            n => {
+                let more = if listed || shown < most { more(shown) } else { small.clone() };
+                format!("… {at_least}{n} more; {more}")
+            }
         }
     })
 }
@@ -164,7 +169,7 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
     let p = asked.profile();
     let least = over.unwrap_or(0);
     let gaps = found.largest.iter().filter(|(start, end, _)| end - start >= least);
-    let rows = gaps.take(asked.top().min(100)).map(|&(start, end, what)| {
+    let rows = gaps.take(asked.room()).map(|&(start, end, what)| {
         let what = cause(p, what, names);
         let text = format!("{} at {} {what}", words::time(end - start), words::time(start));
         Row::new(text, json!({ "start_ns": start, "end_ns": end, "cause": what }))
@@ -173,7 +178,8 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
     let lengths: Vec<i64> =
         found.largest.iter().map(|(start, end, _)| end - start).filter(|&l| l >= least).collect();
     let (count, idle, listed) = (found.gaps, found.idle, over.is_some());
-    let (budget, small) = (asked.more_budget(), smaller(asked));
+    let (more, small) = (more(asked, rows.len()), smaller(asked));
+    let at_least = unlisted(found.largest.len(), found.gaps, lengths.len());
     let title = match over {
         Some(over) => format!("gaps from {} on: length, start, until", words::time(over)),
         None => "largest gaps: length, start, until".to_owned(),
@@ -184,11 +190,11 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
         let time: i64 = lengths[..shown.min(lengths.len())].iter().sum();
         match if listed { lengths.len() - shown } else { count - shown } {
             0 => String::new(),
-            n if listed => format!("… {n} more; {budget}"),
+            n if listed => format!("… {at_least}{n} more; {}", more(shown)),
             n => format!(
                 "… {n} smaller gaps with {} of the idle time; {}",
                 words::share(idle - time, idle),
-                if shown < most { &budget } else { &small }
+                if shown < most { more(shown) } else { small.clone() }
             ),
         }
     })

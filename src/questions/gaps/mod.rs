@@ -131,7 +131,7 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let most = words::worth(&worked, found.idle, TINIEST);
     sheet.part(meanwhile(p, &found.meanwhile, found.idle).most(most));
     let least = over.unwrap_or(0);
-    let gaps = found.gaps.iter().filter(|g| g.end - g.start >= least).take(asked.top().min(100));
+    let gaps = found.gaps.iter().filter(|g| g.end - g.start >= least).take(asked.room());
     let rows: Vec<Row> = gaps
         .map(|g| {
             let cause = found.causes.get(g.cause);
@@ -152,7 +152,9 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         Some(over) => format!("gaps from {} on: length, start, most of it", words::time(over)),
         None => "largest gaps: length, start, most of it".to_owned(),
     };
-    let (budget, small, listed) = (asked.more_budget(), smaller(asked), over.is_some());
+    let (small, listed) = (smaller(asked), over.is_some());
+    let more = more(asked, rows.len());
+    let at_least = unlisted(found.gaps.len(), found.count, all.len());
     let most = words::worth(&all, all.first().copied().unwrap_or(0), TINY);
     let most = if listed { usize::MAX } else { most };
     sheet.part(Part::new("largest", title, rows).least(5).most(most).rest(move |shown| {
@@ -160,11 +162,11 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         let left = if listed { all.len() - shown } else { count - shown };
         match left {
             0 => String::new(),
-            n if listed => format!("… {n} more; {budget}"),
+            n if listed => format!("… {at_least}{n} more; {}", more(shown)),
             n => format!(
                 "… {n} smaller gaps with {} of the idle time; {}",
                 words::share(idle - time, idle),
-                if shown < most { &budget } else { &small }
+                if shown < most { more(shown) } else { small.clone() }
             ),
         }
     }));
@@ -189,6 +191,20 @@ fn meanwhile(p: &Profile, others: &[Meanwhile], idle: i64) -> Part {
 /// Share of the longest row of a list, and of all idle time, below which a row is not worth a line.
 const TINY: f64 = 0.02;
 const TINIEST: f64 = 0.0002;
+
+/// What to write to get more rows than are shown, of those that were given.
+fn more(asked: &Asked<'_>, given: usize) -> impl Fn(usize) -> String + Send + Sync + use<> {
+    let (door, budget, top) = (asked.door, asked.more_budget(), asked.values.number("top"));
+    move |shown| match top {
+        Some(top) if shown >= given && given >= top => door.argument("top", top.max(1) * 2),
+        _ => budget.clone(),
+    }
+}
+
+/// What stands before a number of gaps where more were found than are kept and those may be among them.
+fn unlisted(kept: usize, count: usize, long_enough: usize) -> &'static str {
+    if kept < count && long_enough == kept { "at least " } else { "" }
+}
 
 /// What to write to get small rows, too.
 fn smaller(asked: &Asked<'_>) -> String {

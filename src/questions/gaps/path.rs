@@ -21,9 +21,15 @@ const LEAST_GAIN: f64 = 0.01;
 pub(super) fn path(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     if !has_stages(p) {
-        return Err(
-            "this file has one thread and no links: its critical path is that thread; tree shows it".into()
-        );
+        let threads = p.track_ids().filter(|&t| !p.track(t).kind.is_view()).count();
+        return Err(match threads {
+            0 | 1 => "this file has one thread and no links: its critical path is that thread; tree shows it".into(),
+            n => format!(
+                "this file has {n} threads, but no links that say who waited for whom, so that it has no critical path; \
+                 tree and gaps show each thread"
+            )
+            .into(),
+        });
     }
     let range = asked.range()?;
     let tracks = match asked.values.text("track") {
