@@ -11,9 +11,12 @@ use super::read::Reading;
 use super::row::{Event, Row};
 use crate::model::messages;
 
+/// Who said what.
+type Said = (String, String);
+
 /// Prompt and answer; empty where no event tells.
 pub(super) fn texts(row: &Row) -> (String, String) {
-    let (mut asked, mut answered): (Vec<(String, String)>, Vec<(String, String)>) = Default::default();
+    let (mut asked, mut answered): (Vec<Said>, Vec<Said>) = (Vec::new(), Vec::new());
     for event in &row.events {
         match event.name.as_str() {
             "gen_ai.client.inference.operation.details" => {
@@ -33,8 +36,7 @@ pub(super) fn texts(row: &Row) -> (String, String) {
             }
         }
     }
-    let joined =
-        |said: &[(String, String)]| messages::join(said.iter().map(|(role, text)| (&**role, &**text)));
+    let joined = |said: &[Said]| messages::join(said.iter().map(|(role, text)| (&**role, &**text)));
     (joined(&asked), joined(&answered))
 }
 
@@ -68,7 +70,7 @@ fn value<'a>(event: &'a Event, names: &[&str]) -> Option<&'a Value> {
 }
 
 /// An attribute with a list of messages, or a text.
-fn listed(event: &Event, name: &str) -> Vec<(String, String)> {
+fn listed(event: &Event, name: &str) -> Vec<Said> {
     let Some(found) = value(event, &[name]) else { return Vec::new() };
     let list = said(&parsed(Some(&found)));
     match list.is_empty() {
@@ -78,7 +80,7 @@ fn listed(event: &Event, name: &str) -> Vec<(String, String)> {
 }
 
 /// One message: in attributes of its own, in one that holds all of it, or in a body as JSON.
-fn message(event: &Event, role: &str) -> Option<(String, String)> {
+fn message(event: &Event, role: &str) -> Option<Said> {
     let body = parsed(value(event, &["gen_ai.event.content", "event.body", BODY]).as_ref());
     let inner = value(event, &["message"]).map(|m| parsed(Some(&m)));
     let places = [inner.as_ref(), body.get("message"), Some(&body)];
