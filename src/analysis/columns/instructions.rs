@@ -30,8 +30,6 @@ pub struct Beside {
     pub jumps: Option<f32>,
     /// Source lines have rows of their own.
     pub sources: bool,
-    /// The text of instructions is known.
-    pub text: bool,
 }
 
 /// An address as tools write it.
@@ -180,16 +178,12 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
     if !shown.shares() {
         columns.retain(|c| !c.key.ends_with("share"));
     }
-    let title = match (beside.text, beside.sources) {
-        (true, true) => "Source and instructions",
-        (true, false) => "Instruction",
-        (false, true) => "Source",
-        (false, false) => "Called function",
-    };
+    let title = if beside.sources { "Source and instructions" } else { "Instruction" };
     columns.push(
         Column::text("code", title, |r: InstructionOf<'a>| match r {
             InstructionOf::Source("", line, text) => Value::text(format!("{line}: {text}")),
             InstructionOf::Source(file, line, text) => Value::text(format!("{}:{line}: {text}", short(file))),
+            InstructionOf::Ran(_, "", ..) => Value::Unknown,
             InstructionOf::Ran(_, text, ..) | InstructionOf::Idle(_, text) => Value::text(text),
             InstructionOf::Call(_, callee) => Value::text(format!("→ {callee}")),
             InstructionOf::Gap(bytes) => Value::text(gap_said(bytes)),

@@ -8,7 +8,7 @@ use crate::analysis::assembly::listing::Listing;
 use crate::ui::theme::{Palette, mix};
 
 /// Most lanes.
-const LANES: usize = 6;
+const LANES: usize = 8;
 /// Points between two lanes.
 const LANE: f32 = 8.0;
 /// Points between the first lane and the instructions, where arrow heads are.

@@ -14,7 +14,7 @@ use crate::analysis::assembly::listing::{Entry, Listing, Mark};
 use crate::analysis::assembly::text::CodeText;
 use crate::analysis::assembly::{Assembly, AssemblyTable, InstructionRow};
 use crate::analysis::columns::instructions::{Beside, instructions as columns_of};
-use crate::analysis::source_file::SourceFile;
+use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::format;
 use crate::model::{FunctionId, StringId, Strings, SymbolKey};
 use crate::state::{Command, Item};
@@ -46,6 +46,7 @@ pub(super) struct AssemblyPane {
     attempt: u32,
     pub(super) grid: GridState,
     finder: Finder,
+    source_finder: Finder,
     made: Option<Arc<Made>>,
 }
 
@@ -132,6 +133,9 @@ impl AssemblyPane {
         }
         self.object_line(cx, ui, asked, hint);
         let sources = if shape.sources { self.sources(cx, table, function) } else { Vec::new() };
+        if asked.code.text().is_some() {
+            self.source_line(cx, ui, function, &sources);
+        }
         let footer = footer(cx, table);
         shared::with_footer(ui, &footer, |ui| self.listing(cx, ui, function, asked, shape, &sources));
     }
@@ -157,6 +161,18 @@ impl AssemblyPane {
                     ui.add(egui::Label::new(label).truncate()).on_hover_text(tip);
                 });
             }
+        }
+    }
+
+    /// Why the source of the function is not there. What helps is mostly the same as for its object file, so this stands only
+    /// where that was found.
+    fn source_line(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, sources: &Sources) {
+        let own = cx.profile().functions.get(function).file;
+        let Some((_, answer)) = sources.iter().find(|s| s.0 == own) else { return };
+        if let SourceAnswer::Missing { why, tried } = &**answer {
+            let file = cx.profile().text(own).to_owned();
+            let again = self.source_finder.show(cx, ui, What::Source, &file, *why, tried);
+            self.attempt += u32::from(again);
         }
     }
 
@@ -209,7 +225,7 @@ impl AssemblyPane {
         let profile = cx.subject.profile();
         let made = self.made(asked, shape);
         let (listing, arcs) = (&made.listing, &made.arcs);
-        let beside = Beside { jumps: arcs.room(), sources: shape.sources, text: text.is_some() };
+        let beside = Beside { jumps: arcs.room(), sources: shape.sources };
         let columns = columns_of(table, &cx.shown(), beside);
         let symbol = |f: FunctionId| profile.keys().symbol(f);
         let now = (symbol(function), text.is_some(), shape.sources, shape.calls);

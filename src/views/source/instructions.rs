@@ -14,6 +14,7 @@ use crate::analysis::columns::instructions::{
     InstructionColumn, InstructionOf, address, gap_said, jump_said, short,
 };
 use crate::analysis::source_file::{SourceAnswer, SourceText};
+use crate::format;
 use crate::model::{FunctionId, Profile, StringId};
 use crate::ui::theme::{Palette, mono};
 use crate::ui::widgets::{Cell, cell_text};
@@ -200,6 +201,8 @@ impl<'l> Rows for Body<'_, 'l, '_> {
                 let entry = self.of.listing.entries[at];
                 let Entry::Source { file: of, .. } = entry else { return false };
                 let source = self.of.source(of).and_then(|s| Some((s.language, s.line(line)?)));
+                // Without its text a number alone would say little.
+                let file = if source.is_none() { self.of.profile.text(of) } else { file };
                 let name = if file.is_empty() { String::new() } else { format!("{}:", short(file)) };
                 source_cell(ui, &format!("{name}{line}"), source, text, palette);
             }
@@ -209,6 +212,9 @@ impl<'l> Rows for Body<'_, 'l, '_> {
             (InstructionOf::Idle(of, _), "address") => {
                 let weak = Cell { font: mono(12.0), color: palette.text_weak, ..Cell::text(palette) };
                 cell_text(ui, &address(of), &weak);
+            }
+            (InstructionOf::Ran(_, "", ..), "code") => {
+                instruction_cell(ui, format::UNKNOWN, false, below, palette);
             }
             (InstructionOf::Ran(_, text, ..), "code") => instruction_cell(ui, text, true, below, palette),
             (InstructionOf::Idle(_, text), "code") => instruction_cell(ui, text, false, below, palette),
