@@ -1,5 +1,5 @@
-//! What kinds of work went on at each time of a track, as a stacked picture: categories of what ran innermost, or packages where
-//! the format has no categories.
+//! What kinds of work went on at each time of a track, as a stacked picture: the category of what ran innermost, or its package
+//! where nobody gave it a category.
 
 use std::cmp::Reverse;
 
@@ -111,7 +111,6 @@ impl Query for ActivityParts {
 
 /// The kind of each function, and the kinds; the last one waits.
 fn kinds(profile: &Profile) -> (Vec<usize>, Vec<Part>) {
-    let categories = profile.functions.rows().iter().any(|f| f.category != Strings::EMPTY);
     let mut index: FxHashMap<String, usize> = FxHashMap::default();
     let mut parts: Vec<Part> = Vec::new();
     let mut kind = |name: &str| {
@@ -123,9 +122,9 @@ fn kinds(profile: &Profile) -> (Vec<usize>, Vec<Part>) {
     let mut of: Vec<usize> = profile
         .functions
         .ids()
-        .map(|f| match categories {
-            true => kind(profile.text(profile.functions.get(f).category)),
-            false => kind(&GroupBy::Package.group(profile, f)),
+        .map(|f| match profile.functions.get(f).category {
+            Strings::EMPTY => kind(&GroupBy::Package.group(profile, f)),
+            category => kind(profile.text(category)),
         })
         .collect();
     let waiting = parts.len();

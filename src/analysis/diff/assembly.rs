@@ -3,33 +3,19 @@
 //! nothing about the instruction there in another.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Two;
-use super::functions::DiffFunctions;
-use super::source::{MissingText, of_both};
+use super::source::{FunctionText, MissingText};
 use crate::analysis::assembly::code::{CodeAnswer, MachineCode};
 use crate::analysis::assembly::{Assembly, AssemblyTable};
-use crate::analysis::source_file::{SourceFile, SourceRule};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricKey, Strings, SymbolKey};
+use crate::model::{FunctionId, MetricKey, Strings};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`AssemblyDiff`] of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DiffAssembly {
-    /// Which part of both.
-    pub functions: DiffFunctions,
-    /// The function, as either run calls it.
-    pub function: SymbolKey,
-    /// The folders of the profiles, base and head.
-    pub beside: [Option<PathBuf>; 2],
-    /// Where object files are.
-    pub rules: Vec<SourceRule>,
-    /// Counts up when files are to be looked for again.
-    pub attempt: u32,
-}
+pub struct DiffAssembly(pub FunctionText);
 
 /// An instruction of both runs, or of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +74,7 @@ impl DiffAssembly {
         let function = profile.keys().symbol(function);
         let table = cx.get(&Assembly { metric, function })?;
         let object = profile.text(table.object).to_owned();
-        let file = SourceFile {
-            file: object.clone(),
-            beside: self.beside[usize::from(!base)].clone(),
-            rules: self.rules.clone(),
-            attempt: self.attempt,
-        };
+        let file = self.0.file(object.clone(), base);
         let code = cx.get(&MachineCode { function, file })?;
         Ok(Side { table, code, object })
     }
@@ -104,10 +85,10 @@ impl Query<Pair> for DiffAssembly {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<AssemblyDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
-        let functions = of_both(&self.functions, self.function, cx)?;
+        let functions = self.0.of_both(cx)?;
         let ask = |side: &Context<'_>, function: Option<FunctionId>, is_base| match function {
             Some(function) => {
-                let metric = self.functions.of(is_base, cx)?.metric;
+                let metric = self.0.functions.of(is_base, cx)?.metric;
                 self.side(side, metric, function, is_base).map(Some)
             }
             None => Ok(None),
@@ -244,6 +225,7 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{all_functions, symbol};
     use crate::import::{Input, open};
+    use crate::analysis::source_file::SourceRule;
     use crate::jobs::Job;
     use crate::query::{Engine, Run, RunId};
     use std::path::Path;
@@ -262,13 +244,13 @@ mod tests {
         let pair = Pair::of(run(base, 1), run(head, 2));
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sources");
         let rule = SourceRule { from: "/build/hot".into(), to: sources };
-        let query = DiffAssembly {
+        let query = DiffAssembly(FunctionText {
             functions: all_functions(),
             function: symbol(&pair.head.profile, "count"),
             beside: [None, None],
             rules: if with_program { vec![rule] } else { Vec::new() },
             attempt: 0,
-        };
+        });
         let diff = Engine::inline().now(&pair, &query, &Job::new()).unwrap();
         (*diff).clone()
     }

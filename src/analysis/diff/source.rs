@@ -21,20 +21,45 @@ const AROUND: u32 = 3;
 /// Lines of a change that go on beyond these, at most.
 const MOST_OF_A_CHANGE: usize = 200;
 
-/// Asks for the [`SourceDiff`] of a function.
+/// A function in two runs, and where the files that it comes from are looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DiffSource {
+pub struct FunctionText {
     /// Which part of both.
     pub functions: DiffFunctions,
     /// The function, as either run calls it.
     pub function: SymbolKey,
     /// The folders of the profiles, base and head.
     pub beside: [Option<PathBuf>; 2],
-    /// Where source files are.
+    /// Where source and object files are.
     pub rules: Vec<SourceRule>,
     /// Counts up when files are to be looked for again.
     pub attempt: u32,
 }
+
+impl FunctionText {
+    /// The function in each run that has it.
+    pub(super) fn of_both(&self, cx: &Context<'_, Pair>) -> Result<Two<FunctionId>, Cancelled> {
+        let all = cx.get(&self.functions)?;
+        let key = RowKey::Function(self.function);
+        let row = all.row_of(key, false).or_else(|| all.row_of(key, true));
+        let keys = row.map(|row| all.rows[row as usize].keys).unwrap_or_default();
+        let of = |key: Option<RowKey>, profile: &Profile| match key? {
+            RowKey::Function(symbol) => profile.keys().function(symbol),
+            _ => None,
+        };
+        Ok(Two { base: of(keys.base, cx.base().profile()), head: of(keys.head, cx.head().profile()) })
+    }
+
+    /// Asks for the text of a file that one of the runs names.
+    pub(super) fn file(&self, file: String, base: bool) -> SourceFile {
+        let beside = self.beside[usize::from(!base)].clone();
+        SourceFile { file, beside, rules: self.rules.clone(), attempt: self.attempt }
+    }
+}
+
+/// Asks for the [`SourceDiff`] of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffSource(pub FunctionText);
 
 /// A line of both versions, or of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +125,7 @@ impl DiffSource {
         let lines = table.files.iter().find(|f| f.file == own).or(heaviest).cloned();
         let file = lines.as_ref().map_or(own, |l| l.file);
         let file = profile.text(file).to_owned();
-        let beside = self.beside[usize::from(!base)].clone();
-        let query =
-            SourceFile { file: file.clone(), beside, rules: self.rules.clone(), attempt: self.attempt };
-        let (text, missing) = match &*cx.get(&query)? {
+        let (text, missing) = match &*cx.get(&self.0.file(file.clone(), base))? {
             SourceAnswer::Found(text) => (Some(text.clone()), None),
             SourceAnswer::Missing { why, tried } => {
                 (None, Some(MissingText { file: file.clone(), why: *why, tried: tried.clone() }))
@@ -119,9 +141,9 @@ impl Query<Pair> for DiffSource {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<SourceDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
-        let functions = of_both(&self.functions, self.function, cx)?;
+        let functions = self.0.of_both(cx)?;
         let ask = |side: &Context<'_>, function: Option<FunctionId>, is_base| match function {
-            Some(function) => self.side(side, self.functions.of(is_base, cx)?, function, is_base).map(Some),
+            Some(function) => self.side(side, self.0.functions.of(is_base, cx)?, function, is_base).map(Some),
             None => Ok(None),
         };
         let sides = Two { base: ask(&base, functions.base, true)?, head: ask(&head, functions.head, false)? };
@@ -133,23 +155,6 @@ impl Query<Pair> for DiffSource {
         let text = |t: &Option<SourceText>| t.as_ref().map_or(0, |t| t.text().len());
         diff.rows.len() * size_of::<LinePair>() + text(&diff.texts.base) + text(&diff.texts.head)
     }
-}
-
-/// A function in both runs, as either of them calls it.
-pub(super) fn of_both(
-    functions: &DiffFunctions,
-    function: SymbolKey,
-    cx: &Context<'_, Pair>,
-) -> Result<Two<FunctionId>, Cancelled> {
-    let all = cx.get(functions)?;
-    let key = RowKey::Function(function);
-    let row = all.row_of(key, false).or_else(|| all.row_of(key, true));
-    let keys = row.map(|row| all.rows[row as usize].keys).unwrap_or_default();
-    let of = |key: Option<RowKey>, profile: &Profile| match key? {
-        RowKey::Function(symbol) => profile.keys().function(symbol),
-        _ => None,
-    };
-    Ok(Two { base: of(keys.base, cx.base().profile()), head: of(keys.head, cx.head().profile()) })
 }
 
 /// Lines of both versions that are one, by their texts.

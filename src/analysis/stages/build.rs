@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::forest::Forest;
 use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
-use crate::analysis::phases::phases;
+use crate::analysis::phases::{PhaseSpan, phases};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Profile, TrackId, TrackKind};
 
@@ -24,6 +24,8 @@ const MOST: usize = 200_000;
 const LEAST_STRETCH: i64 = 200;
 /// How far back a stage is searched that holds a moment.
 const LOOK_BACK: usize = 64;
+/// What begins within this part of a phase begins with it.
+const SOON: i64 = 50;
 /// Most stages that are listed as waited for by one.
 const MOST_EDGES: usize = 16;
 /// Most rows of a track.
@@ -66,11 +68,12 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
     sort_stages(&mut stages, &mut net);
     entries.values_mut().for_each(|of_track| of_track.sort_unstable_by_key(|entry| entry.start));
     links(profile, &stages, (&mut net, &firsts, &entries), job)?;
+    let phases = phases(profile, query.range);
+    let in_order = if phases.overlap { &[][..] } else { &phases.spans };
+    one_after_another(in_order, &mut net);
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
-    let phases = phases(profile, query.range);
-    let borders: Vec<i64> =
-        if phases.overlap { Vec::new() } else { phases.spans.iter().map(|s| s.end).collect() };
+    let borders: Vec<i64> = in_order.iter().map(|s| s.end).collect();
     Ok(finish(graph, &tracks, &borders))
 }
 
@@ -345,6 +348,37 @@ fn links(
         }
     }
     Ok(())
+}
+
+/// Phases come one after another: what begins with a phase, and of which nothing else is known that it waited for, waited for
+/// all that ended before.
+fn one_after_another(phases: &[PhaseSpan], net: &mut Net) {
+    let (mut waits, mut awaited) = (vec![false; net.events.len()], vec![false; net.events.len()]);
+    for arrow in &net.arrows {
+        (waits[arrow.to as usize], awaited[arrow.from as usize]) = (true, true);
+    }
+    let times: Vec<i64> = net.events.iter().map(|e| e.time).collect();
+    let time = |event: &u32| times[*event as usize];
+    let without = |arrows: &[bool]| {
+        let mut events: Vec<u32> = (0u32..).zip(arrows).filter(|e| !e.1).map(|e| e.0).collect();
+        events.sort_by_key(time);
+        events
+    };
+    let (first, last) = (without(&waits), without(&awaited));
+    let (mut ended, mut before): (&[u32], Option<(u32, i64)>) = (&last, None);
+    for phase in phases.iter().skip(1) {
+        let (in_time, later) = ended.split_at(ended.partition_point(|e| time(e) <= phase.start));
+        ended = later;
+        let soon = phase.start.saturating_add(phase.end.saturating_sub(phase.start) / SOON);
+        let begun = &first[first.partition_point(|e| time(e) < phase.start)..];
+        let begun = &begun[..begun.partition_point(|e| time(e) <= soon)];
+        let latest = in_time.last().map(time).into_iter().chain(before.map(|b| b.1)).max();
+        let Some(latest) = latest else { continue };
+        let border = net.event(latest);
+        in_time.iter().chain(before.as_ref().map(|b| &b.0)).for_each(|&event| net.wait(event, border));
+        begun.iter().for_each(|&event| net.wait(border, event));
+        before = Some((border, latest));
+    }
 }
 
 /// The stages by track, and the links that reached each.

@@ -135,6 +135,30 @@ fn slack_ends_with_the_phase() {
     assert_eq!(build(&[("load", 0, 60), ("run", 30, 100)]), 80, "phases that overlap are no order");
 }
 
+#[test]
+fn what_begins_with_a_phase_waited_for_what_ended_before_it() {
+    let build = |phases: &[(&str, i64, i64)], start: i64| {
+        let mut t = Trace::new();
+        let [a, b, c] = ["one", "two", "three"].map(|name| t.track(name, TrackKind::Task));
+        t.span(a, "fill", 0, 400, None);
+        t.span(b, "warm", 0, 300, None);
+        t.span(c, "serve", start, 1000, None);
+        let phase = t.track("phases", TrackKind::Phase);
+        phases.iter().for_each(|&(name, start, end)| _ = t.span(phase, name, start, end, None));
+        t.done()
+    };
+    let two = [("fill", 0, 410), ("serve", 410, 1000)];
+    let s = build(&two, 412);
+    let g = graph(&s);
+    assert_eq!(path(&s, &g), ["fill 400", "gap 12", "serve 588"]);
+    assert_eq!(total(&s, &[(stage(&s, &g, "fill").id, Change::Drop)]), 900, "then it waits for the other one");
+    let unknown = ["unknown 500", "serve 500"];
+    let s = build(&two, 500);
+    assert_eq!(path(&s, &graph(&s)), unknown, "it began later than its phase, and nobody knows why");
+    let s = build(&[("fill", 0, 520), ("serve", 490, 1000)], 500);
+    assert_eq!(path(&s, &graph(&s)), unknown, "phases that overlap are no order");
+}
+
 fn graph(s: &Run) -> Arc<StageGraph> {
     ask(s, &Stages::default())
 }

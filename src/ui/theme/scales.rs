@@ -207,6 +207,12 @@ impl Palette {
         self.scales.idle
     }
 
+    /// The colour of work of which no kind is known, or of one kind too many.
+    #[must_use]
+    pub fn other(&self) -> SpanColor {
+        SpanColor { fill: mix(self.canvas, self.text_weak, 0.55), text: self.text }
+    }
+
     /// The colour of a span that waits, by what it would have: what works stands out.
     #[must_use]
     pub fn waiting(&self, color: SpanColor) -> SpanColor {

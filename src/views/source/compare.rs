@@ -10,7 +10,7 @@ use crate::analysis::assembly::has_instructions;
 use crate::analysis::columns::lines::LineKey;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::normalise::Normalise;
-use crate::analysis::diff::source::{DiffSource, LinePair, MissingText, SourceDiff};
+use crate::analysis::diff::source::{DiffSource, FunctionText, LinePair, MissingText, SourceDiff};
 use crate::analysis::diff::{State as RowState, Two};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::syntax::{Language, State};
@@ -70,22 +70,24 @@ impl View for DiffSourceView {
             return;
         };
         let told = Told { asked: &asked, related: &related, whole: functions.whole };
-        if offered && self.assembly {
-            let controls = |cx: &mut ViewCx<'_>, ui: &mut Ui| {
-                kind_choice(ui, &mut self.assembly);
-                name_of(ui, function);
-                pair::normalise(cx, ui, &asked);
-            };
-            return self.instructions.show(cx, ui, &pair, &told, (function, why.as_deref()), controls);
-        }
-        let query = DiffSource {
+        let text = FunctionText {
             functions: asked.functions.clone(),
             function,
             beside: [beside(cx.base_input), beside(cx.input)],
             rules: cx.sources.to_vec(),
             attempt: self.attempt,
         };
-        let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing lines") else { return };
+        if offered && self.assembly {
+            let controls = |cx: &mut ViewCx<'_>, ui: &mut Ui| {
+                kind_choice(ui, &mut self.assembly);
+                name_of(ui, function);
+                pair::normalise(cx, ui, &asked);
+            };
+            let again = self.instructions.show(cx, ui, &pair, &told, (text, why.as_deref()), controls);
+            self.attempt += u32::from(again);
+            return;
+        }
+        let Some(found) = cx.ask_pair(&DiffSource(text), 0).content(ui, "Comparing lines") else { return };
         shared::header(ui, |ui| {
             if offered {
                 kind_choice(ui, &mut self.assembly);

@@ -2,7 +2,6 @@
 
 use egui::Ui;
 
-use super::beside;
 use super::code::instruction_cell;
 use super::compare::costs_of_two;
 use super::missing::{Finder, What};
@@ -11,7 +10,7 @@ use crate::analysis::columns::lines::LineKey;
 use crate::analysis::diff::Two;
 use crate::analysis::diff::assembly::{AssemblyDiff, DiffAssembly, InstructionPair, Pairing};
 use crate::analysis::diff::normalise::Normalise;
-use crate::analysis::diff::source::MissingText;
+use crate::analysis::diff::source::{FunctionText, MissingText};
 use crate::format::{self, Column, Look, Value};
 use crate::model::SymbolKey;
 use crate::query::Pair;
@@ -31,41 +30,35 @@ pub(super) struct InstructionsOfTwo {
     /// What was scrolled to its most changed instruction already.
     shown: Option<SymbolKey>,
     finder: Finder,
-    attempt: u32,
 }
 
 impl InstructionsOfTwo {
-    /// The controls, which `controls` makes, and what is below them.
+    /// The controls, which `controls` makes, and what is below them. True when files are to be looked for again.
     pub(super) fn show(
         &mut self,
         cx: &mut ViewCx<'_>,
         ui: &mut Ui,
         pair: &Pair,
         told: &Told<'_>,
-        (function, why): (SymbolKey, Option<&str>),
+        (text, why): (FunctionText, Option<&str>),
         mut controls: impl FnMut(&mut ViewCx<'_>, &mut Ui),
-    ) {
-        let query = DiffAssembly {
-            functions: told.asked.functions.clone(),
-            function,
-            beside: [beside(cx.base_input), beside(cx.input)],
-            rules: cx.sources.to_vec(),
-            attempt: self.attempt,
-        };
-        let found = cx.ask_pair(&query, 0).content(ui, "Comparing instructions");
+    ) -> bool {
+        let function = text.function;
+        let found = cx.ask_pair(&DiffAssembly(text), 0).content(ui, "Comparing instructions");
         shared::header(ui, |ui| controls(cx, ui));
-        let Some(found) = found else { return };
+        let Some(found) = found else { return false };
         pair::notices(cx, ui, told.asked, told.related, why);
         notices(cx, &found);
-        if let Some(MissingText { file, why, tried }) = &found.missing
-            && !file.is_empty()
-        {
-            self.attempt += u32::from(self.finder.show(cx, ui, What::Object, file, *why, tried));
-        }
+        let again = match &found.missing {
+            Some(MissingText { file, why, tried }) if !file.is_empty() => {
+                self.finder.show(cx, ui, What::Object, file, *why, tried)
+            }
+            _ => false,
+        };
         if found.rows.is_empty() {
             let text = "Neither run recorded instructions of this function. Select another one.";
             EmptyState::new(Icon::Info, "No instructions to compare", text).show(ui);
-            return;
+            return again;
         }
         let rows = rows(&found);
         if self.shown != Some(function) {
@@ -92,6 +85,7 @@ impl InstructionsOfTwo {
             let mut body = Body { cx, found: &found, told, rows: &rows, columns: &columns };
             grid.show(ui, &mut self.grid, &mut body);
         });
+        again
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Lane {
 /// Rows of [`LaneHeight::Few`].
 pub(super) const FEW: u32 = 4;
 /// From this many tracks on they are strips at first.
-const MANY: usize = 24;
+const MANY: usize = 48;
 
 /// All lanes of a profile, each group behind its head.
 #[derive(Clone, Debug, Default)]

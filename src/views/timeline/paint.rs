@@ -352,8 +352,8 @@ fn activity_parts(painter: &Painter, parts: &ActivityStack, area: Rect, axis: &T
         .iter()
         .map(|part| match part {
             Part::Named(name) => palette.span_named(name).fill,
-            Part::Other => palette.idle().fill,
-            Part::Waiting => palette.waiting(palette.idle()).fill,
+            Part::Other => palette.other().fill,
+            Part::Waiting => palette.idle().fill,
         })
         .collect();
     let each = (parts.to as f64 - parts.from as f64) / parts.columns.len().max(1) as f64;
