@@ -160,7 +160,7 @@ fn chooser(name: &str, workload: &str, values: &[(&str, &str)], theme: Theme) {
     let mut app = App::headless();
     let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let settings = Settings { workload: Some((workload.into(), values)), ..Settings::default() };
-    app.overlay = Overlay::Record(super::recorder::Chooser::new(&settings));
+    app.overlay = Overlay::Record(super::record_dialog::Chooser::new(&settings));
     let image = render_to_image(vec2(1024.0, 640.0), 1.0, theme, 6, |ui| {
         let ctx = ui.ctx().clone();
         app.logic(&ctx);

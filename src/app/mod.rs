@@ -38,6 +38,7 @@ mod picture;
 mod prices;
 mod project;
 mod query_memory;
+mod record_dialog;
 mod recorder;
 mod runs;
 mod samples;
@@ -98,7 +99,7 @@ enum Overlay {
     /// The command palette with its text and the marked line.
     Palette(palette::Palette),
     /// Choosing what to record.
-    Record(recorder::Chooser),
+    Record(record_dialog::Chooser),
     /// A path to open.
     Path(paths::AskPath),
     /// Which files of an archive or a folder to open.
@@ -462,7 +463,7 @@ impl App {
         match action {
             Action::Open => dialog::open(self.events.clone()),
             Action::OpenPath => self.overlay = Overlay::Path(paths::AskPath::to_open()),
-            Action::Record => self.overlay = Overlay::Record(recorder::Chooser::new(&self.settings)),
+            Action::Record => self.overlay = Overlay::Record(record_dialog::Chooser::new(&self.settings)),
             Action::StopRecording => self.stop_recording(),
             Action::CancelRecording => self.cancel_recording(),
             Action::Export(format) => self.ask_export(format, false),

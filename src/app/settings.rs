@@ -52,6 +52,8 @@ pub struct Settings {
     pub target: Option<String>,
     /// Machines on which was recorded, the last one first.
     pub targets: Vec<String>,
+    /// Command lines that were recorded, the last one first; none that holds a secret.
+    pub command_lines: Vec<String>,
     /// Recordings leave out the texts of prompts and answers.
     pub no_texts: bool,
     /// Recordings keep one of so many root spans; all when it is not set.
@@ -135,10 +137,13 @@ impl Settings {
     /// Keeps where was recorded; `None` is this machine.
     pub fn remember_target(&mut self, target: Option<&str>) {
         self.target = target.map(str::to_owned);
-        if let Some(target) = target {
-            self.targets.retain(|t| t != target);
-            self.targets.insert(0, target.to_owned());
-            self.targets.truncate(RECENT);
+        target.into_iter().for_each(|target| put_first(&mut self.targets, target));
+    }
+
+    /// Keeps a command that was recorded.
+    pub fn remember_command(&mut self, command: &str) {
+        if !command.trim().is_empty() && *crate::record::secrets::mask(command) == *command {
+            put_first(&mut self.command_lines, command);
         }
     }
 
@@ -150,6 +155,12 @@ impl Settings {
         self.recent.insert(0, file);
         self.recent.truncate(RECENT);
     }
+}
+
+fn put_first(recent: &mut Vec<String>, text: &str) {
+    recent.retain(|t| t != text);
+    recent.insert(0, text.to_owned());
+    recent.truncate(RECENT);
 }
 
 #[cfg(test)]

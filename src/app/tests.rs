@@ -181,18 +181,19 @@ fn a_command_is_chosen_by_its_line() {
     let mut app = App::headless();
     let params = vec![("command".to_owned(), "python app.py --n 3".to_owned())];
     let settings = Settings { workload: Some(("command".into(), params)), ..Settings::default() };
-    app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+    app.overlay = Overlay::Record(record_dialog::Chooser::new(&settings));
     let mut h = harness(app);
-    for label in [
-        "Command line",
-        "Working directory",
-        "Python profilers",
-        "Samples per second",
-        "Leave out prompts and answers",
-    ] {
+    for label in ["Command line", "Working directory", "Python profilers", "Leave out prompts and answers"] {
         assert!(h.query_all_by_label(label).next().is_some(), "{label}");
     }
     picture(&mut h, "chooser");
+    assert!(h.query_by_label("Samples per second").is_none(), "what few people set is folded");
+    h.get_by_label("More settings").click();
+    h.run();
+    for label in ["Stacks a second", "Asyncio tasks", "Samples per second"] {
+        assert!(h.query_all_by_label(label).next().is_some(), "{label}");
+    }
+    picture(&mut h, "chooser_more");
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn a_command_that_cannot_be_found_cannot_be_started() {
         let params = vec![("command".to_owned(), line.to_owned())];
         let settings = Settings { workload: Some(("command".into(), params)), ..Settings::default() };
         let mut app = App::headless();
-        app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+        app.overlay = Overlay::Record(record_dialog::Chooser::new(&settings));
         let h = harness(app);
         assert_eq!(
             h.get_by_label("Start recording").accesskit_node().is_disabled(),
@@ -223,7 +224,7 @@ fn the_record_dialog_says_why_it_cannot_start() {
         let mut app = App::headless();
         let params = vec![("device".to_owned(), device.to_owned())];
         let settings = Settings { workload: Some(("generate".into(), params)), ..Settings::default() };
-        app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+        app.overlay = Overlay::Record(record_dialog::Chooser::new(&settings));
         let h = harness(app);
         assert_eq!(h.query_by_label("Device is auto, cpu, cuda or cuda:N").is_some(), wrong, "{device}");
         assert_eq!(h.get_by_label("Start recording").accesskit_node().is_disabled(), wrong);

@@ -94,6 +94,10 @@ pub fn shorter(name: &str) -> impl Iterator<Item = String> {
 /// The longest form of a name that fits, or the shortest there is.
 #[must_use]
 pub fn fitting(name: &str, mut fits: impl FnMut(&str) -> bool) -> Cow<'_, str> {
+    // Zeros that lead an address tell nothing, however much room there is.
+    if let Some(address) = address(name) {
+        return Cow::Owned(address);
+    }
     if fits(name) {
         return Cow::Borrowed(name);
     }
@@ -106,6 +110,15 @@ pub fn fitting(name: &str, mut fits: impl FnMut(&str) -> bool) -> Cow<'_, str> {
         }
     }
     last.map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
+/// The first `most` characters of a name, escaped; `…` where more follow.
+#[must_use]
+pub fn beginning(name: &str, most: usize) -> String {
+    let name = if let Some(address) = address(name) { Cow::Owned(address) } else { super::escaped(name) };
+    let mut chars = name.chars();
+    let head: String = chars.by_ref().take(most).collect();
+    if chars.next().is_some() { format!("{head}…") } else { head }
 }
 
 /// A name as it begins a line.
@@ -178,5 +191,8 @@ mod tests {
         assert_eq!(within(26), "std::vector::emplace_back");
         assert_eq!(within(3), "std::vector::emplace_back");
         assert_eq!(fitting("plain", |_| false), "plain");
+        assert_eq!(fitting("0x000000000001ab70", |_| true), "0x1ab70", "zeros never tell anything");
+        assert_eq!(beginning("0x000000000001ab70", 40), "0x1ab70");
+        assert_eq!(beginning("größer als", 6), "größer…");
     }
 }

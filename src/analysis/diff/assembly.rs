@@ -223,9 +223,9 @@ impl AssemblyDiff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::source_file::SourceRule;
     use crate::analysis::testing::{all_functions, symbol};
     use crate::import::{Input, open};
-    use crate::analysis::source_file::SourceRule;
     use crate::jobs::Job;
     use crate::query::{Engine, Run, RunId};
     use std::path::Path;

@@ -151,7 +151,11 @@ fn what_begins_with_a_phase_waited_for_what_ended_before_it() {
     let s = build(&two, 412);
     let g = graph(&s);
     assert_eq!(path(&s, &g), ["fill 400", "gap 12", "serve 588"]);
-    assert_eq!(total(&s, &[(stage(&s, &g, "fill").id, Change::Drop)]), 900, "then it waits for the other one");
+    assert_eq!(
+        total(&s, &[(stage(&s, &g, "fill").id, Change::Drop)]),
+        900,
+        "then it waits for the other one"
+    );
     let unknown = ["unknown 500", "serve 500"];
     let s = build(&two, 500);
     assert_eq!(path(&s, &graph(&s)), unknown, "it began later than its phase, and nobody knows why");

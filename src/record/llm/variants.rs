@@ -37,6 +37,17 @@ const FORMATS: [(&str, GgmlDType); 13] = [
 ];
 
 impl WeightFormat {
+    /// The names of all.
+    pub const NAMES: [&'static str; FORMATS.len()] = {
+        let mut names = [""; FORMATS.len()];
+        let mut i = 0;
+        while i < names.len() {
+            names[i] = FORMATS[i].0;
+            i += 1;
+        }
+        names
+    };
+
     /// Reads a list such as `f32,f16,q8_0`.
     ///
     /// # Errors

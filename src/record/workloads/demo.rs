@@ -39,6 +39,10 @@ impl Workload for Demo {
          works. A good first recording."
     }
 
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["scale", "questions", "model"]
+    }
+
     fn params(&self) -> &'static [Param] {
         &ALL
     }

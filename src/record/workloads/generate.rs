@@ -109,9 +109,9 @@ pub(super) const PARAMS: [Param; 13] = [
     Param {
         key: "variants",
         label: "Weight formats",
-        help: "Compares the model in these formats, such as f32,f16,q8_0,q4_0: size, speed, memory, answers. Empty: as it is.",
+        help: "Compares the model in these formats, such as f32,f16,q8_0,q4_0: size, speed, memory, answers. None: as it is.",
         default: "",
-        kind: ParamKind::Text,
+        kind: ParamKind::Choices(&WeightFormat::NAMES),
     },
 ];
 
@@ -244,6 +244,10 @@ impl Workload for Generate {
         "A language model answers questions in this process: one after another, then many at once through \
          a queue. Shows prefill and decode, every operation of every layer, tokens, time to first token, \
          queueing and the KV cache."
+    }
+
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["questions", "max_new_tokens", "model", "device"]
     }
 
     fn params(&self) -> &'static [Param] {

@@ -48,6 +48,10 @@ pub trait Workload: Sync {
     fn about(&self) -> &'static str;
     /// Its parameters.
     fn params(&self) -> &'static [Param];
+    /// Keys of the parameters that most people set; the others are for special cases. All of them when it names none.
+    fn usual_params(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Title of a run with these parameters.
     fn run_title(&self, _params: &Params) -> String {
         self.title().into()
@@ -193,6 +197,8 @@ impl Param {
             },
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+            // An empty list is only right where nothing is what is usual.
+            ParamKind::Choices(_) if text.is_empty() && self.default.is_empty() => return None,
             ParamKind::Choices(words) if text.split(',').all(|w| words.contains(&w.trim())) => return None,
             ParamKind::Choices(words) => format!("some of {}, with commas between them", words.join(", ")),
             ParamKind::Url if !holds_secret(text) => return None,

@@ -74,8 +74,8 @@ impl GraphView {
         let mut text = match self.question.as_ref().and_then(|q| q.calling.middle(profile)) {
             Some(f) => format!(
                 "Cost while {} runs: 100 % is its total, {sum}. A caller shows what {} costs under it.",
-                short(profile.function_name(f)),
-                short(profile.function_name(f)),
+                format::beginning(profile.function_name(f), 40),
+                format::beginning(profile.function_name(f), 40),
             ),
             None => format!("100 % is all {metric}, {sum}."),
         };
@@ -102,13 +102,6 @@ impl GraphView {
         let color = Palette::of(ui).text_weak;
         ui.add(egui::Label::new(RichText::new(&text).color(color)).truncate()).on_hover_text(text);
     }
-}
-
-fn short(name: &str) -> String {
-    let name = format::escaped(name);
-    let mut chars = name.chars();
-    let head: String = chars.by_ref().take(40).collect();
-    if chars.next().is_some() { format!("{head}…") } else { head }
 }
 
 fn share_text(thousandths: u16) -> String {

@@ -1,7 +1,7 @@
 //! Transforms in words, as the window's breadcrumbs and menus say them.
 
 use crate::analysis::Transform;
-use crate::format::escaped;
+use crate::format::beginning;
 use crate::model::{Profile, SymbolKey};
 
 /// Longest name in a crumb, characters.
@@ -12,7 +12,7 @@ const LONGEST: usize = 36;
 pub fn describe(transform: &Transform, profile: &Profile) -> String {
     let name = |key: SymbolKey| {
         let here = profile.keys().function(key).map(|f| profile.function_name(f));
-        short(here.unwrap_or(&key.value().name))
+        beginning(here.unwrap_or(&key.value().name), LONGEST)
     };
     match transform {
         Transform::FocusFunction(f) => format!("Focus on {}", name(*f)),
@@ -20,22 +20,15 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
             let last = path.last().map_or_else(String::new, |&f| name(f));
             format!("Path to {last}")
         }
-        Transform::FocusCategory(c) => format!("Category {}", short(c)),
-        Transform::FocusMatches(filter) => format!("Only {}", short(filter)),
+        Transform::FocusCategory(c) => format!("Category {}", beginning(c, LONGEST)),
+        Transform::FocusMatches(filter) => format!("Only {}", beginning(filter, LONGEST)),
         Transform::MergeFunction(f) => format!("Merged {}", name(*f)),
         Transform::DropFunction(f) => format!("Without {}", name(*f)),
-        Transform::CollapseModule(m) => format!("Collapsed {}", short(m)),
+        Transform::CollapseModule(m) => format!("Collapsed {}", beginning(m, LONGEST)),
         Transform::CollapseRecursion => "Recursion collapsed".to_owned(),
         Transform::HideLibraries => "Only my code".to_owned(),
         Transform::FinishedOnly => "Finished calls only".to_owned(),
     }
-}
-
-fn short(name: &str) -> String {
-    let name = escaped(name);
-    let mut chars = name.chars();
-    let head: String = chars.by_ref().take(LONGEST).collect();
-    if chars.next().is_some() { format!("{head}…") } else { head }
 }
 
 #[cfg(test)]

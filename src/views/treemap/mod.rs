@@ -138,7 +138,7 @@ impl TreemapView {
                     continue;
                 }
                 ui.colored_label(palette.text_weak, "›");
-                let name = short(&tree.boxes[at as usize].what.label(cx.profile()));
+                let name = format::beginning(&tree.boxes[at as usize].what.label(cx.profile()), 32);
                 if i + 1 == path.len() {
                     ui.colored_label(palette.text_strong, name);
                 } else if link_button(ui, &name).on_hover_text("Zoom out to here").clicked() {
@@ -149,7 +149,7 @@ impl TreemapView {
             let what = shared::metric_name(cx.profile(), cx.interaction);
             let mut text = match tree.cost_of {
                 Some(f) => {
-                    let name = short(cx.profile().function_name(f));
+                    let name = format::beginning(cx.profile().function_name(f), 32);
                     format!("Area: {what} of {name} under each caller, {} shown", format::cost(unit, shown))
                 }
                 None => format!("Area: self {what}, {} shown", format::cost(unit, shown)),
@@ -354,11 +354,4 @@ fn step(tree: &BoxTree, root: u32, at: u32, pressed: &dyn Fn(Key) -> bool) -> Op
         return tree.children(parent).take_while(|&n| n < at).last();
     }
     None
-}
-
-fn short(name: &str) -> String {
-    let name = format::escaped(name);
-    let mut chars = name.chars();
-    let head: String = chars.by_ref().take(32).collect();
-    if chars.next().is_some() { format!("{head}…") } else { head }
 }

@@ -94,6 +94,10 @@ impl Workload for Command {
          output as log lines; for Python also stacks in time, asyncio tasks and calls of language models."
     }
 
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["command", "folder", "profilers"]
+    }
+
     fn params(&self) -> &'static [Param] {
         const fn param(
             key: &'static str,

@@ -273,6 +273,10 @@ impl Workload for Endpoint {
          Shows connecting, waiting, back-off, time to first byte and token, each chunk, and what failed."
     }
 
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["url", "key_env", "prompts", "concurrency", "max_tokens"]
+    }
+
     fn params(&self) -> &'static [Param] {
         &PARAMS
     }

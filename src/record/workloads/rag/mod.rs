@@ -85,6 +85,10 @@ impl Workload for Rag {
          JSON, store it. Shows each stage as a phase, what none of them covers, and which is the bottleneck."
     }
 
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["mode", "questions", "model"]
+    }
+
     fn params(&self) -> &'static [Param] {
         &PARAMS
     }

@@ -198,6 +198,10 @@ impl Workload for ServiceWorkload {
          waits, batch sizes, and throughput, TTFT and goodput under load."
     }
 
+    fn usual_params(&self) -> &'static [&'static str] {
+        &["mode", "clients", "requests", "sweep"]
+    }
+
     fn params(&self) -> &'static [Param] {
         &PARAMS
     }
