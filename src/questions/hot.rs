@@ -59,10 +59,10 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let list = FunctionList::new(functions, vec![(sort, false)], contains);
     let list = asked.get(&list)?;
     // Shares of self costs are of their sum, as the tools say it; outermost calls of estimated trees may cost more.
-    let whole = list.table.own_sum;
+    let whole = list.table.whole.own;
     let basis = words::basis(p, &list.table.basis);
     let of = format!("{} {}", words::cost(metric.unit, whole), metric.label);
-    let totals = match list.table.sum {
+    let totals = match list.table.whole.total {
         sum if sum > whole => format!("; outermost calls have {} together", words::cost(metric.unit, sum)),
         _ => String::new(),
     };
