@@ -79,10 +79,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     }
     let costs = asked.get(&Costs(slice.clone()))?;
     let whole = match root {
-        Some(_) => asked.get(&Functions(whole_slice.clone()))?.whole.total,
-        None => costs.whole.total,
+        Some(_) => asked.get(&Functions(whole_slice.clone()))?.whole,
+        None => costs.whole,
     };
     let inverted = asked.values.flag("inverted");
+    // Callers divide self costs.
+    let whole = if inverted { whole.own } else { whole.total };
     let names = Names::of(asked)?;
     let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
     let mut sheet = Sheet::new(head, asked.budget());
