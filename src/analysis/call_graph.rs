@@ -18,6 +18,7 @@ use super::path::Symbol;
 use super::propagate;
 use super::scope::Slice;
 use super::tree_costs::{Costs, TreeCosts, summed_up};
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{Basis, CallGraph, Calls, FunctionId, Profile, SymbolKey};
 use crate::query::{Context, Query};
@@ -78,9 +79,8 @@ pub struct Graph {
     pub nodes: Vec<GraphNode>,
     /// The calls, each pair once.
     pub edges: Vec<GraphEdge>,
-    /// The denominator of shares: the sum of all own costs, or the total of the function around which
-    /// the graph is.
-    pub sum: i64,
+    /// What shares are of: of all, or the total of the function around which the graph is.
+    pub whole: Whole,
     /// What the numbers rest on.
     pub basis: Basis,
 }
@@ -143,7 +143,7 @@ impl Query for Calling {
                 let labels = Labels::of(&costs);
                 let mut graph = tree_graph(&costs, &labels, cx)?;
                 if let Some(row) = self.middle(cx.profile()).and_then(|f| graph.find(f)) {
-                    graph.sum = graph.nodes[row as usize].total;
+                    graph.whole = Whole::both(graph.nodes[row as usize].total);
                 }
                 Ok(graph)
             }
@@ -213,7 +213,7 @@ fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Grap
             })
         })
         .collect();
-    Ok(Graph { nodes, edges, sum: table.sum, basis: profile.meta.basis.clone() })
+    Ok(Graph { nodes, edges, whole: table.whole, basis: profile.meta.basis.clone() })
 }
 
 /// What the nodes of a call tree are counted as: dense numbers of functions, or of groups of them.
@@ -301,7 +301,7 @@ pub(super) fn tree_graph(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -
         edge.to = row_of[edge.to as usize];
         any && edge.to != NOBODY
     });
-    Ok(Graph { nodes, edges, sum: costs.sum, basis: costs.tree.basis.clone() })
+    Ok(Graph { nodes, edges, whole: costs.whole, basis: costs.tree.basis.clone() })
 }
 
 /// Edges between labels; `from` and `to` are labels.
@@ -395,6 +395,6 @@ pub(super) fn focused(costs: &TreeCosts, symbol: Option<Symbol>) -> TreeCosts {
     let samples_total =
         if samples.is_empty() { Vec::new() } else { summed_up(&costs.tree, &samples, u64::saturating_add) };
     let unfinished = counts(&costs.unfinished, &|i| inside[i] || above[i]);
-    let (tree, sum, at_once) = (costs.tree.clone(), costs.sum, costs.at_once);
-    TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once, gaps: None }
+    let (tree, whole, at_once) = (costs.tree.clone(), costs.whole, costs.at_once);
+    TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, whole, at_once, gaps: None }
 }

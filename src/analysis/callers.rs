@@ -18,6 +18,7 @@ use super::functions::{FunctionRow, Functions, graph_of};
 use super::path::Symbol;
 use super::scope::Slice;
 use super::tree_costs::{Costs, TreeCosts};
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{Basis, CallGraph, Calls, FunctionId, NodeId, SymbolKey};
 use crate::query::{Context, Query};
@@ -59,8 +60,8 @@ pub struct Neighbours {
     pub callers: Vec<Neighbour>,
     /// Callees, largest total first.
     pub callees: Vec<Neighbour>,
-    /// Sum of own costs of all functions.
-    pub sum: i64,
+    /// What shares of the function's costs are of.
+    pub whole: Whole,
     /// What the numbers of callers and callees rest on.
     pub basis: Basis,
 }
@@ -84,7 +85,7 @@ impl Query for Callers {
         let table = cx.get(&Functions(self.slice.clone()))?;
         let Some(function) = profile.keys().function(self.function) else {
             let basis = table.basis.clone();
-            return Ok(Neighbours { sum: table.sum, basis, ..Neighbours::default() });
+            return Ok(Neighbours { whole: table.whole, basis, ..Neighbours::default() });
         };
         let row = table.rows.iter().find(|r| r.function == function && r.module.is_none()).copied();
         let graph = graph_of(profile).filter(|_| self.slice.scope.transforms.is_empty());
@@ -100,7 +101,7 @@ impl Query for Callers {
         for side in [&mut answer.callers, &mut answer.callees] {
             side.sort_by_key(|n| (Reverse((n.total, n.own)), n.distance, n.symbol.map(Symbol::key)));
         }
-        (answer.row, answer.sum) = (row, table.sum);
+        (answer.row, answer.whole) = (row, table.whole);
         Ok(answer)
     }
 

@@ -23,7 +23,7 @@ pub fn chains(graph: &Graph, free: impl Fn(u32) -> bool) -> Vec<Vec<u32>> {
     let nearly = |part: i64, whole: i64| i128::from(part) * 1000 >= i128::from(whole) * NEARLY_ALL;
     let counts = |row: u32| {
         let node = &graph.nodes[row as usize];
-        let large = i128::from(node.total) * 1000 >= i128::from(graph.sum) * LEAST && node.total > 0;
+        let large = i128::from(node.total) * 1000 >= i128::from(graph.whole.total) * LEAST && node.total > 0;
         large && node.measured && matches!(node.symbol, Symbol::Function(_)) && free(row)
     };
     let (mut next, mut before) = (vec![NOBODY; graph.nodes.len()], vec![NOBODY; graph.nodes.len()]);

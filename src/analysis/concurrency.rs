@@ -196,8 +196,8 @@ mod tests {
 
     fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, (i64, i64)) {
         let costs = ask(s, &Costs(Slice { range, ..Slice::whole(s.profile.metric_key(MetricId(metric))) }));
-        assert_eq!(costs.own.iter().sum::<i64>(), costs.sum);
-        (dump(&s.profile, &costs), (costs.sum, costs.at_once))
+        assert_eq!(costs.own.iter().sum::<i64>(), costs.whole.total);
+        (dump(&s.profile, &costs), (costs.whole.total, costs.at_once))
     }
 
     #[test]

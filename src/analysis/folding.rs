@@ -523,7 +523,7 @@ mod tests {
         open.turn_cycle(&s.profile, &[members[1], members[0]]);
         assert_eq!(open, cycles, "any of its functions names it");
         let around = folded(&s, Some("leaf"), cycles);
-        assert!(around.graph.nodes.iter().all(|n| n.total <= around.graph.sum));
+        assert!(around.graph.nodes.iter().all(|n| n.total <= around.graph.whole.total));
     }
 
     #[test]
@@ -566,7 +566,7 @@ mod tests {
             };
             let s = subject(&stacks.iter().map(line).collect::<Vec<_>>().join(";"));
             let found = folded(&s, None, Folding { cycles, ..modules() });
-            prop_assert_eq!(found.graph.nodes.iter().map(|n| n.own).sum::<i64>(), found.graph.sum);
+            prop_assert_eq!(found.graph.nodes.iter().map(|n| n.own).sum::<i64>(), found.graph.whole.total);
             for row in 0..found.graph.nodes.len() as u32 {
                 let node = &found.graph.nodes[row as usize];
                 let functions = match found.group(row) {
@@ -577,7 +577,7 @@ mod tests {
                 let has = |stack: &[u8]| stack.iter().any(|f| names.contains(&format!("f{f}").as_str()));
                 let total: i64 = stacks.iter().filter(|(s, _)| has(s)).map(|(_, w)| w).sum();
                 prop_assert_eq!(node.total, total);
-                prop_assert!(node.total <= found.graph.sum);
+                prop_assert!(node.total <= found.graph.whole.total);
             }
             for e in &found.graph.edges {
                 prop_assert!(e.total.is_some_and(|t| t <= found.graph.nodes[e.to as usize].total));
@@ -609,10 +609,10 @@ mod tests {
             graph.extend(edges.iter().map(|((a, b), t)| format!("{} -> {} - 0 {t}", name(*a), name(*b))));
             let s = subject(&graph.join(";"));
             let found = folded(&s, None, Folding { cycles, ..modules() });
-            prop_assert_eq!(found.graph.nodes.iter().map(|n| n.own).sum::<i64>(), found.graph.sum);
+            prop_assert_eq!(found.graph.nodes.iter().map(|n| n.own).sum::<i64>(), found.graph.whole.total);
             for row in 0..found.graph.nodes.len() as u32 {
                 let node = &found.graph.nodes[row as usize];
-                prop_assert!(node.total <= found.graph.sum && node.total >= node.own);
+                prop_assert!(node.total <= found.graph.whole.total && node.total >= node.own);
                 if let Some(group) = found.group(row).filter(|_| !node.estimated) {
                     let names: Vec<&str> = group.members.iter().map(|f| s.profile.function_name(*f)).collect();
                     let has = |stack: &[u8]| stack.iter().any(|f| names.contains(&format!("f{f}").as_str()));

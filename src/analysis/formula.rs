@@ -367,13 +367,13 @@ mod tests {
         let subject = Run::of(p);
         let sums = |key| {
             let costs = ask(&subject, &Costs(Slice::whole(key)));
-            (dump(&subject.profile, &costs), costs.sum)
+            (dump(&subject.profile, &costs), costs.whole.total)
         };
         assert_eq!(sums(keys[0]), ("main 270/170 >a 100/100".into(), 270));
         assert_eq!(sums(keys[1]).1, 170);
         assert_eq!(sums(keys[2]).1, -7);
         let table = ask(&subject, &Functions(Slice::whole(keys[0])));
-        assert_eq!((table.rows[0].own, table.rows[0].total, table.sum), (170, 270, 270));
+        assert_eq!((table.rows[0].own, table.rows[0].total, table.whole.own), (170, 270, 270));
         let measure = Measure::of(keys[0], &subject.profile).unwrap();
         assert_eq!((measure.label.as_str(), measure.unit), ("both", Unit::None));
         assert_eq!(Measure::of(keys[2], &subject.profile).unwrap().unit, Unit::Bytes);

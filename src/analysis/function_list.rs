@@ -81,8 +81,6 @@ pub struct Beside {
     pub measure: Measure,
     /// Largest magnitude of an own or total cost.
     pub max: i64,
-    /// The denominator of shares.
-    pub sum: i64,
     /// Own and total costs, where they are known, by [`super::path::Symbol::key`].
     costs: FxHashMap<(bool, u32), Option<(i64, i64)>>,
 }
@@ -257,7 +255,7 @@ impl FunctionList {
         let costs: FxHashMap<_, _> = table.rows.iter().map(cost).collect();
         let most = |(own, total): &(i64, i64)| own.saturating_abs().max(total.saturating_abs());
         let max = costs.values().flatten().map(most).max().unwrap_or(0);
-        Ok(Some(Arc::new(Beside { measure, max, sum: table.sum, costs })))
+        Ok(Some(Arc::new(Beside { measure, max, costs })))
     }
 
     fn sort(
@@ -323,7 +321,7 @@ mod tests {
     fn a_search_says_what_share_it_holds() {
         let s = subject(GRAPH);
         let (found, names) = list(&s, &[], "app");
-        assert_eq!((names.as_str(), found.matched, found.table.sum), ("b main", Some(35), 65));
+        assert_eq!((names.as_str(), found.matched, found.table.whole.own), ("b main", Some(35), 65));
         let calls = Some(Calls { all: 200, primitive: 10 });
         assert_eq!(found.max, Largest { own: 30, own_per_call: 5, total: 100, total_per_call: 100, calls });
     }

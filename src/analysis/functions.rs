@@ -12,6 +12,7 @@ use super::formula::terms;
 use super::path::Symbol;
 use super::scope::Slice;
 use super::tree_costs::{Costs, TreeCosts};
+use super::whole::Whole;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, SAMPLES, StringId};
 use crate::query::{Context, Query};
@@ -72,9 +73,9 @@ pub struct FunctionTable {
     pub rows: Vec<FunctionRow>,
     /// Places in `rows` of the few with most total that were measured, largest first.
     pub by_total: Vec<u32>,
-    /// The denominator of shares: the sum of own costs, or of what outermost calls cost, if that is more.
-    pub sum: i64,
-    /// Sum of own costs. What it lacks of `sum` no function has as its own.
+    /// What shares are of.
+    pub whole: Whole,
+    /// Sum of the own costs of the rows. What it lacks of the whole no function has as its own.
     pub own_sum: i64,
     /// All calls, where counted.
     pub calls: Option<Calls>,
@@ -96,7 +97,7 @@ impl Query for Functions {
         let mut table = match graph_of(profile) {
             Some(graph) if self.0.scope.transforms.is_empty() => {
                 let mut table = from_graph(profile, graph, &terms(self.0.metric, profile));
-                table.sum = super::estimate::whole(self.0.metric, cx)?.unwrap_or(table.sum);
+                table.whole = super::estimate::whole(self.0.metric, cx)?.unwrap_or(table.whole);
                 table
             }
             _ => from_tree(self, cx)?,
@@ -196,7 +197,13 @@ fn from_graph(profile: &Profile, graph: &CallGraph, terms: &[(i64, MetricId)]) -
     };
     let rows = order.iter().map(row).collect();
     let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
-    FunctionTable { rows, sum, own_sum: sum, basis: profile.meta.basis.clone(), ..FunctionTable::default() }
+    FunctionTable {
+        rows,
+        whole: Whole::both(sum),
+        own_sum: sum,
+        basis: profile.meta.basis.clone(),
+        ..FunctionTable::default()
+    }
 }
 
 /// How many samples ran each function, and had it on the stack, where the graph was made of samples.
@@ -213,7 +220,7 @@ fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cance
     rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
     let basis = costs.tree.basis.clone();
     let own_sum = costs.own.iter().fold(0i64, |a, &b| a.saturating_add(b));
-    Ok(FunctionTable { rows, sum: costs.sum, own_sum, basis, ..FunctionTable::default() })
+    Ok(FunctionTable { rows, whole: costs.whole, own_sum, basis, ..FunctionTable::default() })
 }
 
 /// A row for each label, in their order.
@@ -320,7 +327,7 @@ mod tests {
         let s = subject("main 0 100 / fib 10 90 / fib 20 60 / fib 30 40 / g 50 55; main 100 101");
         let t = table(&s, vec![]);
         assert_eq!(text(&s, &t), ["fib 75/80 3/1", "main 21/101 2/2", "g 5/5 1/1"]);
-        assert_eq!((t.sum, t.calls), (101, Some(Calls { all: 6, primitive: 4 })));
+        assert_eq!((t.whole.total, t.calls), (101, Some(Calls { all: 6, primitive: 4 })));
         let s = subject("a>b>a>b 4; a>b 2; b 1");
         assert_eq!(text(&s, &table(&s, vec![])), ["b 7/7 3/3", "a 0/6 0/2"]);
     }
@@ -351,7 +358,7 @@ mod tests {
             };
             let s = subject(&stacks.iter().map(line).collect::<Vec<_>>().join(";"));
             let t = table(&s, vec![]);
-            prop_assert_eq!(t.rows.iter().map(|r| r.own).sum::<i64>(), t.sum);
+            prop_assert_eq!(t.rows.iter().map(|r| r.own).sum::<i64>(), t.whole.total);
             for row in &t.rows {
                 let name: u8 = s.profile.function_name(row.function)[1..].parse().unwrap();
                 let total: i64 = stacks.iter().filter(|(s, _)| s.contains(&name)).map(|(_, w)| w).sum();

@@ -59,7 +59,7 @@ impl Query for GraphPicture {
         let weight = |kind: EdgeKind| match kind {
             EdgeKind::Calls(e) => {
                 let total = graph.edges[e as usize].total.unwrap_or(0);
-                1 + (total.saturating_mul(4) / graph.sum.max(1)).clamp(0, 3) as u8
+                1 + (total.saturating_mul(4) / graph.whole.total.max(1)).clamp(0, 3) as u8
             }
             EdgeKind::Elided(_) => 1,
         };

@@ -64,7 +64,7 @@ impl Query for AtHeapPeak {
         let own = |n: &u32| costs.own[*n as usize];
         let holders = nodes.iter().take(MOST).map(|n| (costs.tree.path(*n), own(n))).collect();
         let others = nodes.iter().skip(MOST).map(own).fold(0i64, i64::saturating_add);
-        let outside = (bytes as i64).saturating_sub(costs.sum).max(0);
+        let outside = (bytes as i64).saturating_sub(costs.whole.total).max(0);
         Ok(Some(HeapPeak { counter, time, bytes: bytes as i64, holders, others, outside }))
     }
 

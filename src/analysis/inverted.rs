@@ -223,7 +223,7 @@ impl Query for Inverted {
             }
         }
         let cut = rows.len() >= MAX_ROWS;
-        Ok(InvertedRows { rows, sum: costs.sum, matched, basis: tree.basis.clone(), cut })
+        Ok(InvertedRows { rows, sum: costs.whole.own, matched, basis: tree.basis.clone(), cut })
     }
 
     fn weight(rows: &InvertedRows) -> usize {

@@ -42,7 +42,7 @@ pub(super) fn merge(
         Some(_) => recorded(base, &parts, cx)?,
         None => from_tree(calling, base, &parts, cx)?,
     };
-    (graph.sum, graph.basis) = (base.sum, base.basis.clone());
+    (graph.whole, graph.basis) = (base.whole, base.basis.clone());
     let key = |s: Symbol| s.key();
     let part_of: FxHashMap<(bool, u32), u32> = parts.symbols.iter().map(|s| key(*s)).zip(0..).collect();
     let mut row_of_part = vec![NOBODY; parts.symbols.len()];
@@ -169,7 +169,7 @@ fn recorded(base: &Graph, parts: &Parts, cx: &Context<'_>) -> Result<Graph, Canc
             }
         }
     }
-    let mut graph = Graph { nodes, edges, sum: base.sum, basis: base.basis.clone() };
+    let mut graph = Graph { nodes, edges, whole: base.whole, basis: base.basis.clone() };
     cx.job().checkpoint(0, 0)?;
     totals(&mut graph, &parts.group, cx)?;
     Ok(graph)
@@ -198,7 +198,7 @@ fn totals(graph: &mut Graph, group: &[Option<u32>], cx: &Context<'_>) -> Result<
     }
     // What nothing recorded called comes in from nowhere.
     inflow.iter_mut().zip(&graph.nodes).for_each(|(inflow, node)| *inflow = node.total.max(*inflow));
-    let limit = graph.sum;
+    let limit = graph.whole.total;
     let mut found = Vec::new();
     for node in (0..count).filter(|&n| group[n].is_some()) {
         cx.job().checkpoint(node as u64, count as u64)?;

@@ -99,8 +99,10 @@ pub mod tree_rows;
 pub mod treemap;
 pub mod unfinished;
 pub mod waiting;
+pub mod whole;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};
 pub use scope::{Scope, Slice, TimeRange, Transform};
 pub use tree_costs::{Costs, TreeCosts};
+pub use whole::Whole;

@@ -262,7 +262,7 @@ impl Query for Summary {
                 None => {
                     let slice = Slice { scope: self.scope.clone(), metric: metric.key, range: self.range };
                     let costs = cx.get(&Costs(slice))?;
-                    (costs.sum, costs.at_once)
+                    (costs.whole.total, costs.at_once)
                 }
             };
             let overlaps = metric.terms.iter().any(|(_, id)| profile.metric(*id).overlaps);

@@ -6,6 +6,7 @@
 //! proportion. What had to be shared out so is marked as estimated.
 
 use super::call_graph::{Adjacency, Graph, GraphEdge, GraphNode, NOBODY};
+use super::whole::Whole;
 use crate::model::FunctionId;
 use crate::model::cycles::{Components, components};
 
@@ -58,7 +59,7 @@ pub fn around(whole: &Graph, function: Option<FunctionId>) -> Graph {
             ..*edge
         });
     }
-    Graph { nodes, edges, sum: limit, basis: whole.basis.clone() }
+    Graph { nodes, edges, whole: Whole::both(limit), basis: whole.basis.clone() }
 }
 
 fn scaled(value: i64, factor: f64) -> i64 {

@@ -37,7 +37,7 @@ pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Drawn {
     let adjacency = graph.adjacency();
     let near = middle.map(|m| reach(graph, &adjacency, m, limits));
     let share = |cost: i64, thousandths: u16| {
-        i128::from(cost) * 1000 >= i128::from(graph.sum) * i128::from(thousandths)
+        i128::from(cost) * 1000 >= i128::from(graph.whole.total) * i128::from(thousandths)
     };
     let top = middle.map_or_else(Vec::new, |m| top_callees(graph, &adjacency, m));
     let mut rows: Vec<u32> = (0..graph.nodes.len() as u32)

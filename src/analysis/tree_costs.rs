@@ -19,6 +19,7 @@ use super::formula::terms;
 use super::gaps::Gaps;
 use super::nested_samples::parts;
 use super::scope::{Scope, Slice, TimeRange};
+use super::whole::Whole;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, MetricId, NO_ROW, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
@@ -42,9 +43,8 @@ pub struct TreeCosts {
     pub samples: Vec<u64>,
     /// Samples at or below the node. Empty when the scope has no samples, or only sums of them.
     pub samples_total: Vec<u64>,
-    /// Cost of everything: the denominator of shares. The sum of all own costs; for an estimated tree the whole of
-    /// the recorded call graph.
-    pub sum: i64,
+    /// What shares are of: the sum of all own costs; for an estimated tree the whole of the recorded call graph.
+    pub whole: Whole,
     /// Of the sum, what calls that ran at the same time as others of their caller have: totals count each moment once.
     pub at_once: i64,
     /// What the nodes of an estimated tree leave out; `None` for a measured one.
@@ -179,7 +179,7 @@ impl Costs {
             unfinished,
             samples,
             samples_total,
-            sum,
+            whole: Whole::both(sum),
             at_once,
             gaps: None,
         })
@@ -192,12 +192,19 @@ impl Costs {
             let part = cx.get(&Self(Slice { metric: cx.profile().metric_key(metric), ..self.0.clone() }))?;
             let to = result.get_or_insert_with(|| {
                 let zero = vec![0; part.own.len()];
-                TreeCosts { own: zero.clone(), total: zero, sum: 0, at_once: 0, ..(*part).clone() }
+                TreeCosts {
+                    own: zero.clone(),
+                    total: zero,
+                    whole: Whole::default(),
+                    at_once: 0,
+                    ..(*part).clone()
+                }
             });
             let add = |to: &mut i64, v: i64| *to = to.saturating_add(v.saturating_mul(factor));
             to.own.iter_mut().zip(&part.own).for_each(|(t, &v)| add(t, v));
             to.total.iter_mut().zip(&part.total).for_each(|(t, &v)| add(t, v));
-            add(&mut to.sum, part.sum);
+            add(&mut to.whole.own, part.whole.own);
+            add(&mut to.whole.total, part.whole.total);
             add(&mut to.at_once, part.at_once);
         }
         match result {
@@ -425,7 +432,7 @@ mod tests {
         let subject = Run::of(Arc::new(p));
         let costs = ask(&subject, &Costs(Slice::whole(subject.profile.metric_key(MetricId(2)))));
         assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
-        assert_eq!(costs.sum, 270);
+        assert_eq!(costs.whole.total, 270);
     }
 
     #[test]
@@ -450,7 +457,7 @@ mod tests {
         let subject = subject(&format!("{deep} 1"));
         let costs = costs(&subject, None);
         assert_eq!(costs.tree.nodes.len(), 100_000);
-        assert_eq!((costs.total[0], costs.own[99_999], costs.sum), (1, 1, 1));
+        assert_eq!((costs.total[0], costs.own[99_999], costs.whole.total), (1, 1, 1));
     }
 
     /// Spans as (track, start, length, function), and cuts of the time line.
@@ -467,7 +474,7 @@ mod tests {
             let subject = subject(&text);
             for range in [None, Some((from, from + length))] {
                 let costs = costs(&subject, range);
-                prop_assert_eq!(costs.own.iter().sum::<i64>(), costs.sum);
+                prop_assert_eq!(costs.own.iter().sum::<i64>(), costs.whole.total);
                 for (i, _) in costs.tree.nodes.iter().enumerate() {
                     let below: i64 = costs.tree.children(Some(i as u32)).map(|c| costs.total[c as usize]).sum();
                     prop_assert_eq!(costs.total[i], costs.own[i] + below);
@@ -477,7 +484,7 @@ mod tests {
                     .filter(|s| s.parent == NO_ROW)
                     .map(|s| range.map_or(s.duration(), |(a, b)| (s.end.min(b) - s.start.max(a)).max(0)))
                     .sum();
-                prop_assert_eq!(costs.sum, outermost);
+                prop_assert_eq!(costs.whole.total, outermost);
             }
         }
 

@@ -18,6 +18,7 @@ use super::gaps::Gap;
 use super::path::{Symbol, SymbolName};
 use super::scope::{Slice, Transform};
 use super::tree_costs::Costs;
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
 use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings, SymbolKey, Unit};
@@ -135,8 +136,8 @@ pub struct TreeBox {
 pub struct BoxTree {
     /// In preorder, siblings by total.
     pub boxes: Vec<TreeBox>,
-    /// Sum of own costs of all functions: the denominator of shares.
-    pub sum: i64,
+    /// What shares are of.
+    pub whole: Whole,
     /// Sum of the own costs below 0, which have no area.
     pub below_zero: i64,
     /// What the numbers rest on.
@@ -255,9 +256,9 @@ fn calls(slice: &Slice, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
     }
     close(&mut boxes);
     let unit = Measure::of(slice.metric, cx.profile()).map_or(Unit::None, |m| m.unit);
-    let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)).collect();
+    let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.whole.total)).collect();
     let below_zero = below_zero(costs.own.iter().copied());
-    Ok(BoxTree { boxes, sum: costs.sum, below_zero, basis: tree.basis.clone(), lost, cost_of: None })
+    Ok(BoxTree { boxes, whole: costs.whole, below_zero, basis: tree.basis.clone(), lost, cost_of: None })
 }
 
 impl Boxes {
@@ -314,7 +315,7 @@ impl Boxes {
         }
         close(&mut boxes);
         let basis = tree.basis.clone();
-        Ok(BoxTree { boxes, sum: costs.sum, below_zero: 0, basis, lost: Vec::new(), cost_of: function })
+        Ok(BoxTree { boxes, whole: costs.whole, below_zero: 0, basis, lost: Vec::new(), cost_of: function })
     }
 
     fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
@@ -371,7 +372,9 @@ impl Boxes {
         close(&mut boxes);
         let below_zero = below_zero(table.rows.iter().map(|r| r.own));
         let basis = table.basis.clone();
-        Ok(BoxTree { boxes, sum: table.sum, below_zero, basis, lost: Vec::new(), cost_of: None })
+        // Areas are self costs, of files and modules, too.
+        let whole = Whole::both(table.whole.own);
+        Ok(BoxTree { boxes, whole, below_zero, basis, lost: Vec::new(), cost_of: None })
     }
 }
 

@@ -247,7 +247,7 @@ fn largest(app: &App, profile: &Profile) -> Option<(FunctionId, String, &'static
     let works =
         |row: &&crate::analysis::FunctionRow| !waiting.get(row.function.index()).copied().unwrap_or(false);
     let first = list.table.rows.iter().find(works)?;
-    let share = format::share_text(format::share(first.own, list.table.sum));
+    let share = format::share_text(list.table.whole.own_share(first.own));
     let name = profile.function_name(first.function);
     Some((first.function, format!("{name}: {share} is spent in it itself."), "callers"))
 }

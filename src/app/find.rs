@@ -31,7 +31,7 @@ impl Found {
     pub fn words(&self) -> String {
         let of = format::count(self.list.table.rows.len() as i64);
         let mut text = format!("{} of {of} functions", format::count(self.len() as i64));
-        let whole = self.list.table.own_sum;
+        let whole = self.list.table.whole.own;
         if let Some(matched) = self.list.matched.filter(|_| whole != 0) {
             text += &format!(", {} of all self cost", format::percent(matched as f64 / whole as f64));
         }

@@ -188,7 +188,7 @@ pub(super) fn note_about(app: &mut App) {
         vec![if profile.meta.tool.is_empty() { &profile.meta.format } else { &profile.meta.tool }.clone()];
     if let Some(first) = first {
         let name = format::bare(profile.function_name(first.function)).into_owned();
-        let share = format::share_text(format::share(first.own, list.table.sum));
+        let share = format::share_text(list.table.whole.own_share(first.own));
         parts.push(format!("{} {share}", shorten(&name, 28)));
     }
     app.noted = Some(id);

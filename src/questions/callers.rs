@@ -6,7 +6,6 @@ use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
 use super::names::{Names, place, track};
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
-use crate::analysis::Functions;
 use crate::analysis::callers::{Callers, Neighbour, Reach};
 use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
@@ -47,7 +46,6 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let function = asked.function(asked.values.text("function").unwrap_or_default())?;
     let reach = if asked.values.choice(&REACH) == "all" { Reach::All } else { Reach::Direct };
-    let own_sum = asked.get(&Functions(slice.clone()))?.own_sum;
     let found = asked.get(&Callers { slice, function: p.keys().symbol(function), reach })?;
     let names = Names::of(asked)?;
     let unit = metric.unit;
@@ -65,18 +63,19 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let sampled = row.samples_total.map(|n| words::counted(n, "sample", "samples"));
     let count = counted.or(sampled).map_or_else(String::new, |c| format!(": {c}"));
     // Self costs may add up to less than outermost calls: each share is of its own sum.
-    let all_own = match own_sum == found.sum {
+    let whole = found.whole;
+    let all_own = match whole.is_one() {
         true => String::new(),
-        false => format!(" of {} self costs", words::cost(unit, own_sum)),
+        false => format!(" of {} self costs", words::cost(unit, whole.own)),
     };
     let head = format!(
         "{}{count}, self {} ({}{all_own}), total {} ({}) of {} {}{}; {basis}",
         names.full(function),
         words::known(unit, row.known_own()),
-        words::share(row.own, own_sum),
+        words::share(row.own, whole.own),
         words::known(unit, row.known_total()),
-        words::share(row.total, found.sum),
-        words::cost(unit, found.sum),
+        words::share(row.total, whole.total),
+        words::cost(unit, whole.total),
         metric.label,
         asked.part()?,
     );

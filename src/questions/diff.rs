@@ -209,7 +209,7 @@ impl<'a> Sides<'a> {
         let diff = self.get(&self.question())?;
         let moved = self.get(&DiffMoved(DiffPaths(self.question())))?;
         // Of different measures only shares compare.
-        let points = |r: &functions::Row| list::points(r.own(), diff.whole).unwrap_or(0.0);
+        let points = |r: &functions::Row| list::points(r.own(), diff.whole.own).unwrap_or(0.0);
         let shares = self.chosen.why_not.is_some();
         let changed = |r: &functions::Row| match shares {
             true => points(r) != 0.0,
@@ -291,7 +291,7 @@ impl<'a> Sides<'a> {
             ),
             // Different measures: only shares compare.
             Some(_) => {
-                let points = list::points(own, diff.whole)
+                let points = list::points(own, diff.whole.own)
                     .map_or_else(|| format::UNKNOWN.into(), |p| format::points(p * 100.0));
                 format!("{points} points{counts} {name}{state}")
             }

@@ -59,12 +59,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let list = FunctionList::new(functions, vec![(sort, false)], contains);
     let list = asked.get(&list)?;
     // Shares of self costs are of their sum, as the tools say it; outermost calls of estimated trees may cost more.
-    let whole = list.table.own_sum;
+    let whole = list.table.whole.own;
     let basis = words::basis(p, &list.table.basis);
     let of = format!("{} {}", words::cost(metric.unit, whole), metric.label);
-    let totals = match list.table.sum {
-        sum if sum > whole => format!("; outermost calls have {} together", words::cost(metric.unit, sum)),
-        _ => String::new(),
+    let totals = match list.table.whole {
+        both if both.is_one() => String::new(),
+        both => format!("; outermost calls have {} together", words::cost(metric.unit, both.total)),
     };
     let head = format!("% of {of}, all self costs{}{totals}; {basis}", asked.part()?);
     let mut sheet = Sheet::new(head, asked.budget());
@@ -83,14 +83,14 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         .into());
     }
     let rows: Vec<&FunctionRow> = list.order.iter().map(|&i| &list.table.rows[i as usize]).collect();
-    if asked.values.choice(&GROUP) != "function" {
-        grouped(asked, &mut sheet, &rows, metric.unit, whole);
-        return Ok(sheet);
-    }
     let waits = asked.get(&Waiting)?;
     let waiting = |r: &FunctionRow| r.module.is_none() && waits[r.function.index()];
     // Who waits does not lead, however long; what is called and waits is a part of others' totals.
     let (idle, work): (Vec<&FunctionRow>, Vec<&FunctionRow>) = rows.into_iter().partition(|r| waiting(r));
+    if asked.values.choice(&GROUP) != "function" {
+        grouped(asked, &mut sheet, [&work, &idle], metric.unit, whole);
+        return Ok(sheet);
+    }
     let names = Names::of(asked)?;
     let is_counted = work.iter().chain(&idle).any(|r| r.calls.is_some() || r.samples_total.is_some());
     let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole, is_counted);
@@ -104,10 +104,26 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.part(rest_of("functions", columns, work.iter().take(top).map(line).collect(), own, whole, asked));
     let own: Vec<i64> = idle.iter().filter(|r| r.own != 0).map(|r| r.own).collect();
     let waited = own.iter().sum::<i64>();
-    let title = format!("waits, {} ({}):", words::cost(metric.unit, waited), words::share(waited, whole));
     let rows = idle.iter().filter(|r| r.own != 0).take(top).map(line).collect();
+    sheet.part(waits_of(asked, rows, own, metric.unit, whole));
+    sheet.notes.extend(spread(&work, whole.saturating_sub(waited), &asked.door.argument("sort", "total")));
+    sheet.notes.extend(notes::held_loops(asked, slice.range)?);
+    sheet.notes.extend(notes::nameless(asked, &slice)?);
+    Ok(sheet)
+}
+
+/// The part that lists waits apart, after the rest.
+fn waits_of(
+    asked: &Asked<'_>,
+    rows: Vec<Row>,
+    own: Vec<i64>,
+    unit: crate::model::Unit,
+    whole: i64,
+) -> Part {
+    let waited = own.iter().sum::<i64>();
+    let title = format!("waits, {} ({}):", words::cost(unit, waited), words::share(waited, whole));
     let most = asked.values.number("top").unwrap_or(WAITS);
-    let (given, door, budget) = (own.len().min(top), asked.door, asked.more_budget());
+    let (given, door, budget) = (rows.len(), asked.door, asked.more_budget());
     let rest = move |shown: usize| {
         let left: i64 = own[shown..].iter().sum();
         let more =
@@ -117,11 +133,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             n => format!("… {n} more with {} of all waits; {more}", words::share(left, waited)),
         }
     };
-    sheet.part(Part::new("waits", title, rows).least(2).most(most).rest(rest));
-    sheet.notes.extend(spread(&work, whole.saturating_sub(waited), &asked.door.argument("sort", "total")));
-    sheet.notes.extend(notes::held_loops(asked, slice.range)?);
-    sheet.notes.extend(notes::nameless(asked, &slice)?);
-    Ok(sheet)
+    Part::new("waits", title, rows).least(2).most(most).rest(rest)
 }
 
 fn row(
@@ -189,13 +201,29 @@ fn spread(work: &[&FunctionRow], whole: i64, total: &str) -> Option<String> {
     })
 }
 
+/// What functions add up to, those that wait apart: a group that mostly waits does not lead.
 fn grouped(
     asked: &Asked<'_>,
     sheet: &mut Sheet,
-    rows: &[&FunctionRow],
+    [work, idle]: [&[&FunctionRow]; 2],
     unit: crate::model::Unit,
     whole: i64,
 ) {
+    let by = asked.values.choice(&GROUP);
+    let (rows, own) = groups(asked, work, unit, whole);
+    sheet.part(rest_of("groups", &format!("self, self %, calls, functions, {by}"), rows, own, whole, asked));
+    let idle: Vec<&FunctionRow> = idle.iter().copied().filter(|r| r.own != 0).collect();
+    let (rows, own) = groups(asked, &idle, unit, whole);
+    sheet.part(waits_of(asked, rows, own, unit, whole));
+}
+
+/// The rows of groups that there is room for, and the self cost of each group, largest first.
+fn groups(
+    asked: &Asked<'_>,
+    rows: &[&FunctionRow],
+    unit: crate::model::Unit,
+    whole: i64,
+) -> (Vec<Row>, Vec<i64>) {
     let p = asked.profile();
     let by = asked.values.choice(&GROUP);
     let mut groups: FxHashMap<String, (i64, u64, u64)> = FxHashMap::default();
@@ -225,7 +253,6 @@ fn grouped(
         let calls = (*calls > 0).then_some(calls);
         Row::new(text, json!({ by: name, "own": own, "functions": functions, "calls": calls }))
     };
-    let shown: Vec<Row> = groups.iter().take(asked.room()).map(line).collect();
-    let own = groups.iter().map(|g| g.1.0).collect();
-    sheet.part(rest_of("groups", &format!("self, self %, calls, functions, {by}"), shown, own, whole, asked));
+    let shown = groups.iter().take(asked.room()).map(line).collect();
+    (shown, groups.iter().map(|g| g.1.0).collect())
 }

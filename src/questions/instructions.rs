@@ -40,8 +40,8 @@ pub(super) fn answer(asked: &Asked<'_>, slice: &Slice, metric: &Measure) -> Resu
         "{}: self {} ({} of {} {}); {} of {}; {}",
         names.full(function),
         words::cost(metric.unit, table.own),
-        words::share(table.own, table.sum),
-        words::cost(metric.unit, table.sum),
+        words::share(table.own, table.whole.own),
+        words::cost(metric.unit, table.whole.own),
         metric.label,
         words::counted(table.rows.len() as u64, "instruction", "instructions"),
         if object.is_empty() { "an unknown object file".into() } else { plain(object) },
@@ -50,7 +50,7 @@ pub(super) fn answer(asked: &Asked<'_>, slice: &Slice, metric: &Measure) -> Resu
     let mut sheet = Sheet::new(head, asked.budget());
     sheet.function = Some(function);
     sheet.value("own", table.own);
-    sheet.value("sum", table.sum);
+    sheet.value("sum", table.whole.own);
     sheet.value("unit", metric.unit.key());
     sheet.value("object", object);
     let code = asked.get(&MachineCode { function: symbol, file: whereabouts(asked, object) })?;
@@ -107,7 +107,7 @@ fn instructions(
             address(r.address),
             place(r),
             words::cost(unit, r.own),
-            words::share(r.own, table.sum),
+            words::share(r.own, table.whole.own),
             words::known(unit, r.total),
             said.unwrap_or_default(),
         );
@@ -123,7 +123,7 @@ fn instructions(
     };
     let shown: Vec<Row> = rows.iter().take(asked.top()).map(row).collect();
     let own: Vec<i64> = rows.iter().map(|r| r.own).collect();
-    let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.sum);
+    let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.whole.own);
     Part::new("instructions", "address, line, self, %, total, instruction:", shown).least(8).rest(
         move |shown| {
             let left: i64 = own[shown..].iter().sum();

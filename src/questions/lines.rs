@@ -84,8 +84,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let head = format!(
         "{what}: self {} ({} of {} {}{}); {grain}; {}",
         words::cost(metric.unit, own),
-        words::share(own, table.sum),
-        words::cost(metric.unit, table.sum),
+        words::share(own, table.whole.own),
+        words::cost(metric.unit, table.whole.own),
         metric.label,
         asked.part()?,
         words::basis(p, &p.meta.basis),
@@ -93,7 +93,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let mut sheet = Sheet::new(head, asked.budget());
     sheet.function = Some(function);
     sheet.value("own", own);
-    sheet.value("sum", table.sum);
+    sheet.value("sum", table.whole.own);
     sheet.value("unit", metric.unit.key());
     for (i, file) in table.files.iter().enumerate() {
         let text = text_of(asked, file.file)?;
@@ -235,7 +235,7 @@ fn part(
             "{} {} {} {} {count}{}",
             r.line,
             words::cost(unit, r.own),
-            words::share(r.own, table.sum),
+            words::share(r.own, table.whole.own),
             words::known(unit, r.total),
             said.as_deref().unwrap_or_default()
         );
@@ -253,7 +253,7 @@ fn part(
         0 => format!("line, self, %, total, {count}, text"),
         _ => format!("inlined from {name}:"),
     };
-    let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.sum);
+    let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.whole.own);
     let key = if place == 0 { "lines" } else { "inlined" };
     Part::new(key, title, shown).least(8).most(most).rest(move |shown| {
         let left: i64 = own[shown..].iter().sum();

@@ -29,7 +29,7 @@ pub(super) fn nameless(asked: &Asked<'_>, slice: &Slice) -> Result<Option<String
     let p = asked.profile();
     let table = asked.get(&Functions(slice.clone()))?;
     let own: i64 = table.rows.iter().filter(|r| is_address(p.function_name(r.function))).map(|r| r.own).sum();
-    let share = format::share(own, table.sum).filter(|s| *s >= NAMELESS);
+    let share = table.whole.own_share(own).filter(|s| *s >= NAMELESS);
     Ok(share.map(|s| {
         format!(
             "{} is in functions without a name: names that begin with 0x are addresses, the program has no symbols",
@@ -43,7 +43,8 @@ pub(super) fn waiting(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, R
     let p = asked.profile();
     let (waits, table) = (asked.get(&Waiting)?, asked.get(&Functions(slice.clone()))?);
     let waiting = |r: &&FunctionRow| r.module.is_none() && waits[r.function.index()] && r.own > 0;
-    let (mut waited, mut whole) = (table.rows.iter().filter(waiting).map(|r| r.own).sum::<i64>(), table.sum);
+    let (mut waited, mut whole) =
+        (table.rows.iter().filter(waiting).map(|r| r.own).sum::<i64>(), table.whole.own);
     let mut most = table.rows.iter().filter(waiting).max_by_key(|r| r.own).map(|r| (r.function, r.own));
     // Threads that do nothing else say nothing about the others.
     let threads = asked.get(&Works(slice.clone()))?;

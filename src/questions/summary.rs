@@ -393,7 +393,7 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let table = asked.get(&Functions(slice.clone()))?;
     let waits = asked.get(&Waiting)?;
     let names = Names::of(asked)?;
-    let (whole, own_whole) = (table.sum, table.own_sum);
+    let (whole, own_whole) = (table.whole.total, table.whole.own);
     let row = |cost: i64, whole: i64, r: &FunctionRow| {
         let calls = r.calls.map_or_else(String::new, |c| format!(" ×{}", words::calls(c)));
         let text = format!(

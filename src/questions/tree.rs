@@ -79,10 +79,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     }
     let costs = asked.get(&Costs(slice.clone()))?;
     let whole = match root {
-        Some(_) => asked.get(&Functions(whole_slice.clone()))?.sum,
-        None => costs.sum,
+        Some(_) => asked.get(&Functions(whole_slice.clone()))?.whole,
+        None => costs.whole,
     };
     let inverted = asked.values.flag("inverted");
+    // Callers divide self costs.
+    let whole = if inverted { whole.own } else { whole.total };
     let names = Names::of(asked)?;
     let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
     let mut sheet = Sheet::new(head, asked.budget());
@@ -156,7 +158,7 @@ fn loss(
     let table = asked.get(&Functions(whole.clone()))?;
     let all = match root {
         Some(f) => table.rows.iter().find(|r| r.function == f).map_or(0, |r| r.total),
-        None => costs.sum,
+        None => costs.whole.total,
     };
     let placed = costs.own.iter().fold(0i64, |sum, &own| sum.saturating_add(own));
     if let Some(share) = format::share(placed, all).filter(|s| *s < TELLS_LITTLE) {
@@ -166,7 +168,7 @@ fn loss(
         ));
     } else {
         said.extend(
-            gaps.words(metric.unit, costs.sum)
+            gaps.words(metric.unit, costs.whole.total)
                 .into_iter()
                 .map(|w| format!("… {}", w.replace(format::GROUP, ""))),
         );

@@ -89,7 +89,7 @@ fn measure(path: &Path) -> Option<Line> {
         own_errors.0 * 100.0,
         own_errors.1 * 100.0
     );
-    worst(&subject.profile, &errors, costs.sum);
+    worst(&subject.profile, &errors, costs.whole.total);
     Some(Line { placed, total, own: own_errors })
 }
 

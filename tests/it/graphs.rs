@@ -351,5 +351,5 @@ fn the_dependency_graph_shows_the_recorded_calls() {
         let node = graph.nodes.iter().find(|n| n.symbol.label(&profile) == name).expect("the function");
         assert_eq!(node.total, total, "{name}");
     }
-    assert_eq!(graph.sum, 2_056_725);
+    assert_eq!(graph.whole.total, 2_056_725);
 }

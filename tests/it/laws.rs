@@ -126,7 +126,7 @@ impl Compare {
     /// Whether base and head are the same: as numbers, or as shares where only these compare.
     fn same(&self, b: Option<i64>, h: Option<i64>) -> bool {
         let shares_only = self.chosen.why_not.is_some();
-        let (base, head) = (self.functions.whole.base.unwrap(), self.functions.whole.head.unwrap());
+        let (base, head) = (self.functions.whole.own.base.unwrap(), self.functions.whole.own.head.unwrap());
         match shares_only {
             false => b.unwrap_or(0) == h.unwrap_or(0),
             true => {

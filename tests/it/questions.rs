@@ -90,6 +90,27 @@ fn callers_have_the_numbers_of_pstats() {
     assert_eq!(json["calls"], total, "all calls have a caller");
 }
 
+/// As pstats and callgrind_annotate print them: 1.321 of 1.525 s, and 82.32 % of 52,430,624. The outermost calls of both files have
+/// more than all self costs together.
+#[test]
+fn shares_of_self_costs_are_those_of_the_tools_in_answers_and_reports() {
+    for (path, name, share, whole) in [
+        ("yappi/asyncio-wall.pstat", "sleep", "86.6 %", "1.52 s"),
+        ("callgrind/jruby-fibonacci.callgrind.out", "Range#include?", "82.3 %", "52.4 M"),
+    ] {
+        let path = sample(path);
+        let callers = ["callers", &*path, "--function", name];
+        let asked: [&[&str]; 4] =
+            [&["hot", &path], &["tree", &path, "--inverted"], &callers, &["report", &path]];
+        for args in asked {
+            let text = stdout(args);
+            assert!(text.contains(whole), "{args:?} names the base:\n{text}");
+            let is_it = |l: &&str| l.contains(name) && l.contains(share);
+            assert!(text.lines().any(|l| is_it(&l)), "{args:?}:\n{text}");
+        }
+    }
+}
+
 #[test]
 fn ambiguous_names_get_candidates_and_wrong_ones_near_names() {
     let path = sample("pstats/workload-py311.prof");

@@ -98,9 +98,9 @@ fn assert_adds_up(costs: &TreeCosts, gaps: &Gaps, at: &str) {
             "{at} node {i}"
         );
     }
-    assert_eq!(roots, costs.sum, "{at}");
+    assert_eq!(roots, costs.whole.total, "{at}");
     let own: i64 = costs.own.iter().sum();
-    assert_eq!(own + Gap::ALL.map(|gap| gaps.sum(gap)).iter().sum::<i64>(), costs.sum, "{at}");
+    assert_eq!(own + Gap::ALL.map(|gap| gaps.sum(gap)).iter().sum::<i64>(), costs.whole.total, "{at}");
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn nothing_is_lost_in_any_metric_of_any_file_and_view() {
             let flame =
                 graph.ask(&Merged { costs: query.clone(), order: MergedOrder::Heaviest, by_track: false });
             let roots = (0..).map_while(|index| flame.get(BoxAt { row: 0, index })).map(|b| b.length());
-            assert_eq!(roots.sum::<i64>(), costs.sum, "flame of {at}");
+            assert_eq!(roots.sum::<i64>(), costs.whole.total, "flame of {at}");
             let boxes = graph.ask(&Boxes { slice: query.0.clone(), nesting: Nesting::Calls, around: None });
-            assert_eq!(boxes.boxes[0].total, costs.sum, "treemap of {at}");
+            assert_eq!(boxes.boxes[0].total, costs.whole.total, "treemap of {at}");
         }
     }
 }
@@ -131,18 +131,18 @@ fn trees_agree_with_the_files() {
     for (path, graph) in graphs() {
         let metric = graph.profile().metric_ids().next().expect("a metric");
         let costs = graph.ask(&graph.query(metric));
-        if costs.tree.nodes.is_empty() || costs.sum <= 0 {
+        if costs.tree.nodes.is_empty() || costs.whole.total <= 0 {
             continue;
         }
         let errors = graph.ask(&Check(graph.query(metric)));
         let lost = costs.gaps.as_ref().map_or(0, |gaps| gaps.sum(Gap::NotPlaced));
         files += 1;
-        placed += usize::from(lost * 10 <= costs.sum);
+        placed += usize::from(lost * 10 <= costs.whole.total);
         let of = |e: Option<(f64, f64)>| e.unwrap_or_default();
         medians += usize::from(of(errors.total).0 <= 0.02);
         p90 += usize::from(of(errors.total).1 <= 0.15);
         own += usize::from(of(errors.own).1 <= 0.02);
-        println!("{} {lost} of {} {:?} {:?}", path.display(), costs.sum, errors.total, errors.own);
+        println!("{} {lost} of {} {:?} {:?}", path.display(), costs.whole.total, errors.total, errors.own);
     }
     // What is missing to all of them are files whose records contradict each other.
     assert_eq!(placed, files);
@@ -160,7 +160,7 @@ fn imports_through_a_recursive_hub() {
     assert_eq!(g.node(&costs, &format!("{script} > b > time.sleep")).1, 101_620);
     assert_eq!(g.node(&costs, &format!("{script} > b > _find_and_load")).1, 358_681);
     let own: i64 = costs.own.iter().sum();
-    assert!(own * 100 >= costs.sum * 99, "{own} of {}", costs.sum);
+    assert!(own * 100 >= costs.whole.total * 99, "{own} of {}", costs.whole.total);
     let errors = g.errors("time");
     assert!(errors.total.unwrap().1 < 0.02 && errors.own.unwrap().1 < 0.02, "{:?}", errors.total);
 
@@ -199,22 +199,22 @@ fn callers_without_an_entry_show_what_they_call() {
 fn threads_mixed_up_and_time_left_out() {
     let g = Graph::report("python/threads-py3.12.1.prof");
     let costs = g.costs("time");
-    assert_eq!((costs.sum + 500) / 1000, 297_653);
+    assert_eq!((costs.whole.total + 500) / 1000, 297_653);
     let sum: i64 = (0..costs.tree.nodes.len())
         .filter(|&i| costs.tree.nodes[i].symbol.label(g.profile()).contains("builtins.sum"))
         .map(|i| costs.own[i])
         .sum();
     assert!(sum > 290_000_000, "{sum}");
-    assert!(costs.total.iter().all(|&total| total <= costs.sum));
+    assert!(costs.total.iter().all(|&total| total <= costs.whole.total));
 
     let g = Graph::report("python/yappi-threads-cpu.pstat");
     let costs = g.costs("time");
-    assert_eq!((costs.sum + 500) / 1000, 118_946);
+    assert_eq!((costs.whole.total + 500) / 1000, 118_946);
     let table = g.ask(&inferscope::analysis::Functions(Slice::whole(MetricKey::declared("time"))));
     let spin =
         table.rows.iter().find(|r| g.profile().text(g.profile().functions.get(r.function).name) == "spin");
     let spin = spin.expect("spin");
-    let share = |cost: i64| (cost as f64 / table.sum as f64 * 1000.0).round() / 10.0;
+    let share = |cost: i64| (cost as f64 / table.whole.total as f64 * 1000.0).round() / 10.0;
     assert_eq!(share(spin.own), 42.2);
     assert!((share(spin.total) - 96.6).abs() < 0.15, "{}", share(spin.total));
     let gaps = costs.gaps.as_ref().expect("gaps");
@@ -230,7 +230,7 @@ fn threads_mixed_up_and_time_left_out() {
 fn work_below_a_recursive_dispatcher() {
     let g = Graph::report("output/recursive-dispatch.prof");
     let costs = g.costs("time");
-    assert_eq!((costs.own.iter().sum::<i64>(), costs.sum), (1_000_000_000, 1_000_000_000));
+    assert_eq!((costs.own.iter().sum::<i64>(), costs.whole.total), (1_000_000_000, 1_000_000_000));
     let own = |name: &str| -> i64 {
         let is = |i: &usize| costs.tree.nodes[*i].symbol.label(g.profile()).contains(name);
         (0..costs.tree.nodes.len()).filter(is).map(|i| costs.own[i]).sum()
@@ -253,7 +253,10 @@ fn each_metric_has_its_own_tree() {
         let found = |n: &u32| costs.tree.nodes[*n as usize].symbol.label(g.profile()).contains(path);
         costs.own[(0..costs.tree.nodes.len() as u32).find(found).expect("a function") as usize]
     };
-    assert_eq!((costs.sum, node("main"), node("fill"), node("unset_like")), (5_000, 1_000, 9_000, -5_000));
+    assert_eq!(
+        (costs.whole.total, node("main"), node("fill"), node("unset_like")),
+        (5_000, 1_000, 9_000, -5_000)
+    );
 }
 
 #[test]

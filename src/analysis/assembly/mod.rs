@@ -19,6 +19,7 @@ use super::Slice;
 use super::formula::terms;
 use super::functions::{Functions, graph_of};
 use super::source_lines::{columns, sum};
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{
     CallGraph, FunctionId, Instructions, MetricKey, NodeId, Profile, StringId, Strings, SymbolKey,
@@ -104,8 +105,8 @@ pub struct AssemblyTable {
     pub total: i64,
     /// Own cost of the function that has no address.
     pub unplaced: i64,
-    /// Sum of own costs of all functions.
-    pub sum: i64,
+    /// What shares are of, beside costs of the function.
+    pub whole: Whole,
 }
 
 impl Default for AssemblyTable {
@@ -120,7 +121,7 @@ impl Default for AssemblyTable {
             own: 0,
             total: 0,
             unplaced: 0,
-            sum: 0,
+            whole: Whole::default(),
         }
     }
 }
@@ -172,7 +173,7 @@ impl Query for Assembly {
         let functions = cx.get(&Functions(Slice::whole(self.metric)))?;
         let mut table = AssemblyTable {
             recorded: has_instructions(profile),
-            sum: functions.sum,
+            whole: functions.whole,
             ..AssemblyTable::default()
         };
         let Some(function) = profile.keys().function(self.function) else { return Ok(table) };

@@ -6,7 +6,8 @@ use super::{PLACE, Relative, Shown, place};
 use crate::analysis::gaps::Gap;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::Order;
-use crate::format::{Column, Form, Scale, SortBy, Value, share, share_of_parent};
+use crate::analysis::whole::Whole;
+use crate::format::{Column, Form, Scale, SortBy, Value, share_of_parent};
 use crate::model::Profile;
 
 impl SortBy for Order {
@@ -50,7 +51,7 @@ pub struct TreeKind {
     /// Callers under who spent the cost.
     pub bottom_up: bool,
     /// What shares are a share of.
-    pub sum: i64,
+    pub whole: Whole,
     /// Calls were counted, samples were counted.
     pub counted: (bool, bool),
     /// Any function has a file.
@@ -65,23 +66,24 @@ pub type TreeColumn<'a> = Column<'a, TreeLine, Order>;
 /// The columns, in order.
 #[must_use]
 pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec<TreeColumn<'a>> {
-    let TreeKind { bottom_up, sum, counted, places, scale } = kind;
+    let TreeKind { bottom_up, whole, counted, places, scale } = kind;
     let what = &shown.what;
     let of_parent = shown.relative == Relative::Parent;
-    let whole = match of_parent {
-        true => {
-            format!(
-                "the total {what} of the row above it in the tree; of a root as a share of the whole {what}"
-            )
-        }
-        false => shown.whole(sum),
+    let of_above = || {
+        format!("the total {what} of the row above it in the tree; of a root as a share of the whole {what}")
     };
+    let of_own = if of_parent { of_above() } else { shown.own_whole(whole) };
+    let of_total = if of_parent { of_above() } else { shown.whole(whole) };
     let (total_share, own_share) =
         if of_parent { ("Total % of parent", "Self % of parent") } else { ("Total %", "Self %") };
     let wide = if of_parent { 16.0 } else { 9.0 };
     let form = (Form::Scaled(scale), shown.unit);
-    let related = move |cost: i64, line: TreeLine| {
-        Value::number(if of_parent { share_of_parent(cost, line.above) } else { share(cost, sum) })
+    let related = move |cost: i64, line: TreeLine, is_own: bool| {
+        Value::number(match (of_parent, is_own) {
+            (true, _) => share_of_parent(cost, line.above),
+            (false, true) => whole.own_share(cost),
+            (false, false) => whole.total_share(cost),
+        })
     };
     let total = |line: TreeLine| Value::unfinished(Some(line.total), line.unfinished);
     let mut columns: Vec<TreeColumn<'a>> = if bottom_up {
@@ -89,11 +91,11 @@ pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec
             Column::cost("total", "Self", form, total).sorts(Order::Total).room(11.0).hint(format!(
                 "Self {what} of the outermost row's function, as far as it was called by this path"
             )),
-            Column::share("total share", own_share, move |l: TreeLine| related(l.total, l))
+            Column::share("total share", own_share, move |l: TreeLine| related(l.total, l, true))
                 .sorts(Order::Total)
                 .rank(2)
                 .room(wide)
-                .hint(format!("This self {what} as a share of {whole}")),
+                .hint(format!("This self {what} as a share of {of_own}")),
         ]
     } else {
         vec![
@@ -101,11 +103,11 @@ pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec
                 .sorts(Order::Total)
                 .room(11.0)
                 .hint(format!("Total {what}: of this call path and all paths below it")),
-            Column::share("total share", total_share, move |l: TreeLine| related(l.total, l))
+            Column::share("total share", total_share, move |l: TreeLine| related(l.total, l, false))
                 .sorts(Order::Total)
                 .rank(2)
                 .room(wide)
-                .hint(format!("Total {what} as a share of {whole}")),
+                .hint(format!("Total {what} as a share of {of_total}")),
             Column::cost("self", "Self", form, |l: TreeLine| match l.own {
                 None => Value::Empty,
                 own => Value::unfinished(own, l.unfinished),
@@ -115,12 +117,12 @@ pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec
             .room(10.0)
             .hint(format!("Self {what}: spent in the function itself on exactly this path")),
             Column::share("self share", own_share, move |l: TreeLine| {
-                l.own.map_or(Value::Empty, |own| related(own, l))
+                l.own.map_or(Value::Empty, |own| related(own, l, true))
             })
             .sorts(Order::Own)
             .rank(5)
             .room(wide)
-            .hint(format!("Self {what} as a share of {whole}")),
+            .hint(format!("Self {what} as a share of {of_own}")),
         ]
     };
     if !bottom_up && !of_parent {

@@ -49,7 +49,7 @@ pub struct Around {
     pub function: FunctionId,
     /// Its total cost.
     pub total: i64,
-    /// The sum of all own costs.
+    /// What shares of totals are of.
     pub sum: i64,
     /// The largest total in either list: one unit for both, so that they compare.
     pub max: i64,

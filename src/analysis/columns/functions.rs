@@ -7,7 +7,7 @@ use crate::analysis::FunctionRow;
 use crate::analysis::formula::Measure;
 use crate::analysis::function_list::{Beside, FunctionKey, Known, Largest};
 use crate::analysis::functions::FunctionTable;
-use crate::format::{Column, Form, SortBy, Value, calls, share, short};
+use crate::format::{Column, Form, SortBy, Value, calls, short};
 use crate::model::Profile;
 
 impl SortBy for FunctionKey {
@@ -70,14 +70,13 @@ pub fn functions<'a>(
     beside: &[Arc<Beside>],
     shown: &Shown,
 ) -> Vec<FunctionColumn<'a>> {
-    let (what, whole, sum) = (&shown.what, shown.whole(table.sum), table.sum);
+    let (what, whole) = (&shown.what, table.whole);
     // Self and total stand side by side, so they have one unit.
     let cost = shown.form(max.own.max(max.total));
     // These differ by so much that one unit would turn most of them into <0.001.
     let each = (Form::Each(shown.unit), shown.unit);
     let text = |id| Value::text(profile.text(id));
     let function = |r: &FunctionRow| profile.functions.get(r.function);
-    let of_sum = move |cost: Option<i64>| Value::number(cost.and_then(|cost| share(cost, sum)));
     let mut columns: Vec<FunctionColumn<'a>> = Vec::new();
     if table.calls.is_some() {
         let widest = calls(max.calls).chars().count() as f32;
@@ -123,10 +122,12 @@ pub fn functions<'a>(
             .hint(format!("Self {what}: spent in the function itself, not in what it called")),
     );
     columns.push(
-        Column::share("self share", "Self %", move |r: &FunctionRow| of_sum(r.known_own()))
-            .sorts(FunctionKey::Own)
-            .rank(2)
-            .hint(format!("Self {what} as a share of {whole}")),
+        Column::share("self share", "Self %", move |r: &FunctionRow| {
+            Value::number(r.known_own().and_then(|own| whole.own_share(own)))
+        })
+        .sorts(FunctionKey::Own)
+        .rank(2)
+        .hint(format!("Self {what} as a share of {}", shown.own_whole(whole))),
     );
     if table.calls.is_some() {
         columns.push(
@@ -147,10 +148,12 @@ pub fn functions<'a>(
         .hint(format!("Total {what}: of the function and all that it called. Recursion counts once.")),
     );
     columns.push(
-        Column::share("total share", "Total %", move |r: &FunctionRow| of_sum(r.known_total()))
-            .sorts(FunctionKey::Total)
-            .rank(3)
-            .hint(format!("Total {what} as a share of {whole}")),
+        Column::share("total share", "Total %", move |r: &FunctionRow| {
+            Value::number(r.known_total().and_then(|total| whole.total_share(total)))
+        })
+        .sorts(FunctionKey::Total)
+        .rank(3)
+        .hint(format!("Total {what} as a share of {}", shown.whole(whole))),
     );
     if table.calls.is_some() {
         columns.push(

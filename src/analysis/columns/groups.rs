@@ -7,7 +7,7 @@ use crate::analysis::FunctionRow;
 use crate::analysis::function_groups::{FunctionGroup, Grouped};
 use crate::analysis::function_list::FunctionKey;
 use crate::analysis::groups::{GroupBy, group_label};
-use crate::format::{Column, Value, share};
+use crate::format::{Column, Value};
 use crate::model::Profile;
 
 /// A row: a group, or one of its functions.
@@ -42,7 +42,7 @@ pub fn groups<'a>(
     by: GroupBy,
     shown: &Shown,
 ) -> Vec<GroupColumn<'a>> {
-    let (what, sum) = (&shown.what, grouped.list.table.sum);
+    let (what, whole) = (&shown.what, grouped.list.table.whole);
     let cost = shown.form(grouped.max);
     let own = |l: &GroupLine<'_>| l.row.map_or(Some(l.group.own), FunctionRow::known_own);
     let total = |l: &GroupLine<'_>| l.row.map_or(l.group.total, FunctionRow::known_total);
@@ -50,26 +50,29 @@ pub fn groups<'a>(
         None if l.group.estimated && !matches!(value, Value::Unknown) => Value::About(Box::new(value)),
         _ => value,
     };
-    let of_sum = move |cost: Option<i64>| Value::number(cost.and_then(|cost| share(cost, sum)));
     let mut columns: Vec<GroupColumn<'a>> = vec![
         Column::cost("self", "Self", cost, move |l: GroupLine<'a>| Value::cost(own(&l)))
             .sorts(FunctionKey::Own)
             .room(10.0)
             .hint(format!("Self {what} of its functions that are listed")),
-        Column::share("self share", "Self %", move |l: GroupLine<'a>| of_sum(own(&l)))
+        Column::share("self share", "Self %", move |l: GroupLine<'a>| {
+            Value::number(own(&l).and_then(|own| whole.own_share(own)))
+        })
             .sorts(FunctionKey::Own)
             .rank(2)
-            .hint(format!("Self {what} as a share of {}", shown.whole(sum))),
+            .hint(format!("Self {what} as a share of {}", shown.own_whole(whole))),
         Column::cost("total", "Total", cost, move |l: GroupLine<'a>| about(&l, Value::cost(total(&l))))
             .sorts(FunctionKey::Total)
             .room(11.0)
             .hint(format!(
                 "Total {what}: of a group what is spent after entering it from outside; – where not all of it is listed"
             )),
-        Column::share("total share", "Total %", move |l: GroupLine<'a>| of_sum(total(&l)))
+        Column::share("total share", "Total %", move |l: GroupLine<'a>| {
+            Value::number(total(&l).and_then(|total| whole.total_share(total)))
+        })
             .sorts(FunctionKey::Total)
             .rank(3)
-            .hint(format!("Total {what} as a share of {}", shown.whole(sum))),
+            .hint(format!("Total {what} as a share of {}", shown.whole(whole))),
     ];
     if grouped.list.table.calls.is_some() {
         columns.push(

@@ -3,7 +3,8 @@
 use super::lines::LineKey;
 use super::{Relative, Shown};
 use crate::analysis::assembly::{AssemblyTable, InstructionCallRow, InstructionRow, JumpRow};
-use crate::format::{self, Column, Look, Scale, Value, share};
+use crate::analysis::whole::Whole;
+use crate::format::{self, Column, Look, Scale, Value};
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug)]
@@ -71,21 +72,21 @@ pub fn gap_said(bytes: Option<u64>) -> String {
 pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) -> Vec<InstructionColumn<'a>> {
     let what = &shown.what;
     let of_parent = shown.relative == Relative::Parent;
-    let sum = if of_parent { table.total } else { table.sum };
-    let whole = match of_parent {
-        true => {
-            format!("the total {what} of the selected function, {}", format::cost(shown.unit, sum))
-        }
-        false => shown.whole(sum),
-    };
+    let whole = if of_parent { Whole::both(table.total) } else { table.whole };
+    let of_function =
+        || format!("the total {what} of the selected function, {}", format::cost(shown.unit, table.total));
+    let of_own = if of_parent { of_function() } else { shown.own_whole(whole) };
+    let of_total = if of_parent { of_function() } else { shown.whole(whole) };
     let most = |costs: &mut dyn Iterator<Item = i64>| costs.map(i64::saturating_abs).max().unwrap_or(0);
     let own = Scale::for_max(shown.unit, most(&mut table.rows.iter().map(|r| r.own)));
     let totals = table.rows.iter().filter_map(|r| r.total).chain(table.calls.iter().map(|c| c.cost));
     let total = Scale::for_max(shown.unit, most(&mut totals.into_iter()));
     let form = |scale| (format::Form::Scaled(scale), shown.unit);
-    let related = move |cost: Option<i64>| match cost {
-        Some(0) => Value::Empty, // a bar of nothing beside the 0 says nothing more
-        cost => Value::number(cost.and_then(|cost| share(cost, sum))),
+    // A bar of nothing beside the 0 says nothing more.
+    let own_share = move |own: i64| if own == 0 { Value::Empty } else { Value::number(whole.own_share(own)) };
+    let total_share = move |total: Option<i64>| match total {
+        Some(0) => Value::Empty,
+        total => Value::number(total.and_then(|total| whole.total_share(total))),
     };
     let has_calls = !table.calls.is_empty();
     let mut columns: Vec<InstructionColumn<'a>> = Vec::new();
@@ -136,11 +137,11 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
     );
     columns.push(
         Column::share("self share", "Self %", move |r: InstructionOf<'a>| match r {
-            InstructionOf::Ran(row, ..) => related(Some(row.own)),
+            InstructionOf::Ran(row, ..) => own_share(row.own),
             _ => Value::Empty,
         })
         .rank(5)
-        .hint(format!("Self {what} as a share of {whole}")),
+        .hint(format!("Self {what} as a share of {of_own}")),
     );
     if has_calls {
         columns.push(
@@ -157,12 +158,12 @@ pub fn instructions<'a>(table: &AssemblyTable, shown: &Shown, beside: Beside) ->
         );
         columns.push(
             Column::share("total share", "Total %", move |r: InstructionOf<'a>| match r {
-                InstructionOf::Ran(row, ..) => related(row.total),
-                InstructionOf::Call(call, _) => Value::number(share(call.cost, sum)),
+                InstructionOf::Ran(row, ..) => total_share(row.total),
+                InstructionOf::Call(call, _) => Value::number(whole.total_share(call.cost)),
                 _ => Value::Empty,
             })
             .rank(7)
-            .hint(format!("Total {what} as a share of {whole}")),
+            .hint(format!("Total {what} as a share of {of_total}")),
         );
         columns.push(
             Column::count("count", "Calls", |r: InstructionOf<'a>| match r {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{Relative, Shown};
 use crate::analysis::source_lines::{FileLines, Grain, LineCall, LineRow, LineTable};
-use crate::format::{Column, Form, Look, Scale, SortBy, Value, share};
+use crate::analysis::whole::Whole;
+use crate::format::{Column, Form, Look, Scale, SortBy, Value};
 use crate::model::Unit;
 
 /// What a row is about.
@@ -39,19 +40,20 @@ pub fn lines<'a>(
 ) -> Vec<LineColumn<'a>> {
     let what = &shown.what;
     let of_parent = shown.relative == Relative::Parent;
-    let sum = if of_parent { table.total } else { table.sum };
-    let whole = match of_parent {
-        true => {
-            format!("the total {what} of the selected function, {}", crate::format::cost(shown.unit, sum))
-        }
-        false => shown.whole(sum),
+    let whole = if of_parent { Whole::both(table.total) } else { table.whole };
+    let of_function = || {
+        format!("the total {what} of the selected function, {}", crate::format::cost(shown.unit, table.total))
     };
+    let of_own = if of_parent { of_function() } else { shown.own_whole(whole) };
+    let of_total = if of_parent { of_function() } else { shown.whole(whole) };
     let (own_scale, total_scale) = scales(file, shown.unit);
     let (own_form, total_form) =
         ((Form::Scaled(own_scale), shown.unit), (Form::Scaled(total_scale), shown.unit));
-    let related = move |cost: Option<i64>| match cost {
-        Some(0) => Value::Empty, // a bar of nothing beside the 0 says nothing more
-        cost => Value::number(cost.and_then(|cost| share(cost, sum))),
+    // A bar of nothing beside the 0 says nothing more.
+    let own_share = move |own: i64| if own == 0 { Value::Empty } else { Value::number(whole.own_share(own)) };
+    let total_share = move |total: Option<i64>| match total {
+        Some(0) => Value::Empty,
+        total => Value::number(total.and_then(|total| whole.total_share(total))),
     };
     // A line without costs says nothing about them.
     let of = |row: Option<&LineRow>, value: &dyn Fn(&LineRow) -> Value<'a>| row.map_or(Value::Empty, value);
@@ -73,11 +75,11 @@ pub fn lines<'a>(
         .room(10.0)
         .hint(format!("Self {what}: spent in {spent}")),
         Column::share("self share", "Self %", move |l: LineOf<'a>| match l {
-            LineOf::Line(_, row, _) => of(row, &|r| related(Some(r.own))),
+            LineOf::Line(_, row, _) => of(row, &|r| own_share(r.own)),
             LineOf::Call(..) => Value::Empty,
         })
         .rank(2)
-        .hint(format!("Self {what} as a share of {whole}")),
+        .hint(format!("Self {what} as a share of {of_own}")),
     ];
     if has_total {
         let hint = match table.grain {
@@ -102,11 +104,11 @@ pub fn lines<'a>(
         );
         columns.push(
             Column::share("total share", "Total %", move |l: LineOf<'a>| match l {
-                LineOf::Line(_, row, _) => of(row, &|r| related(r.total)),
-                LineOf::Call(call, _) => Value::number(share(call.cost, sum)),
+                LineOf::Line(_, row, _) => of(row, &|r| total_share(r.total)),
+                LineOf::Call(call, _) => Value::number(whole.total_share(call.cost)),
             })
             .rank(4)
-            .hint(format!("Total {what} as a share of {whole}")),
+            .hint(format!("Total {what} as a share of {of_total}")),
         );
         let (title, hint) = match table.grain {
             _ if table.sampled => ("Samples", "Samples with the line on the stack"),

@@ -13,6 +13,7 @@ pub mod request_groups;
 pub mod requests;
 
 use super::formula::{self, Measure};
+use super::whole::Whole;
 use crate::format::Value;
 use crate::format::{Form, Scale, cost};
 use crate::model::{FunctionId, MetricKey, Profile, Unit};
@@ -75,9 +76,17 @@ impl Shown {
         self.relative != Relative::Numbers
     }
 
-    /// «the whole time, 1.20 s».
-    fn whole(&self, sum: i64) -> String {
-        format!("the whole {}, {}", self.what, cost(self.unit, sum))
+    /// What shares of totals are of: «the whole time, 1.20 s».
+    fn whole(&self, whole: Whole) -> String {
+        format!("the whole {}, {}", self.what, cost(self.unit, whole.total))
+    }
+
+    /// What shares of self costs are of, where that is another sum: «the sum of all self time, 1.10 s».
+    fn own_whole(&self, whole: Whole) -> String {
+        match whole.is_one() {
+            true => self.whole(whole),
+            false => format!("the sum of all self {}, {}", self.what, cost(self.unit, whole.own)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::analysis::functions::{FunctionTable, Functions};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
 use crate::analysis::scope::{Scope, Slice, TimeRange, Transform};
+use crate::analysis::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{Calls, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
@@ -140,6 +141,20 @@ impl Matched {
     }
 }
 
+/// What shares of costs of two sides are of: the median of their runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wholes {
+    /// Of self costs.
+    pub own: Two<i64>,
+    /// Of total costs.
+    pub total: Two<i64>,
+}
+
+fn sides_of(sides: &[Side; 2], of: impl Fn(&Whole) -> i64) -> Two<i64> {
+    let [base, head] = sides.each_ref().map(|side| median(side.wholes.iter().map(&of).collect()));
+    Two::both(base, head)
+}
+
 /// The functions of two runs.
 #[derive(Clone, Debug)]
 pub struct FunctionDiff {
@@ -147,8 +162,8 @@ pub struct FunctionDiff {
     pub rows: Vec<Row>,
     /// Sum of the own costs of each side: Δ of the rows add up to its Δ.
     pub sum: Two<i64>,
-    /// What shares are of: the sum, or what the outermost calls cost, where a tool measured more there.
-    pub whole: Two<i64>,
+    /// What shares are of.
+    pub whole: Wholes,
     /// All calls, where they were counted.
     pub calls: Two<u64>,
     /// What has a partner.
@@ -197,7 +212,7 @@ impl FunctionDiff {
         let mut rows: Vec<Row> = rows.into_iter().map(|m| m.row).collect();
         correct(&mut rows);
         let sum = Two::both(sides[0].sum(), sides[1].sum());
-        let whole = Two::both(median(sides[0].wholes.clone()), median(sides[1].wholes.clone()));
+        let whole = Wholes { own: sides_of(&sides, |w| w.own), total: sides_of(&sides, |w| w.total) };
         let matched = matched(&rows, sum);
         let sums = |side: &Side| side.sums.iter().map(|&s| s as f64).collect::<Vec<_>>();
         let evidence = Evidence::of(&sums(&sides[0]), &sums(&sides[1]), evidence::PRACTICAL);
@@ -240,7 +255,7 @@ struct Side {
     /// Sum of own costs per run.
     sums: Vec<i64>,
     /// What shares are of, per run.
-    wholes: Vec<i64>,
+    wholes: Vec<Whole>,
     all_calls: Vec<Option<u64>>,
 }
 
@@ -268,7 +283,7 @@ impl Side {
         }
         values.iter_mut().for_each(|column| column.resize(keys.len(), None));
         let sums = runs.iter().map(|r| r.table.own_sum).collect();
-        let wholes = runs.iter().map(|r| r.table.sum).collect();
+        let wholes = runs.iter().map(|r| r.table.whole).collect();
         let all_calls = runs.iter().map(|r| r.table.calls.map(|c| c.all)).collect();
         Self { keys, first, values, sums, wholes, all_calls }
     }

@@ -10,6 +10,7 @@ use crate::analysis::drawn::{Drawn, EdgeKind, NodeSizes};
 use crate::analysis::graph_layout::{Direction, Drawing};
 use crate::analysis::path::Symbol;
 use crate::analysis::prune::{Limits, prune};
+use crate::analysis::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{Basis, FunctionId, Profile};
 use crate::query::{Context, Pair, Query};
@@ -181,7 +182,7 @@ fn union(all: &FunctionDiff, edges: &[((u32, u32), Between)]) -> Graph {
     Graph {
         nodes: (0u32..).zip(&all.rows).map(node).collect(),
         edges: edges.iter().map(edge).collect(),
-        sum: more(all.whole),
+        whole: Whole { own: more(all.whole.own), total: more(all.whole.total) },
         basis: Basis::default(),
     }
 }

@@ -185,7 +185,7 @@ fn number(key: DiffKey, row: &Row, related: &Related, diff: &FunctionDiff) -> Op
         DiffKey::OwnHead => related.own(row).head,
         DiffKey::OwnDelta => related.own(row).change(),
         DiffKey::OwnRelative => related.own(row).relative_change(),
-        DiffKey::OwnPoints => points(row.own(), diff.whole),
+        DiffKey::OwnPoints => points(row.own(), diff.whole.own),
         DiffKey::TotalBase => related.total(row).base,
         DiffKey::TotalHead => related.total(row).head,
         DiffKey::TotalDelta => related.total(row).change(),
@@ -223,7 +223,7 @@ impl Query<Pair> for DiffList {
         // Only shares compare where the two are no numbers of one measure.
         let shares = self.functions.metric.why_not.is_some();
         let change = |row: &Row| match shares {
-            true => points(row.own(), diff.whole).unwrap_or(0.0),
+            true => points(row.own(), diff.whole.own).unwrap_or(0.0),
             false => related.own(row).change().unwrap_or(0.0),
         };
         let mut out = DiffOrder {

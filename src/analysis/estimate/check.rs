@@ -66,7 +66,7 @@ impl Query for Check {
         let rows = tree_rows(&costs, &Labels::of(&costs), cx.job())?;
         let found: FxHashMap<(bool, u32), (i64, i64)> =
             rows.iter().map(|r| (r.symbol().key(), (r.own, r.total))).collect();
-        let least = COMPARED * table.sum.unsigned_abs() as f64;
+        let least = COMPARED * table.whole.total.unsigned_abs() as f64;
         let large = |cost: i64| cost.unsigned_abs() as f64 > least;
         let compared = table.rows.iter().filter(|r| large(r.own) || large(r.total)).map(|row| {
             let (own, total) = found.get(&row.symbol().key()).copied().unwrap_or_default();

@@ -6,6 +6,7 @@
 //! explain after that enters from outside: a root.
 
 use crate::analysis::functions::graph_column;
+use crate::analysis::whole::Whole;
 use crate::model::cycles::components;
 use crate::model::lists::Lists;
 use crate::model::{CallGraph, Calls, MetricId};
@@ -111,8 +112,8 @@ impl Flow {
     }
 
     /// What shares are of, in whole units.
-    pub fn whole(&self) -> i64 {
-        self.whole.round() as i64
+    pub fn whole(&self) -> Whole {
+        Whole { own: self.own_sum.round() as i64, total: self.whole.round() as i64 }
     }
 
     /// True when the node calls itself, or others that call it.

@@ -38,6 +38,7 @@ use super::functions::graph_of;
 use super::path::PathMapper;
 use super::scope::Slice;
 use super::tree_costs::TreeCosts;
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{Basis, MetricKey};
 use crate::query::{Context, Query};
@@ -65,24 +66,23 @@ impl Query for Flows {
     }
 }
 
-/// The whole that shares of a call graph's costs are of: the sum of own costs, or what the outermost calls cost, if that is
-/// more. `None` for a profile that has better than a call graph.
-pub(super) fn whole(metric: MetricKey, cx: &Context<'_>) -> Result<Option<i64>, Cancelled> {
+/// What shares of a call graph's costs are of. `None` for a profile that has better than a call graph.
+pub(super) fn whole(metric: MetricKey, cx: &Context<'_>) -> Result<Option<Whole>, Cancelled> {
     let is_shown = metric.is_first() || shown(MetricKey::default(), cx.profile()) == metric;
     if is_shown {
         // Its tree is asked for next.
         return Ok(cx.get(&Flows(metric))?.as_ref().as_ref().map(|flow| flow.whole()));
     }
-    Ok(*cx.get(&Whole(metric))?)
+    Ok(*cx.get(&WholeOf(metric))?)
 }
 
 /// The whole of a metric whose tree nobody may ask for: a file that counts nine events has nine flows, each as large as the
 /// graph.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Whole(MetricKey);
+struct WholeOf(MetricKey);
 
-impl Query for Whole {
-    type Output = Option<i64>;
+impl Query for WholeOf {
+    type Output = Option<Whole>;
 
     fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
         let profile = cx.profile();
@@ -174,10 +174,10 @@ pub(super) fn costs(slice: &Slice, cx: &Context<'_>) -> Result<Option<TreeCosts>
     for part in unrolled.parts.iter_mut().filter(|p| p.tree != NO_NODE) {
         part.tree = new_of[part.tree as usize];
     }
-    let whole = solution.flow.whole.round() as i64;
+    let whole = solution.flow.whole();
     // What has no place among the roots is no part of what a focus shows.
     let shown = mapper.root().alive;
-    let columns = shares::Columns::of(&nodes, &unrolled.parts, shown.then_some(whole));
+    let columns = shares::Columns::of(&nodes, &unrolled.parts, shown.then_some(whole.total));
     let counted = graph.nodes.iter().any(|n| n.calls.is_some());
     let tree = CallTree {
         keys: keys(&nodes, profile),
@@ -195,7 +195,7 @@ pub(super) fn costs(slice: &Slice, cx: &Context<'_>) -> Result<Option<TreeCosts>
         unfinished: Vec::new(),
         samples: Vec::new(),
         samples_total: Vec::new(),
-        sum: whole,
+        whole,
         at_once: 0,
         gaps: Some(columns.gaps),
     }))

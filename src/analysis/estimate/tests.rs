@@ -42,7 +42,7 @@ fn adds_up(c: &TreeCosts, whole: bool) -> Result<(), String> {
         }
     }
     let roots = below(None) + gaps.above;
-    if whole && roots != c.sum { Err(format!("roots {roots} of {}", c.sum)) } else { Ok(()) }
+    if whole && roots != c.whole.total { Err(format!("roots {roots} of {}", c.whole.total)) } else { Ok(()) }
 }
 
 /// `leaf` is called by two functions, three times as long by `b`.
@@ -55,7 +55,7 @@ fn costs_follow_the_edges() {
     let c = costs(&s, vec![]);
     assert_eq!(dump(&s.profile, &c), "main 100/10 >a 40/20 >>leaf 20/20 >b 50/20 >>leaf 30/30");
     let leaf = c.tree.find(&path(&s.profile, "main>b>leaf"), &s.profile.functions).unwrap();
-    assert_eq!((c.calls[leaf as usize], c.sum), (4, 100));
+    assert_eq!((c.calls[leaf as usize], c.whole.total), (4, 100));
     assert!(matches!(c.tree.basis, Basis::Estimated(_)));
     assert_eq!(errors(&s).total, Some((0.0, 0.0)));
 }
@@ -152,7 +152,7 @@ fn time_that_no_function_has_is_not_accounted_for() {
     assert_eq!(dump(&s.profile, &c), "main 100/5 >f 60/20");
     let gaps = c.gaps.as_ref().unwrap();
     assert_eq!((gaps.unaccounted.as_slice(), gaps.sum(Gap::NotPlaced)), ([35, 40].as_slice(), 0));
-    assert_eq!(gaps.words(crate::model::Unit::Nanoseconds, c.sum).len(), 1);
+    assert_eq!(gaps.words(crate::model::Unit::Nanoseconds, c.whole.total).len(), 1);
 }
 
 #[test]
@@ -225,11 +225,11 @@ proptest! {
         let s = subject(&ran(&calls));
         let c = costs(&s, vec![]);
         prop_assert!(adds_up(&c, true).is_ok());
-        prop_assert_eq!(c.sum, calls.iter().map(|c| c.2).sum::<i64>());
+        prop_assert_eq!(c.whole.total, calls.iter().map(|c| c.2).sum::<i64>());
         let lost = c.gaps.as_ref().unwrap().sum(Gap::NotPlaced);
-        prop_assert!(lost * 4 <= c.sum, "{} of {}: {}", lost, c.sum, dump(&s.profile, &c));
+        prop_assert!(lost * 4 <= c.whole.total, "{} of {}: {}", lost, c.whole.total, dump(&s.profile, &c));
         for (i, node) in c.tree.nodes.iter().enumerate() {
-            prop_assert!(node.parent != crate::analysis::call_tree::NO_NODE || c.total[i] <= c.sum);
+            prop_assert!(node.parent != crate::analysis::call_tree::NO_NODE || c.total[i] <= c.whole.total);
         }
     }
 }

@@ -56,7 +56,7 @@ fn functions(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
     let table = cx.get(&Functions(slice.clone()))?;
     let waits = cx.get(&Waiting)?;
     let Some(first) = table.rows.iter().find(|r| r.measured && r.own > 0).copied() else { return Ok(None) };
-    let (own, sum) = (first.own as f64, table.own_sum.max(1) as f64);
+    let (own, sum) = (first.own as f64, table.whole.own.max(1) as f64);
     let name = profile.function_name(first.function);
     if unit == Unit::Nanoseconds && waits[first.function.index()] && polls(name) && own >= BLIND * sum {
         let text = format!(

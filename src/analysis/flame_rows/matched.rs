@@ -44,7 +44,7 @@ impl Query for Matched {
         functions.dedup();
         Ok(Some(MatchedShare {
             matched: outermost_sum(&costs, &marked),
-            sum: costs.sum,
+            sum: costs.whole.total,
             functions: functions.len(),
             tracks: super::track_count(cx.profile(), &self.costs.0.scope),
         }))

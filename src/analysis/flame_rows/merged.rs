@@ -98,8 +98,8 @@ impl Merged {
                 }
             }
             let unit = Measure::of(self.costs.0.metric, profile).map_or(Unit::None, |m| m.unit);
-            out.notices.extend(costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)));
-            out.sum = out.sum.saturating_add(costs.sum);
+            out.notices.extend(costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.whole.total)));
+            out.whole = out.whole.plus(costs.whole);
             negative += costs.total.iter().filter(|&&t| t < 0).count() as u64;
             // A track without cost in this metric or range has no rows, and would be a header only.
             if !rows.is_empty() {

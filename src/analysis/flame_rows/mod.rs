@@ -43,6 +43,7 @@ use super::estimate::Pair;
 use super::gaps::Gap;
 use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
+use super::whole::Whole;
 use crate::model::{Basis, FunctionId, MetricKey, Profile, TrackId};
 
 /// Where a row's boxes are.
@@ -184,8 +185,8 @@ pub struct FlameRows {
     pub end: i64,
     /// What the axis means.
     pub axis: Axis,
-    /// The denominator of shares: the whole time, or the sum of all own costs.
-    pub sum: i64,
+    /// What shares are of: the whole time, or the sums of all costs.
+    pub whole: Whole,
     /// Number of tracks that the sum is over; they may have run at the same time.
     pub tracks: usize,
     /// What the boxes rest on.
@@ -237,7 +238,7 @@ impl FlameRows {
             start: 0,
             end: 0,
             axis,
-            sum: 0,
+            whole: Whole::default(),
             tracks: track_count(profile, scope),
             basis,
             off: FxHashMap::default(),

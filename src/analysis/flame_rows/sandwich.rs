@@ -49,7 +49,7 @@ impl Query for Sandwich {
         let lower = halves.place(split..end, profile, cx.job())?;
         finish(&mut out, GroupOf::Callers, upper.into_iter().rev().collect());
         finish(&mut out, GroupOf::Callees, lower);
-        out.sum = costs.sum;
+        out.whole = costs.whole;
         if halves.full {
             out.notices.push("too many different paths: the smallest are not drawn".into());
         }

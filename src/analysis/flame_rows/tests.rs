@@ -75,7 +75,7 @@ fn time_order_keeps_lanes_depths_and_marks() {
         "overlapping spans take a lane of their own"
     );
     assert_eq!(rows.groups.iter().map(|g| g.rows.clone()).collect::<Vec<_>>(), [0..2, 2..4]);
-    assert_eq!((rows.start, rows.end, rows.sum), (0, 20, 20));
+    assert_eq!((rows.start, rows.end, rows.whole.total), (0, 20, 20));
     assert_eq!(rows.box_count(), 7);
     let at = BoxAt { row: 1, index: 1 };
     assert_eq!(rows.origin(at), Some(Origin::Span(TrackId(0), 2)));
@@ -120,7 +120,7 @@ fn left_heavy_and_alphabetical() {
     );
     assert_eq!(left.find_path(&[function(&p, "m"), function(&p, "a")]), Some(a));
     assert_eq!(left.find_function(function(&p, "y")), Some(BoxAt { row: 2, index: 0 }));
-    assert_eq!(left.sum, 12);
+    assert_eq!(left.whole.total, 12);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn sandwich_counts_the_outermost_occurrence() {
         rows.costs(BoxAt { row: top, index: 0 }),
         Some(BoxCosts { own: 2, total: 6, calls: None, samples: Some(3), unfinished: 0 })
     );
-    assert_eq!(rows.sum, 10, "shares are of everything");
+    assert_eq!(rows.whole.total, 10, "shares are of everything");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn each_track_can_have_a_tree_of_its_own() {
     let tracks: Vec<_> = p.track_ids().filter(|&t| !p.track(t).spans.rows.is_empty()).collect();
     let groups: Vec<_> = rows.groups.iter().map(|g| (g.of, g.rows.clone())).collect();
     assert_eq!(groups, [(GroupOf::Track(tracks[0]), 0..2), (GroupOf::Track(tracks[1]), 2..4)]);
-    assert_eq!((rows.sum, rows.extent(), rows.tracks), (30, 20, 2), "shares are of all tracks");
+    assert_eq!((rows.whole.total, rows.extent(), rows.tracks), (30, 20, 2), "shares are of all tracks");
     let c = BoxAt { row: 3, index: 0 };
     assert_eq!(rows.find_span(tracks[1], 1), Some(c));
     assert_eq!(rows.path(c).unwrap(), [function(&p, "b"), function(&p, "c")]);
@@ -290,7 +290,10 @@ fn phases_lie_over_the_work_and_count_for_nothing_in_shares() {
     let share = |matched, functions| MatchedShare { matched, sum: 100, functions, tracks: 1 };
     assert_eq!(found("load"), share(60, 1));
     assert_eq!(found("e"), share(40, 1), "setup is a phase and is not counted");
-    assert_eq!((merged(&p, MergedOrder::Heaviest).tracks, merged(&p, MergedOrder::Heaviest).sum), (1, 100));
+    assert_eq!(
+        (merged(&p, MergedOrder::Heaviest).tracks, merged(&p, MergedOrder::Heaviest).whole.total),
+        (1, 100)
+    );
 }
 
 fn any_samples() -> impl Strategy<Value = String> {
@@ -311,7 +314,7 @@ proptest! {
         let whole: i64 = text.split(';').map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
         for order in [MergedOrder::Heaviest, MergedOrder::Name] {
             let rows = merged(&p, order);
-            prop_assert_eq!(rows.sum, whole);
+            prop_assert_eq!(rows.whole.total, whole);
             let level = rows.finest(0);
             let roots: i64 = (0..level.len()).map(|i| level.get(i).length()).sum();
             prop_assert_eq!(roots, whole);

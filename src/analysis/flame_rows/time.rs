@@ -12,6 +12,7 @@ use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Row, Who};
 use crate::analysis::call_tree::Shape;
 use crate::analysis::path::{PathMapper, PathState};
 use crate::analysis::scope::Scope;
+use crate::analysis::whole::Whole;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{NO_ROW, Profile, SpanTable, TrackId};
 use crate::query::{Context, Query};
@@ -72,7 +73,7 @@ fn bounds(out: &mut FlameRows, profile: &Arc<Profile>) {
         }
     }
     (out.start, out.end) = bounds.unwrap_or((0, 1));
-    out.sum = out.extent();
+    out.whole = Whole::both(out.extent());
 }
 
 /// Rows of spans as they are: only their order is kept.

@@ -40,7 +40,7 @@ fn the_time_of_a_thread_counts_once() {
         dump(&s.profile, &all),
         "(idle) 15/15 RunTask 40/0 >Layout 5/0 >>main 5/5 >main 35/10 >>handler 25/25 main 5/5"
     );
-    assert_eq!(all.sum, 60, "as long as the thread was measured");
+    assert_eq!(all.whole.total, 60, "as long as the thread was measured");
     let part = costs(&s, Some((10, 33)), vec![]);
     assert_eq!(
         dump(&s.profile, &part),
@@ -55,7 +55,7 @@ fn the_time_of_a_thread_counts_once() {
     assert_eq!(row("RunTask"), (Some(1), Some(0), Some(2), 0, 40));
     assert_eq!(row("handler"), (None, Some(1), Some(1), 25, 25));
     assert_eq!(row("main"), (None, Some(1), Some(2), 20, 45));
-    assert_eq!((table.sum, table.calls.map(|c| c.all), table.samples), (60, Some(2), Some(3)));
+    assert_eq!((table.whole.total, table.calls.map(|c| c.all), table.samples), (60, Some(2), Some(3)));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn transforms_reach_through_spans_into_samples() {
 fn other_threads_and_samples_without_times_add_up() {
     let s = subject("a 0 10; [t2]; f @0..7; [t3]; f 5");
     let all = costs(&s, None, vec![]);
-    assert_eq!((dump(&s.profile, &all).as_str(), all.sum), ("a 10/10 f 12/12", 22));
+    assert_eq!((dump(&s.profile, &all).as_str(), all.whole.total), ("a 10/10 f 12/12", 22));
 }
 
 proptest! {
@@ -99,7 +99,7 @@ proptest! {
         let s = subject(&lines.join(";"));
         let all = costs(&s, None, vec![]);
         prop_assert!(all.own.iter().all(|&o| o >= 0));
-        prop_assert_eq!(all.own.iter().sum::<i64>(), all.sum);
+        prop_assert_eq!(all.own.iter().sum::<i64>(), all.whole.total);
         let sampled = samples.iter().filter(|s| s.1 < 2).count() as u64;
         prop_assert_eq!(all.samples.iter().sum::<u64>(), sampled);
         let parts = [Some((-1, from)), Some((from, to)), Some((to, 1000))].map(|range| costs(&s, range, vec![]));

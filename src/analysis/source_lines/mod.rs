@@ -15,6 +15,7 @@ use super::Shape;
 use super::formula::terms;
 use super::functions::{Functions, graph_of};
 use super::scope::Slice;
+use super::whole::Whole;
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, MetricId, NameKey, Profile, StringId, SymbolKey};
 use crate::query::{Context, Query};
@@ -92,8 +93,8 @@ pub struct LineTable {
     pub total: i64,
     /// Own cost without a known line.
     pub unplaced: i64,
-    /// Sum of own costs of all functions.
-    pub sum: i64,
+    /// What shares are of, beside costs of the function.
+    pub whole: Whole,
 }
 
 /// Computes the [`LineTable`].
@@ -114,13 +115,13 @@ impl Query for Lines {
         let profile = cx.profile();
         let functions = cx.get(&Functions(self.slice.clone()))?;
         let Some(asked) = Asked::of(self, profile) else {
-            return Ok(LineTable { sum: functions.sum, ..LineTable::default() });
+            return Ok(LineTable { whole: functions.whole, ..LineTable::default() });
         };
         let row = functions.rows.iter().find(|r| r.function == asked.function);
         let mut table = LineTable {
             own: row.map_or(0, |r| r.own),
             total: row.map_or(0, |r| r.total),
-            sum: functions.sum,
+            whole: functions.whole,
             ..LineTable::default()
         };
         let mut adding = Adding::default();

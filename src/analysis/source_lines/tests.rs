@@ -29,7 +29,7 @@ fn samples_count_for_each_line_once() {
     assert_eq!(text(&lines(&s, "main", None)), "7:0/14/2 8:1/6/2");
     let load = lines(&s, "load", None);
     assert_eq!(text(&load), "3:10/15/2 4:5/5/1 9:2/2/1");
-    assert_eq!((load.unplaced, load.own, load.total, load.sum), (4, 21, 21, 22));
+    assert_eq!((load.unplaced, load.own, load.total, load.whole.total), (4, 21, 21, 22));
     assert_eq!((load.grain, load.sampled), (Grain::Lines, true));
     let s = subject("f:1 @0..10; f:2 @10..20");
     assert_eq!(text(&lines(&s, "f", Some((5, 12)))), "1:5/5/1 2:2/2/1");

@@ -206,8 +206,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     }
     let [base, head, delta, relative] = columns.map(Value::Object);
     let shares = Two {
-        base: share(r.own().base, c.functions.whole.base),
-        head: share(r.own().head, c.functions.whole.head),
+        base: share(r.own().base, c.functions.whole.own.base),
+        head: share(r.own().head, c.functions.whole.own.head),
     };
     let points = at.and_then(|_| {
         shares.state().map(|_| (shares.head.unwrap_or(0.0) - shares.base.unwrap_or(0.0)) * 100.0)

@@ -71,7 +71,7 @@ pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
 
 /// Percentage points by which the share of the whole changed.
 fn points(c: &Comparison, r: &Row) -> Option<f64> {
-    list::points(r.own(), c.functions.whole).map(|p| p * 100.0)
+    list::points(r.own(), c.functions.whole.own).map(|p| p * 100.0)
 }
 
 pub(super) fn line(c: &Comparison, r: &Row) -> Line {

@@ -328,19 +328,22 @@ const LEFT_OUT: [&str; 4] = ["self per call", "total per call", "module", "categ
 fn functions(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let p = &*report.profile;
     let i = report.metric;
-    let (Some(metric), Some(of_all)) = (report.metrics.get(i), report.overview.totals.get(i)) else {
-        return Ok(());
-    };
+    let Some(metric) = report.metrics.get(i) else { return Ok(()) };
     let slice = Slice { scope: report.scope.clone(), ..Slice::whole(metric.key) };
     let query = FunctionList::new(Functions(slice), Vec::new(), "");
     let list = report.engine.now(&report.subject, &query, &Job::new())?;
-    let whole = of_all.sum;
+    let whole = list.table.whole;
     let (of, relative) = match report.relative {
         RelativeArg::None => (String::new(), Relative::Numbers),
         _ => {
-            let of = format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole));
+            let of =
+                format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole.own));
+            let of_total = match whole.is_one() {
+                true => String::new(),
+                false => format!("; of totals % of {}", format::cost(metric.unit, whole.total)),
+            };
             let own = report.rows.iter().map(|r| r.costs[i].0);
-            (of + cancelled(whole, own), Relative::Total)
+            (of + &of_total + cancelled(whole.own, own), Relative::Total)
         }
     };
     section(out, &format!("Functions ({} of {}){of}", report.rows.len(), report.functions));
@@ -392,7 +395,7 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let slice = Slice { scope: report.scope.clone(), ..Slice::whole(metric.key) };
     let query = Costs(slice.clone());
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
-    if costs.tree.nodes.is_empty() || costs.sum == 0 {
+    if costs.tree.nodes.is_empty() || costs.whole.total == 0 {
         section(out, "Call tree");
         let why = nothing::why(p, &slice);
         out.line(format_args!("  {}", why.text(p, metric.key)));
@@ -405,13 +408,13 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let of = match report.relative {
         RelativeArg::None => String::new(),
         RelativeArg::Total => {
-            let of = format!(", % of {}", format::cost(metric.unit, costs.sum));
-            of + cancelled(costs.sum, costs.own.iter().copied())
+            let of = format!(", % of {}", format::cost(metric.unit, costs.whole.total));
+            of + cancelled(costs.whole.total, costs.own.iter().copied())
         }
         RelativeArg::Parent => ", % of the caller's total (of a root: of all)".to_owned(),
     };
     section(out, &format!("{title}{of}"));
-    let whole = costs.sum.max(1) as f64;
+    let whole = costs.whole.total.max(1) as f64;
     let nodes = &costs.tree.nodes;
     let shown = report
         .tree
@@ -432,7 +435,7 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     if hidden > 0 {
         out.line(format_args!("  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths")));
     }
-    for words in costs.gaps.iter().flat_map(|gaps| gaps.words(metric.unit, costs.sum)) {
+    for words in costs.gaps.iter().flat_map(|gaps| gaps.words(metric.unit, costs.whole.total)) {
         out.line(format_args!("  … {words}"));
     }
     if let Some((median, p90)) = report.tree.as_ref().and_then(|tree| tree.errors.total) {
@@ -466,9 +469,9 @@ fn indent(depth: u32) -> String {
 fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
     let whole = match relative {
         RelativeArg::None => return String::new(),
-        RelativeArg::Total => costs.sum,
+        RelativeArg::Total => costs.whole.total,
         RelativeArg::Parent => match costs.tree.nodes[i].parent {
-            NO_NODE => costs.sum,
+            NO_NODE => costs.whole.total,
             parent => costs.total[parent as usize],
         },
     };

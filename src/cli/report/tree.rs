@@ -98,8 +98,8 @@ impl Tree {
             "placed": placed,
             "not_placed": self.own.saturating_sub(placed),
             "total": self.own,
-            "not_accounted_for": costs.sum.saturating_sub(self.own).max(0),
-            "whole": costs.sum,
+            "not_accounted_for": costs.whole.total.saturating_sub(self.own).max(0),
+            "whole": costs.whole.total,
             "median_error": total.0,
             "p90_error": total.1,
             "self_median_error": own.0,
@@ -117,7 +117,7 @@ fn chosen(costs: &TreeCosts, least: Option<f64>) -> Vec<u32> {
     let nodes = &costs.tree.nodes;
     let size = |i: usize| costs.total[i].unsigned_abs();
     let least = match least {
-        Some(share) => (share * costs.sum.unsigned_abs() as f64).ceil() as u64,
+        Some(share) => (share * costs.whole.total.unsigned_abs() as f64).ceil() as u64,
         None if nodes.len() <= MOST => 0,
         None => {
             let mut sizes: Vec<u64> = (0..nodes.len()).map(size).collect();

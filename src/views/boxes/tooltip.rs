@@ -86,7 +86,10 @@ impl Facts {
     fn add_timed(&mut self, rows: &FlameRows, at: BoxAt, (start, end): (i64, i64)) {
         let profile = rows.profile();
         let length = end.saturating_sub(start);
-        self.row("Duration", with_share(format::duration(length), length, rows.sum, &whole_time(rows)));
+        self.row(
+            "Duration",
+            with_share(format::duration(length), length, rows.whole.total, &whole_time(rows)),
+        );
         match rows.origin(at) {
             Some(Origin::Span(track, row)) => {
                 let spans = &profile.track(track).spans;
@@ -123,14 +126,17 @@ impl Facts {
 
     fn add_costs(&mut self, rows: &FlameRows, at: BoxAt, unit: Unit) {
         if let Some((_, cost)) = rows.gap(at) {
-            let whole = format!("{}{}", format::cost(unit, rows.sum), over_tracks(rows.tracks));
-            self.row("Cost", with_share(format::cost(unit, cost), cost, rows.sum, &whole));
+            let whole = format!("{}{}", format::cost(unit, rows.whole.total), over_tracks(rows.tracks));
+            self.row("Cost", with_share(format::cost(unit, cost), cost, rows.whole.total, &whole));
             self.add_caller(rows, at, cost);
         }
         let Some(costs) = rows.costs(at) else { return };
-        let whole = format!("{}{}", format::cost(unit, rows.sum), over_tracks(rows.tracks));
-        self.row("Total", with_share(format::cost(unit, costs.total), costs.total, rows.sum, &whole));
-        self.row("Self", with_share(format::cost(unit, costs.own), costs.own, rows.sum, &whole));
+        let (whole, over) = (rows.whole, over_tracks(rows.tracks));
+        let of = format!("{}{over}", format::cost(unit, whole.total));
+        self.row("Total", with_share(format::cost(unit, costs.total), costs.total, whole.total, &of));
+        let of =
+            if whole.is_one() { of } else { format!("{} self costs{over}", format::cost(unit, whole.own)) };
+        self.row("Self", with_share(format::cost(unit, costs.own), costs.own, whole.own, &of));
         self.add_caller(rows, at, costs.total);
         if let Some(off) = rows.off(at) {
             let share = off.error().map_or(String::new(), |e| format!(", off by {}", format::percent(e)));
@@ -223,7 +229,7 @@ pub fn over_tracks(tracks: usize) -> String {
 }
 
 fn whole_time(rows: &FlameRows) -> String {
-    format!("the whole {}", format::duration(rows.sum))
+    format!("the whole {}", format::duration(rows.whole.total))
 }
 
 /// Module, file and line, as far as they are known.

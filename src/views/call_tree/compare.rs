@@ -73,7 +73,7 @@ impl View for DiffTreeView {
         self.toolbar(cx, ui, &asked, &rows);
         pair::notices(cx, ui, &asked, &related, not_related.as_deref());
         pair::estimated(cx, &asked, &rows.paths);
-        let told = Told { asked: &asked, related: &related, whole: rows.paths.sum };
+        let told = Told { asked: &asked, related: &related, whole: rows.paths.whole };
         let footer = footer(&told, &rows);
         let numbers = Numbers { pair: &pair, asked: &asked, told, rows: &rows, factors: &related.factors };
         shared::with_footer(ui, &footer, |ui| self.table(cx, ui, &numbers));

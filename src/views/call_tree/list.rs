@@ -97,8 +97,11 @@ impl List {
                 }
                 let i = r.node as usize;
                 let node = costs.tree.nodes[i];
-                let above =
-                    if node.parent == NO_NODE { costs.sum } else { costs.total[node.parent as usize] };
+                let above = if node.parent == NO_NODE {
+                    costs.whole.total
+                } else {
+                    costs.total[node.parent as usize]
+                };
                 let says = TreeLine {
                     symbol: node.symbol,
                     gap: None,
@@ -120,7 +123,8 @@ impl List {
             }
             Self::Up(list, costs) => {
                 let r = list.rows[row];
-                let above = if r.parent == NO_NODE { costs.sum } else { list.rows[r.parent as usize].cost };
+                let above =
+                    if r.parent == NO_NODE { costs.whole.own } else { list.rows[r.parent as usize].cost };
                 let says = TreeLine {
                     symbol: r.symbol,
                     gap: None,
@@ -197,7 +201,7 @@ fn gap_line(list: &TreeRows, row: usize, gap: Gap) -> Line {
         gap: Some(gap),
         depth: list.depth(row),
         total: cost,
-        above: costs.total.get(node as usize).copied().unwrap_or(costs.sum),
+        above: costs.total.get(node as usize).copied().unwrap_or(costs.whole.total),
         own: None,
         count: None,
         unfinished: 0,

@@ -107,7 +107,7 @@ impl View for CallTreeView {
         self.remember(cx, &list, newest);
         self.toolbar(cx, ui, &list);
         let unit = shared::unit(cx.profile(), cx.interaction);
-        let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
+        let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().whole.total));
         shared::note_basis(cx, list.basis(), &shared::lost(&lost.unwrap_or_default()));
         if list.costs().tree.nodes.is_empty() {
             shared::nothing(cx, ui, Icon::Graph);
@@ -242,7 +242,8 @@ impl CallTreeView {
             if let Some((count, cost)) = list.matched() {
                 let at = self.shown.as_ref().and_then(|s| s.row).filter(|&row| list.line(row).matches);
                 let mut text = matched(count, self.mode);
-                let sum = list.costs().sum;
+                let whole = list.costs().whole;
+                let sum = if self.mode == Mode::BottomUp { whole.own } else { whole.total };
                 if count > 0 && sum != 0 {
                     let share = format::percent(cost as f64 / sum as f64);
                     text += &format!(
@@ -273,8 +274,8 @@ impl CallTreeView {
         let paths = format::counted(costs.tree.nodes.len() as i64, "call path", "call paths");
         let own = self.shown.as_ref().map_or(0, |s| s.own);
         let mut sum = format!("self costs add up to {}", format::cost(unit, own));
-        if own != costs.sum {
-            sum += &format!(" of {}", format::cost(unit, costs.sum));
+        if own != costs.whole.total {
+            sum += &format!(" of {}", format::cost(unit, costs.whole.total));
         }
         if costs.at_once > 0 {
             sum += &format!(", {} of it at the same time as other calls", format::cost(unit, costs.at_once));
@@ -298,10 +299,10 @@ impl CallTreeView {
         let costs = list.costs();
         let kind = TreeKind {
             bottom_up: self.mode == Mode::BottomUp,
-            sum: costs.sum,
+            whole: costs.whole,
             counted: (!costs.calls.is_empty(), !costs.samples.is_empty()),
             places: self.shown.as_ref().is_some_and(|s| s.places),
-            scale: columns::scale(metric.unit, costs.sum),
+            scale: columns::scale(metric.unit, costs.whole.total),
         };
         let mut columns = call_tree(profile, kind, &metric);
         format::mark(&mut columns, &[(self.sort.by, self.sort.reverse)]);

@@ -126,8 +126,8 @@ impl DiffCallersView {
             ui.add(egui::Label::new(text).truncate());
         });
         if let Some(row) = row {
-            let line = |what: &str, costs| format!("{what} {}", told.line(costs, row.state()));
-            pair::weak(ui, &format!("{} · {}", line("self", row.own()), line("total", row.total())));
+            let own = told.of_self().line(row.own(), row.state());
+            pair::weak(ui, &format!("self {own} · total {}", told.line(row.total(), row.state())));
         }
     }
 

@@ -274,18 +274,24 @@ fn figures(cx: &ViewCx<'_>, row: &FunctionRow, answer: &Neighbours) -> String {
     if let Some(samples) = row.samples_total {
         parts.push(format::counted(samples as i64, "sample", "samples"));
     }
-    let share = |cost: Option<i64>| {
-        let share = cost.and_then(|cost| format::share(cost, answer.sum));
-        share.map_or_else(String::new, |share| format!(" ({})", format::percent(share)))
+    let told = |share: Option<f64>, of: String| {
+        share.map_or_else(String::new, |share| format!(" ({}{of})", format::percent(share)))
     };
     if row.unfinished > 0 {
         parts.push(format!("{} unfinished", format::count(row.unfinished as i64)));
     }
     let least = format::at_least(row.unfinished);
     let (own, total) = (row.known_own(), row.known_total());
-    parts.push(format!("self {least}{}{}", format::cost_or_unknown(unit, own), share(own)));
-    let whole = format::cost(unit, answer.sum);
-    parts.push(format!("total {least}{}{} of {whole}", format::cost_or_unknown(unit, total), share(total)));
+    let whole = answer.whole;
+    let of = |sum: i64| format!(" of {}", format::cost(unit, sum));
+    // Where both are of one sum, it is named once.
+    let of_own = if whole.is_one() { String::new() } else { format!("{} self costs", of(whole.own)) };
+    let (own_share, total_share) =
+        (own.and_then(|c| whole.own_share(c)), total.and_then(|c| whole.total_share(c)));
+    parts.push(format!("self {least}{}{}", format::cost_or_unknown(unit, own), told(own_share, of_own)));
+    let share = told(total_share, String::new());
+    let total = format::cost_or_unknown(unit, total);
+    parts.push(format!("total {least}{total}{share}{}", of(whole.total)));
     parts.join(" · ")
 }
 
@@ -310,7 +316,7 @@ fn around(function: FunctionId, reach: Reach, answer: &Neighbours) -> Around {
     let totals = answer.callers.iter().chain(&answer.callees).filter_map(|n| n.total);
     let max = totals.map(i64::saturating_abs).max().unwrap_or(0);
     let total = answer.row.map_or(0, |row| row.total);
-    Around { function, total, sum: answer.sum, max, reach }
+    Around { function, total, sum: answer.whole.total, max, reach }
 }
 
 struct Table<'a, 'l, 'b> {

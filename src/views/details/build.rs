@@ -11,6 +11,7 @@ use crate::analysis::functions::Functions;
 use crate::analysis::most_probable::ProbableStack;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
+use crate::analysis::whole::Whole;
 use crate::format;
 use crate::model::{ArgsPlace, ArgsRef, FunctionId, Metric, Profile, Severity, SpanStatus, TrackId, Unit};
 use crate::state::Item;
@@ -253,6 +254,12 @@ fn number(name: &str, value: &str) -> Option<Amount> {
     Some(Amount::Number(value))
 }
 
+/// A cost with its share of `sum`, which is named where self and total costs have different ones.
+fn with_share(unit: Unit, cost: i64, sum: i64, whole: Whole) -> String {
+    let of_sum = if whole.is_one() { String::new() } else { format!(" of {}", format::cost(unit, sum)) };
+    format!("{}  ({}{of_sum})", format::cost(unit, cost), of(cost, sum))
+}
+
 /// Self and total of a function in every metric, how often it was called, and whether all that is known.
 fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
     let profile = cx.profile();
@@ -266,19 +273,19 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
         let Some(Measure { label, unit, .. }) = Measure::of(metric, profile) else { continue };
         let least = format::at_least(row.unfinished);
-        let cost = |v: Option<i64>| {
+        let cost = |v: Option<i64>, sum: i64| {
             v.map_or_else(
                 || format::UNKNOWN.into(),
-                |v| format!("{least}{}  ({})", format::cost(unit, v), of(v, table.sum)),
+                |v| format!("{least}{}", with_share(unit, v, sum, table.whole)),
             )
         };
         rows.push(
-            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.known_own()))
+            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.known_own(), table.whole.own))
                 .is(row.known_own().map(|v| Amount::Cost(unit, v)))
                 .hint("Its own cost, without what it called"),
         );
         rows.push(
-            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.known_total()))
+            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.known_total(), table.whole.total))
                 .is(row.known_total().map(|v| Amount::Cost(unit, v)))
                 .hint("Its own cost and that of all it called; recursion counts once"),
         );
@@ -373,15 +380,15 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
         && let Some(node) = costs.tree.find(path, &profile.functions)
     {
         let (node, count) = (node as usize, costs.count(node));
-        let cost = |v: i64| format!("{}  ({})", format::cost(metric.unit, v), of(v, costs.sum));
+        let cost = |v: i64, sum: i64| with_share(metric.unit, v, sum, costs.whole);
         let label = metric.label.to_lowercase();
         let called = costs.calls.get(node).is_some_and(|&calls| calls > 0);
         let counted = if called || costs.samples.is_empty() { "Calls" } else { "Samples" };
         let mut rows = vec![
-            Fact::new(&format!("Self {label}"), cost(costs.own[node]))
+            Fact::new(&format!("Self {label}"), cost(costs.own[node], costs.whole.own))
                 .is(Amount::Cost(metric.unit, costs.own[node]))
                 .hint("On exactly this path, without what it called"),
-            Fact::new(&format!("Total {label}"), cost(costs.total[node]))
+            Fact::new(&format!("Total {label}"), cost(costs.total[node], costs.whole.total))
                 .is(Amount::Cost(metric.unit, costs.total[node]))
                 .hint("On this path and below"),
             Fact::new(counted, count.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64)))

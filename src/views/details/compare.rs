@@ -167,7 +167,7 @@ fn costs(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, item: &Item) {
     // The facts below are of one call or one path.
     let one = matches!(item, Item::Span(_) | Item::Path(_));
     blocks::heading(ui, if one { "All calls of the function" } else { "Change" });
-    for (name, costs) in [("Self", row.own()), ("Total", row.total())] {
+    for (name, told, costs) in [("Self", told.of_self(), row.own()), ("Total", told, row.total())] {
         let text = format!("{name} {}", told.line(costs, row.state()));
         ui.add(Label::new(RichText::new(text).color(Palette::of(ui).text)).wrap());
     }

@@ -217,7 +217,7 @@ impl View for DiffFlame {
         let better = asked.better(&pair);
         let scene = Scene {
             pair: &pair,
-            told: Told { asked: &asked, related: &related, whole: paths.sum },
+            told: Told { asked: &asked, related: &related, whole: paths.whole },
             paths: &paths,
             functions: &functions,
             placed: &placed,
@@ -629,6 +629,7 @@ impl Scene<'_> {
             let state = self.paths.node(b.node).state();
             let delta = match state {
                 State::NotPlaced => state.key().to_owned(),
+                _ if self.colour == Colour::Own => self.told.of_self().change(self.shown(b.node)),
                 _ => self.told.change(self.shown(b.node)),
             };
             if rect.width() > 120.0
@@ -682,7 +683,7 @@ impl Scene<'_> {
         );
         let (own, total) = self.costs(node);
         ui.label(format!("Total  {}", self.told.line(total, n.state())));
-        ui.label(format!("Self  {}", self.told.line(own, n.state())));
+        ui.label(format!("Self  {}", self.told.of_self().line(own, n.state())));
         let counts = n.halves.map(|h| h.count);
         if let (Some(b), Some(h)) = (counts.base.flatten(), counts.head.flatten()) {
             ui.label(format!("Calls or samples  {} → {}", format::count(b as i64), format::count(h as i64)));

@@ -52,7 +52,8 @@ impl FlameView {
             axis.paint_ruler(ui.painter(), ruler, cursor.map(|t| t as f64), palette);
             axis.paint_grid(&painter, chart, palette);
         } else {
-            let ticks = paint::paint_share_ruler(ui.painter(), ruler, &port, rows.sum as f64, palette);
+            let ticks =
+                paint::paint_share_ruler(ui.painter(), ruler, &port, rows.whole.total as f64, palette);
             for x in ticks {
                 let x = painter.round_to_pixel_center(x);
                 painter.vline(x, chart.y_range(), egui::Stroke::new(1.0, palette.line_faint));

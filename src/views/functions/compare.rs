@@ -296,7 +296,7 @@ impl<'a> Numbers<'a> {
         let shares_only = self.asked.shares_only();
         let own = move |(_, r): C<'s>| related.own(r);
         let total = move |(_, r): C<'s>| related.total(r);
-        let points = move |(_, r): C<'s>| Value::number(list::points(r.own(), self.list.diff.whole));
+        let points = move |(_, r): C<'s>| Value::number(list::points(r.own(), self.list.diff.whole.own));
         // The longest bar is the largest change of all rows.
         let bar = |most| Look::Change(most, self.asked.better(self.pair));
         let side = |base: bool| if base { "the baseline" } else { "the new run" };

@@ -186,7 +186,7 @@ fn footer(cx: &ViewCx<'_>, grouped: &Grouped, by: GroupBy) -> String {
     let mut text = format!("{} with {functions}", format::counted(named, by.label(), many));
     if let Some(own) = grouped.list.matched {
         let unit = shared::unit(cx.profile(), cx.interaction);
-        let share = format::share_text(format::share(own, grouped.list.table.own_sum));
+        let share = format::share_text(grouped.list.table.whole.own_share(own));
         text += &format!(": self {} ({share})", format::cost(unit, own));
     }
     text

@@ -198,8 +198,7 @@ fn filtered(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> Option<String>
     let (all, found) = (list.table.rows.len() as i64, list.order.len() as i64);
     let mut text = format!("{} of {}", format::count(found), format::counted(all, "function", "functions"));
     let unit = shared::unit(cx.profile(), cx.interaction);
-    let share =
-        |part| format::share(part, list.table.own_sum).map_or(format::UNKNOWN.into(), format::percent);
+    let share = |part| list.table.whole.own_share(part).map_or(format::UNKNOWN.into(), format::percent);
     text += &format!(": self {} ({})", format::cost(unit, matched), share(matched));
     let search = &cx.interaction.search;
     if !chip && !search.trim().is_empty() {
@@ -245,7 +244,7 @@ fn summary(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> String {
         }
     };
     // Of an estimate that was focused it has other reasons, which the tree tells.
-    let unaccounted = table.sum.saturating_sub(table.own_sum);
+    let unaccounted = table.whole.total.saturating_sub(table.own_sum);
     if unaccounted > 0 && cx.interaction.scope.transforms.is_empty() && graph_of(cx.profile()).is_some() {
         text += &format!(" and {} that no function has as its own", format::cost(unit, unaccounted));
     }

@@ -320,7 +320,7 @@ impl DiffGraphView {
                     "{}\n{}\n{}",
                     scene.name(i),
                     scene.line("Total", row.total(), row.state()),
-                    scene.line("Self", row.own(), row.state())
+                    format!("Self {}", scene.told.of_self().line(row.own(), row.state()))
                 ))
             }
             (None, Some(e)) => Some(scene.edge_text(&scene.graph.drawn.edges[e])),
@@ -408,7 +408,7 @@ fn paint(
     let better = scene.told.asked.better(scene.pair);
     painter.rect_filled(area, 0.0, palette.canvas);
     let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) as f32;
-    let whole = more(scene.functions.whole).max(1.0);
+    let whole = more(scene.functions.whole.total).max(1.0);
     let faint = |there: bool, color: Color32| if there { color } else { mix(palette.canvas, color, 0.25) };
     for (i, (e, (bounds, line))) in scene.graph.drawn.edges.iter().zip(lines).enumerate() {
         if !lens.rect(*bounds).expand(8.0).intersects(area) {

@@ -69,7 +69,7 @@ impl GraphView {
     pub(super) fn caption(&self, cx: &ViewCx<'_>, ui: &mut Ui, picture: &Picture) {
         let profile = cx.profile();
         let unit = shared::unit(profile, cx.interaction);
-        let sum = format::cost(unit, picture.graph.sum);
+        let sum = format::cost(unit, picture.graph.whole.total);
         let metric = shared::metric_name(profile, cx.interaction);
         let mut text = match self.question.as_ref().and_then(|q| q.calling.middle(profile)) {
             Some(f) => format!(
@@ -77,7 +77,11 @@ impl GraphView {
                 format::beginning(profile.function_name(f), 40),
                 format::beginning(profile.function_name(f), 40),
             ),
-            None => format!("100 % is all {metric}, {sum}."),
+            None if picture.graph.whole.is_one() => format!("100 % is all {metric}, {sum}."),
+            None => {
+                let own = format::cost(unit, picture.graph.whole.own);
+                format!("100 % is all {metric}, {sum}; of self costs their sum, {own}.")
+            }
         };
         let (shown, all) = (picture.drawn.nodes.len() as i64, picture.graph.nodes.len() as i64);
         let folds = picture.folded.group.iter().any(Option::is_some);

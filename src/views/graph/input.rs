@@ -183,7 +183,8 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
         ui.label(RichText::new(text).color(palette.text_weak));
     };
     let cost = |cost: i64, estimated: bool| {
-        let share = if picture.graph.sum > 0 { cost as f64 / picture.graph.sum as f64 } else { 0.0 };
+        let share =
+            if picture.graph.whole.total > 0 { cost as f64 / picture.graph.whole.total as f64 } else { 0.0 };
         let about = if estimated { "≈ " } else { "" };
         format!("{about}{} ({})", format::cost(paint.unit, cost), format::percent(share))
     };

@@ -63,19 +63,28 @@ pub struct Paint<'a> {
 impl Paint<'_> {
     /// The share of a cost in the whole.
     fn share(&self, cost: i64) -> f64 {
-        let sum = self.scene.picture.graph.sum;
+        let sum = self.scene.picture.graph.whole.total;
         if sum > 0 { cost as f64 / sum as f64 } else { 0.0 }
     }
 
     /// A cost in words, as a share or in its unit; `≈` when it is estimated.
     #[must_use]
     pub fn amount(&self, cost: i64, estimated: bool) -> String {
-        let text = if self.costs || self.scene.picture.graph.sum <= 0 {
+        let text = if self.costs || self.scene.picture.graph.whole.total <= 0 {
             format::cost(self.unit, cost)
         } else {
-            format::share_text(format::share(cost, self.scene.picture.graph.sum))
+            format::share_text(self.scene.picture.graph.whole.total_share(cost))
         };
         if estimated { format!("≈ {text}") } else { text }
+    }
+
+    /// The same of a node's self cost: its share is of all self costs.
+    fn own_of(&self, node: &GraphNode) -> String {
+        let whole = self.scene.picture.graph.whole;
+        match self.costs || whole.total <= 0 {
+            true => format::cost(self.unit, node.own),
+            false => format::share_text(whole.own_share(node.own)),
+        }
     }
 
     /// The same of a node's total, which the file may lack.
@@ -309,7 +318,7 @@ impl Paint<'_> {
         painter.extend(texts.found_label(line(2.0, 19.0), key, found, dim(palette.text_strong), label));
         let mut text = self.total_of(node);
         if node.own > 0 {
-            text += &format!(" · self {}", self.amount(node.own, false));
+            text += &format!(" · self {}", self.own_of(node));
         }
         if let Some(Group { kind: GroupKind::Named(_), .. }) = group {
             text += &group.map_or(String::new(), |g| format!(" · {}", g.size()));

@@ -8,7 +8,7 @@ use egui::{Align2, Color32, Rect, RichText, Ui, pos2, vec2};
 use rustc_hash::FxHashMap;
 
 use crate::analysis::columns::scale;
-use crate::analysis::diff::functions::{DiffFunctions, Row};
+use crate::analysis::diff::functions::{DiffFunctions, Row, Wholes};
 use crate::analysis::diff::metrics::shown;
 use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
 use crate::analysis::diff::paths::{PathDiff, PathHalf, PathNode};
@@ -426,11 +426,17 @@ pub struct Told<'a> {
     pub asked: &'a Asked,
     /// How costs are related.
     pub related: &'a Related,
-    /// What both runs cost.
-    pub whole: Two<i64>,
+    /// What shares of costs are of.
+    pub whole: Wholes,
 }
 
 impl Told<'_> {
+    /// The same for self costs: their shares are of the sum of all self costs.
+    #[must_use]
+    pub fn of_self(&self) -> Self {
+        Self { whole: Wholes { total: self.whole.own, ..self.whole }, ..*self }
+    }
+
     /// A cost of a side as it is shown, with its unit: «97.6 ms/s».
     fn cost(&self, cost: Option<f64>, base: bool) -> String {
         let text = format::cost_or_unknown(self.asked.unit(base), cost.map(|v| v.round() as i64));
@@ -452,7 +458,7 @@ impl Told<'_> {
             let text = signed(self.asked.unit(false), change);
             return if change.is_some() { text + self.related.to.per() } else { text };
         }
-        points(list::points(costs, self.whole))
+        points(list::points(costs, self.whole.total))
     }
 
     /// A change of what is so in both runs; «–» where the cost of a side is not known.
@@ -472,7 +478,8 @@ impl Told<'_> {
                 share.map(format::percent)
             };
             let text = |share: Option<String>| share.unwrap_or_else(|| UNKNOWN.to_owned());
-            let (base, head) = (share(costs.base, self.whole.base), share(costs.head, self.whole.head));
+            let (base, head) =
+                (share(costs.base, self.whole.total.base), share(costs.head, self.whole.total.head));
             return format!("{} → {}, {change}", text(base), text(head));
         }
         let shown = self.related.factors.apply(costs);

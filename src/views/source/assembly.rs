@@ -366,7 +366,7 @@ fn footer(cx: &ViewCx<'_>, table: &AssemblyTable) -> String {
         "self {what} of these {}: {} of {} in all",
         format::counted(table.rows.len() as i64, "instruction", "instructions"),
         format::cost(unit, placed),
-        format::cost(unit, table.sum)
+        format::cost(unit, table.whole.own)
     );
     if table.unplaced != 0 {
         text += &format!("; {} without a known address", format::cost(unit, table.unplaced));

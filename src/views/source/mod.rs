@@ -224,7 +224,7 @@ fn footer(cx: &ViewCx<'_>, table: &LineTable, lines: Option<&FileLines>) -> Stri
     let mut text = format!(
         "self {what} of the lines in this file: {} of {} in all",
         format::cost(unit, shown),
-        format::cost(unit, table.sum)
+        format::cost(unit, table.whole.own)
     );
     if table.unplaced != 0 {
         text += &format!("; {} without a known line", format::cost(unit, table.unplaced));

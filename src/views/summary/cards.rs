@@ -123,7 +123,8 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
     for function in table.largest(by_total, most) {
         let value = if by_total { function.total } else { function.own };
-        let share = value as f64 / table.sum.max(1) as f64;
+        let whole = if by_total { table.whole.total } else { table.whole.own };
+        let share = value as f64 / whole.max(1) as f64;
         let item = Item::of_function(function.function, &profile);
         let name = function.symbol().label(&profile);
         let mut line = BarRow::new(&name, "");

@@ -269,7 +269,7 @@ fn movers(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
     };
     let lists = [("Takes more", list(Which::More, 2)), ("Takes less", list(Which::Less, 3))];
     let size = |list: &DiffOrder, &i: &u32| match asked.shares_only() {
-        true => points(list.diff.rows[i as usize].own(), list.diff.whole).unwrap_or(0.0),
+        true => points(list.diff.rows[i as usize].own(), list.diff.whole.own).unwrap_or(0.0),
         false => list.related.own(&list.diff.rows[i as usize]).change().unwrap_or(0.0),
     };
     let first = |list: &Arc<DiffOrder>| list.order.first().map_or(0.0, |row| size(list, row).abs());
@@ -296,7 +296,7 @@ fn functions(
             let change = list.related.own(row).change().unwrap_or(0.0);
             let (value, share) = match asked.shares_only() {
                 true => {
-                    let share = points(row.own(), list.diff.whole);
+                    let share = points(row.own(), list.diff.whole.own);
                     (pair::points(share), share.unwrap_or(0.0))
                 }
                 false => (pair::signed(asked.unit(false), Some(change)) + list.related.to.per(), change),

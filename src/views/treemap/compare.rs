@@ -114,7 +114,7 @@ impl View for DiffTreemap {
         };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
-        let told = Told { asked: &asked, related: &related, whole: paths.sum };
+        let told = Told { asked: &asked, related: &related, whole: paths.whole };
         let shown = Shown { pair: &pair, told, paths: &paths, factors: &related.factors };
         self.header(cx, ui, &shown, root);
         pair::notices(cx, ui, &asked, &related, not_related.as_deref());
@@ -259,7 +259,7 @@ impl DiffTreemap {
                 "{}\n{}\n{}",
                 shown.names(&cell),
                 shown.line("Total", total, state),
-                shown.line("Self", own, state)
+                format!("Self {}", shown.told.of_self().line(own, state))
             );
             response.clone().on_hover_text_at_pointer(text);
         }

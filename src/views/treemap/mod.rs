@@ -154,9 +154,9 @@ impl TreemapView {
                 }
                 None => format!("Area: self {what}, {} shown", format::cost(unit, shown)),
             };
-            if let Some(share) = format::share(shown, tree.sum).filter(|_| root != 0) {
+            if let Some(share) = tree.whole.total_share(shown).filter(|_| root != 0) {
                 let share = format::percent(share);
-                text += &format!(" ({share} of {})", format::cost(unit, tree.sum));
+                text += &format!(" ({share} of {})", format::cost(unit, tree.whole.total));
             }
             if tree.below_zero < 0 {
                 text += &format!("; costs below 0 ({}) have no area", format::cost(unit, tree.below_zero));

@@ -167,13 +167,13 @@ fn label(
     let key = TextKey::new(("name", cell.first, cell.last));
     let name = || name(tree, profile, cell).into();
     painter.extend(texts.found_label(area, key, (style, found), color, name));
-    if cell.holds || rect.height() < 36.0 || rect.width() < 44.0 || tree.sum <= 0 {
+    if cell.holds || rect.height() < 36.0 || rect.width() < 44.0 || tree.whole.total <= 0 {
         return;
     }
     let relative = cx.interaction.relative;
     let whole = match relative {
         Relative::Numbers => 0,
-        Relative::Total => tree.sum,
+        Relative::Total => tree.whole.total,
         Relative::Parent => tree.boxes[tree.boxes[cell.first as usize].parent as usize].total,
     };
     let total = tree.boxes[cell.first as usize].total;
@@ -202,7 +202,8 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
         None => String::new(),
         Some(share) => format!("{} of {of}", format::percent(share)),
     };
-    let whole = format!("all, {}", format::cost(unit, tree.sum));
+    let whole = tree.whole;
+    let all = format!("all, {}", format::cost(unit, whole.total));
     let mut lines = vec![name(tree, profile, cell)];
     if let What::Gap(gap) = b.what {
         lines.push(gap.about().to_owned());
@@ -214,21 +215,19 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
         lines.push(format!(
             "Total {what}: {} ({})",
             format::cost(unit, b.total),
-            share(b.total, tree.sum, &whole)
+            share(b.total, whole.total, &all)
         ));
     }
     if matches!(b.what, What::Gap(_)) {
-        lines.push(format!("{} ({})", format::cost(unit, b.total), share(b.total, tree.sum, &whole)));
+        lines.push(format!("{} ({})", format::cost(unit, b.total), share(b.total, whole.total, &all)));
     }
     if let Some(of) = tree.cost_of.filter(|_| b.what.function().is_some()) {
         let name = profile.function_name(of).chars().take(80).collect::<String>();
         lines.push(format!("{what} of {name} under it: {}", format::cost(unit, b.total)));
     } else if b.what.function().is_some() {
-        lines.push(format!(
-            "Self {what}: {} ({})",
-            format::cost(unit, b.own),
-            share(b.own, tree.sum, &whole)
-        ));
+        let own = format!("all self costs, {}", format::cost(unit, whole.own));
+        let share = share(b.own, whole.own, if whole.is_one() { &all } else { &own });
+        lines.push(format!("Self {what}: {} ({share})", format::cost(unit, b.own)));
     }
     let parent = tree.boxes[cell.first as usize].parent;
     if parent != 0 {

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use self::grow::Growing;
 
-use super::functions::{DiffFunctions, FunctionDiff};
+use super::functions::{DiffFunctions, FunctionDiff, Wholes};
 use super::{Compared, Cost, State, Two};
 use crate::analysis::call_graph::Graph;
 use crate::analysis::call_tree::NO_NODE;
@@ -183,8 +183,10 @@ impl Sides {
 pub struct PathDiff {
     paths: Vec<Path>,
     sides: Sides,
-    /// Denominators of shares.
+    /// Both together.
     pub sum: Two<i64>,
+    /// What shares are of.
+    pub whole: Wholes,
     /// Which nodes are in one tree, but not placed in the other; empty where no tree is estimated.
     unplaced: Vec<bool>,
     /// How many nodes only that run has, those aside that the other could not place.
@@ -205,9 +207,10 @@ impl PathDiff {
         let mut growing = Growing::with_room(most + most / 2, functions.rows.len() as u32);
         growing.add(base, functions, true, job)?;
         growing.add(head, functions, false, job)?;
-        let sum = Two::both(base.costs.sum, head.costs.sum);
+        let sum = Two::both(base.costs.whole.total, head.costs.whole.total);
         let own = |tree: &Tree| tree.costs.own.iter().fold(0i64, |sum, &v| sum.saturating_add(v));
-        let rest = |tree: &Tree| tree.costs.gaps.as_ref().map(|_| tree.costs.sum.saturating_sub(own(tree)));
+        let rest =
+            |tree: &Tree| tree.costs.gaps.as_ref().map(|_| tree.costs.whole.total.saturating_sub(own(tree)));
         let estimated = base.estimated().or(head.estimated()).map(str::to_owned);
         let unplaced = match estimated {
             Some(_) => growing.unplaced([base, head], functions),
@@ -221,7 +224,9 @@ impl PathDiff {
         };
         let alone = Two::both(missing(1), missing(0));
         let not_placed = Two { base: rest(base), head: rest(head) };
-        Ok(Self { paths, sides, unplaced, alone, sum, not_placed, estimated })
+        let own = Two::both(base.costs.whole.own, head.costs.whole.own);
+        let whole = Wholes { own, total: sum };
+        Ok(Self { paths, sides, unplaced, alone, sum, whole, not_placed, estimated })
     }
 
     /// Number of nodes that one tree has and the other could not place.
