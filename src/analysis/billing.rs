@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::cached_answers::{cached_answer, is_answered_by_cache};
 use super::prices::{self, Charge, Prices, Resolved};
 use crate::jobs::Cancelled;
-use crate::model::{COST_IN, CacheOutcome, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
+use crate::model::{Accounting, COST_IN, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
 /// Sums over requests.
@@ -77,7 +78,7 @@ impl Sums {
             let sum = self.elsewhere.entry(currency.clone()).or_default();
             *sum = *sum + *money;
         }
-        if let Some(priced) = &charge.priced {
+        if let Some(priced) = charge.priced.as_ref().filter(|_| !charge.answered_locally) {
             self.about |= !charge.stated && !priced.about.is_empty();
             more(&mut self.as_billed, Some(priced.parts.sum()));
             more(&mut self.no_cache, Some(priced.no_cache));
@@ -145,7 +146,8 @@ impl Query for Bill {
             if r.tokens.cache_write().unwrap_or(0) + r.tokens.cache_read.unwrap_or(0) > 0 {
                 cached_before.insert(model.clone(), ());
             }
-            let best = charge.priced.as_ref().map(|p| if writes_first { p.parts.sum() } else { p.all_read });
+            let billed = charge.priced.as_ref().filter(|_| !charge.answered_locally);
+            let best = billed.map(|p| if writes_first { p.parts.sum() } else { p.all_read });
             let place = *models.entry(model.clone()).or_insert_with(|| {
                 out.models.push(ModelSums { model, ..ModelSums::default() });
                 out.models.len() - 1
@@ -185,6 +187,8 @@ pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, cha
 
 /// How the reason begins for which a cost of another currency is in no sum.
 pub(super) const NOT_CONVERTED: &str = "its source states a cost in";
+/// The same where the table has prices of another currency.
+pub(super) const PRICED_IN: &str = "its table has prices in";
 
 /// What its source says a request cost in a currency other than dollars.
 fn stated_elsewhere(profile: &Profile, r: &Request) -> Option<(String, Money)> {
@@ -199,13 +203,21 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
     let mut out = Charge { resolved: resolved.as_ref().ok().cloned(), ..Charge::default() };
     let served = profile.text(r.tier);
     let tier = if served.is_empty() { profile.text(r.requested_tier) } else { served };
+    // An answer from a cache would have taken what it took when it was generated.
+    let (mut tokens, mut accounting) = (r.tokens, r.accounting);
+    let answered = is_answered_by_cache(r);
+    if answered && tokens.is_unknown() {
+        tokens = cached_answer(profile, r).saved;
+        accounting = Accounting::of_counted(&tokens);
+    }
     let call = prices::Call {
-        tokens: r.tokens,
-        accounting: r.accounting,
+        tokens,
+        accounting,
         at: profile.meta.origin_unix_ns.filter(|_| !r.undated).map(|origin| origin.saturating_add(r.arrived)),
         tier,
         searches: r.searches.unwrap_or(0),
     };
+    let mut priced_elsewhere = None;
     match resolved {
         Ok(found) => {
             let table = &prices.tables()[found.table];
@@ -217,10 +229,14 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
                             .about
                             .push(format!("the price of {provider}: the table lists none of the provider"));
                     }
-                    out.priced = Some(priced);
+                    match table.currency.as_str() {
+                        "" => out.priced = Some(priced),
+                        // Money of another currency is in no sum of dollars.
+                        currency => priced_elsewhere = Some((currency.to_owned(), priced.parts.sum())),
+                    }
                 }
                 Err((least, why)) => {
-                    out.at_least = Some(least).filter(|m| *m > Money::ZERO);
+                    out.at_least = Some(least).filter(|m| *m > Money::ZERO && table.currency.is_empty());
                     out.why = why;
                 }
             }
@@ -234,16 +250,25 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
         said.clone_into(&mut out.why);
     }
     out.cost = out.priced.as_ref().map(|p| p.parts.sum());
+    // As dollars are: what the source states comes first.
     out.elsewhere = stated_elsewhere(profile, r);
+    let is_stated = out.elsewhere.is_some();
+    if out.elsewhere.is_none() && r.cost.is_none() {
+        out.elsewhere =
+            priced_elsewhere.map(|(name, money)| (name, if answered { Money::ZERO } else { money }));
+    }
+    out.answered_locally = answered;
     if let Some(stated) = r.cost {
         (out.cost, out.stated) = (Some(stated), true);
+        // A source that prices what a cache answered says what was paid all the same.
+        out.answered_locally &= stated == Money::ZERO;
     } else if let Some((currency, _)) = &out.elsewhere {
         // A list price beside what was paid in another currency would count the request twice.
-        out.why = format!("{NOT_CONVERTED} {currency}, which is not converted to dollars");
+        let by = if is_stated { NOT_CONVERTED } else { PRICED_IN };
+        out.why = format!("{by} {currency}, which is not converted to dollars");
         out.cost = None;
-    } else if matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
+    } else if answered {
         // Without a price nobody knows what was saved: a sum of 0 would look like one of all.
-        out.answered_locally = true;
         out.cost = out.cost.map(|_| Money::ZERO);
     }
     if out.cost.is_some() {
@@ -278,5 +303,14 @@ mod tests {
             (1, "0.75".into(), 2)
         );
         assert!(bill.charges[1].why.contains("a cost in EUR"), "{}", bill.charges[1].why);
+        // The same where one's own table has its prices in euros.
+        let table =
+            r#"{"currency": "eur", "models": [{"name": "m", "prices": [{"input": "1", "output": "2"}]}]}"#;
+        let bill = ask(&run, &Bill { prices: Prices::with(read_table(table).unwrap()) });
+        let all = &bill.all;
+        assert_eq!((all.cost, all.as_billed, all.elsewhere["EUR"].to_string()), (None, None, "0.751".into()));
+        assert!(bill.charges[0].why.contains("prices in EUR"), "{}", bill.charges[0].why);
+        let why = read_table(&table.replace("eur", "euros")).unwrap_err();
+        assert!(why.contains("three letters"), "{why}");
     }
 }

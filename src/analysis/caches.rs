@@ -5,6 +5,7 @@
 
 use super::asked::Asked;
 use super::billing::{Bill, Billing};
+use super::cached_answers::cached_answer;
 use super::prices::is_local;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId};
@@ -156,7 +157,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         read = read.saturating_add(r.tokens.cache_read.unwrap_or(0));
         prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
         let saved = match answers {
-            true => r.tokens.total().filter(|_| hit),
+            true => cached_answer(profile, r).saved.total().filter(|_| hit),
             false => r.tokens.cache_read,
         };
         if let Some(saved) = saved {
@@ -164,7 +165,8 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         }
         let list = charge.priced.as_ref();
         let money = match answers {
-            true => list.filter(|_| hit).map(|p| p.parts.sum()),
+            // What a source says that its hits saved comes first, as what it says that requests cost.
+            true => cached_answer(profile, r).cost.or_else(|| list.map(|p| p.parts.sum())).filter(|_| hit),
             false => list.map(|p| p.no_cache - p.parts.sum()),
         };
         if let Some(money) = money {

@@ -100,6 +100,12 @@ pub const RUN_PHASES: &str = "Parts of the time that passed, as the recording na
 /// What load does.
 pub const BY_LOAD: &str = "A dot is the mean latency of requests that arrived when so many were in flight, themselves included; what a cache \
     answered is left out. Throughput is Little's law: in flight ÷ mean latency.";
+/// Whether what is in flight fits rate and latency.
+pub const LITTLE: &str = "Little's law: L = λ · W, requests in flight = requests per second × mean latency. Both sides are measured here. Where they \
+    differ, requests are missing, some still run, or the counter counts something else.";
+/// What requests did with their time.
+pub const ACTIVITY: &str = "Queued: waiting for their turn. Busy: worked on, as their server states it or from when they left the queue on. Awaited: \
+    the rest, which is failed attempts, the network, and servers that do not say what they did.";
 /// Where more load only makes requests wait.
 pub const KNEE: &str = "The load with most throughput for its latency (Kleinrock's power: throughput ÷ latency), of levels with at least \
     three requests.";

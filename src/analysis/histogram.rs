@@ -1,10 +1,11 @@
 //! How one figure of requests is distributed.
 
 use super::asked::Asked;
+use super::latency::chunk_gaps;
 use super::overview::Distribution;
 use super::requests::{Listed, RequestColumn};
 use crate::jobs::Cancelled;
-use crate::model::Outcome;
+use crate::model::{Outcome, RequestId};
 use crate::query::{Context, Query};
 
 /// Requests by the value of a figure, in steps of equal width.
@@ -43,6 +44,36 @@ impl Query for RequestHistogram {
             .collect();
         cx.job().checkpoint(0, 0)?;
         Ok(histogram(values))
+    }
+
+    fn weight(_: &Option<Histogram>) -> usize {
+        STEPS * size_of::<usize>()
+    }
+}
+
+/// Computes the [`Histogram`] of the times between chunks of answers, ns; `None` where fewer than two are known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GapHistogram {
+    /// Which requests.
+    pub asked: Asked,
+    /// Of one of them alone.
+    pub only: Option<RequestId>,
+}
+
+impl Query for GapHistogram {
+    type Output = Option<Histogram>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Option<Histogram>, Cancelled> {
+        let rows = &cx.profile().requests.rows;
+        let ids = match self.only {
+            Some(id) => vec![id],
+            None => self.asked.ids(cx)?,
+        };
+        let wanted = ids.iter().filter_map(|id| rows.get(id.index()));
+        let done = wanted.filter(|r| self.only.is_some() || r.outcome == Outcome::Ok);
+        let gaps = chunk_gaps(done);
+        cx.job().checkpoint(0, 0)?;
+        Ok(histogram(gaps))
     }
 
     fn weight(_: &Option<Histogram>) -> usize {

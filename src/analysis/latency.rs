@@ -51,6 +51,43 @@ pub struct Spread {
     pub values: Option<Distribution>,
 }
 
+/// What requests did: waited for their turn, were worked on, or waited for something else. Sums over those that ended well, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Waiting in a queue.
+    pub queued: i64,
+    /// Worked on: as their server states it, or from when they left the queue on.
+    pub busy: i64,
+    /// The rest: attempts that failed and the waits after them, the network, and servers that do not say what they did.
+    pub awaited: i64,
+}
+
+impl Activity {
+    /// The parts with their names.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, i64); 3] {
+        [("queued", self.queued), ("busy", self.busy), ("awaited", self.awaited)]
+    }
+
+    fn of(done: &[&Request]) -> Self {
+        let mut out = Self::default();
+        for r in done {
+            let Some(latency) = r.latency() else { continue };
+            let (t, queued) = (&r.phases, r.queued().unwrap_or(0));
+            let stated = [t.load, t.prefill, t.decode].into_iter().flatten().reduce(i64::saturating_add);
+            let stamped = || {
+                let end = r.token_times.last().copied().or(r.last_token).or(r.finished)?;
+                Some(end.saturating_sub(r.scheduled?).saturating_sub(r.lost()))
+            };
+            let busy = stated.or_else(stamped).unwrap_or(0).clamp(0, latency.saturating_sub(queued).max(0));
+            out.queued = out.queued.saturating_add(queued);
+            out.busy = out.busy.saturating_add(busy);
+            out.awaited = out.awaited.saturating_add(latency.saturating_sub(queued).saturating_sub(busy).max(0));
+        }
+        out
+    }
+}
+
 /// Phases and the time that they share out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSums {
@@ -71,6 +108,8 @@ pub struct Latency {
     pub of_run: Option<PhaseSums>,
     /// Requests that say what they spent time on, of those that have a latency.
     pub told: (usize, usize),
+    /// What requests did with their time.
+    pub activity: Activity,
     /// Parts of the time to first token.
     pub first_token: FirstToken,
     /// Percentiles.
@@ -110,6 +149,7 @@ impl Query for RequestLatency {
             of_requests,
             told,
             of_run: recorded(profile, self.asked.range),
+            activity: Activity::of(&done),
             first_token: first_token(&done),
             ..Latency::default()
         };
@@ -123,6 +163,7 @@ impl Query for RequestLatency {
             spread("ttfo", &|r| r.ttfo().map(|ns| ns as f64)),
             spread("tpot", &Request::tpot),
             spread("queue", &|r| r.queued().map(|ns| ns as f64)),
+            Spread { name: "chunk_gap", values: Distribution::of(chunk_gaps(done.iter().copied())) },
         ];
         let dated: Vec<&&Request> = done.iter().filter(|r| !r.undated && r.finished.is_some()).collect();
         let first = dated.iter().map(|r| r.arrived).min();
@@ -137,6 +178,11 @@ impl Query for RequestLatency {
         let run = latency.of_run.as_ref().map_or(0, |sums| sums.phases.len());
         (latency.of_requests.phases.len() + run) * 64 + 1000
     }
+}
+
+/// Times between one chunk of an answer and the next, ns, of all of them.
+pub(super) fn chunk_gaps<'a>(rows: impl Iterator<Item = &'a Request>) -> Vec<f64> {
+    rows.flat_map(|r| r.token_times.windows(2).map(|w| w[1].saturating_sub(w[0]) as f64)).collect()
 }
 
 /// The phases of a recording.
@@ -297,6 +343,9 @@ mod tests {
         assert_eq!((found.of_requests.total, expected.iter().map(|p| p.1).sum::<i64>()), (5000, 5000));
         let first = FirstToken { requests: 2, total: 1800, queue: 1100, load: 0, prefill: 450, rest: 250 };
         assert_eq!((found.first_token, found.average_concurrency), (first, Some(1.0)));
+        let told = Activity { queued: 1100, busy: 2950 + 900, awaited: 50 };
+        assert_eq!(found.activity, told);
+        assert_eq!(told.parts().iter().map(|p| p.1).sum::<i64>(), found.of_requests.total);
         let ttft = found.spreads.iter().find(|s| s.name == "ttft").unwrap().values.unwrap();
         assert_eq!((ttft.n, ttft.max, ttft.p999), (2, 1500.0, None));
     }

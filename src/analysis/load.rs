@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Outcome, Request};
+use crate::model::{CacheOutcome, Outcome, Profile, Request, Unit};
 use crate::query::{Context, Query};
 
 /// Requests in flight from a time on, until the next.
@@ -31,6 +31,30 @@ pub struct Level {
     pub throughput: f64,
 }
 
+/// Little's law: what is in flight on average is the rate at which requests come times how long they stay. Where it does not hold
+/// requests are missing, or the counter counts something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Little {
+    /// Requests per second, λ.
+    pub rate: f64,
+    /// Their mean latency, ns, W.
+    pub latency: f64,
+    /// λ · W.
+    pub expected: f64,
+    /// In flight on average, as it was counted, L.
+    pub measured: f64,
+    /// What counted it: the name of a counter, or empty for the requests themselves, those that ran on too.
+    pub counter: String,
+}
+
+impl Little {
+    /// How far what was measured is from what is expected, as a share of that.
+    #[must_use]
+    pub fn difference(&self) -> f64 {
+        self.measured / self.expected - 1.0
+    }
+}
+
 /// Load and what it did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Load {
@@ -38,6 +62,8 @@ pub struct Load {
     pub steps: Vec<Step>,
     /// Time-weighted mean of requests in flight.
     pub average: Option<f64>,
+    /// Little's law, where it can be checked.
+    pub little: Option<Little>,
     /// Most requests in flight.
     pub peak: u32,
     /// Most requests that waited.
@@ -78,6 +104,7 @@ impl Query for RequestLoad {
         out.peak = steps.iter().map(|s| s.in_flight).max().unwrap_or(0);
         out.peak_waiting = steps.iter().map(|s| s.waiting).max().unwrap_or(0);
         out.average = average(&steps);
+        out.little = little(cx.profile(), &dated, out.average);
         out.levels = levels(&dated, &steps);
         out.knee = knee(&out.levels);
         out.steps = thinned(steps);
@@ -122,6 +149,42 @@ fn average(steps: &[Step]) -> Option<f64> {
         .map(|w| f64::from(w[0].in_flight) * w[1].time.saturating_sub(w[0].time) as f64)
         .sum();
     Some(area / length as f64)
+}
+
+/// Names of counters of requests in flight, in lower case, without what stands around them.
+const IN_FLIGHT: [&str; 5] =
+    ["requests in flight", "in flight", "requests_in_flight", "num_requests_running", "num_running_reqs"];
+
+fn little(profile: &Profile, rows: &[&Request], average: Option<f64>) -> Option<Little> {
+    let first = rows.iter().map(|r| r.arrived).min()?;
+    let last = rows.iter().filter_map(|r| r.finished).max()?;
+    let length = last.checked_sub(first).filter(|l| *l > 0)? as f64;
+    let lengths: Vec<f64> = rows.iter().filter_map(|r| Some(r.latency()? as f64)).collect();
+    let latency = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
+    let rate = lengths.len() as f64 * 1e9 / length;
+    let counted = profile.counters.iter().find_map(|c| {
+        let name = profile.text(c.name);
+        let lower = name.to_lowercase();
+        let is_it = c.unit == Unit::Count && IN_FLIGHT.iter().any(|known| lower.ends_with(known));
+        let mean = is_it.then(|| mean_between(&c.times, &c.values, first, last)).flatten()?;
+        Some((mean, name.to_owned()))
+    });
+    let (measured, counter) = counted.or_else(|| Some((average?, String::new())))?;
+    let expected = rate * latency / 1e9;
+    (expected > 0.0).then_some(Little { rate, latency, expected, measured, counter })
+}
+
+/// Time-weighted mean of a counter that keeps its value until the next one; `None` where it says nothing of that time.
+fn mean_between(times: &[i64], values: &[f64], from: i64, to: i64) -> Option<f64> {
+    let at = times.partition_point(|t| *t <= from);
+    let mut value = at.checked_sub(1).map_or(0.0, |i| values[i]);
+    let (mut area, mut since) = (0.0, from);
+    for (time, next) in times[at..].iter().zip(&values[at..]).take_while(|(t, _)| **t < to) {
+        area += value * time.saturating_sub(since) as f64;
+        (value, since) = (*next, *time);
+    }
+    let is_known = times.first().is_some_and(|t| *t < to) && to > from;
+    is_known.then(|| (area + value * to.saturating_sub(since) as f64) / to.saturating_sub(from) as f64)
 }
 
 /// Requests by how many were in flight right after they arrived.
@@ -207,6 +270,11 @@ mod tests {
         assert_eq!((found.peak, found.peak_waiting), (3, 2));
         // 1×10 + 2×10 + 3×80 + 2×50 + 1×50, which is the sum of all latencies: Little's law.
         assert_eq!(found.average, Some((100 + 140 + 180) as f64 / 200.0));
+        let little = found.little.unwrap();
+        assert!((little.expected - 2.1).abs() < 1e-9 && little.difference().abs() < 1e-9, "{little:?}");
+        // A counter that keeps its value: 2 from 10 to 110 of 0 to 200.
+        assert_eq!(mean_between(&[10, 110, 300], &[2.0, 0.0, 9.0], 0, 200), Some(1.0));
+        assert_eq!(mean_between(&[300], &[9.0], 0, 200), None, "it begins later");
     }
 
     #[test]

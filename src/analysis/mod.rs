@@ -10,6 +10,7 @@ pub mod billing;
 pub mod cache_entries;
 pub mod cache_history;
 pub mod cache_keys;
+pub mod cached_answers;
 pub mod caches;
 pub mod call_graph;
 pub mod call_tree;

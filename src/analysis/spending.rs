@@ -114,6 +114,8 @@ pub struct Unpriced {
     pub requests: usize,
     /// The first of them.
     pub first: RequestId,
+    /// Those that ended well and the first of these: what failed or was given up needs no price.
+    pub answered: Option<(usize, RequestId)>,
 }
 
 /// What requests cost.
@@ -174,7 +176,7 @@ impl Query for Spending {
             if let Some((cost, latency)) = charge.cost.zip(r.latency()).filter(|_| n % out.every == 0) {
                 out.points.push(Point { request: id, group, latency, cost: cost.to_f64() });
             }
-            reasons(&mut out, id, charge);
+            reasons(&mut out, id, r, charge);
         }
         for (n, (group, rows)) in out.groups.iter_mut().zip(&rows).enumerate() {
             if n % 256 == 0 {
@@ -195,11 +197,20 @@ impl Query for Spending {
 }
 
 /// Notes what a cost rests on, or why there is none.
-fn reasons(out: &mut Spent, id: RequestId, charge: &Charge) {
+fn reasons(out: &mut Spent, id: RequestId, r: &Request, charge: &Charge) {
     if charge.cost.is_none() {
+        let answered = (r.outcome == Outcome::Ok).then_some((1, id));
         match out.unpriced.iter_mut().find(|u| u.why == charge.why) {
-            Some(known) => known.requests += 1,
-            None => out.unpriced.push(Unpriced { why: charge.why.clone(), requests: 1, first: id }),
+            Some(known) => {
+                known.requests += 1;
+                known.answered = match known.answered {
+                    Some((n, first)) => Some((n + usize::from(r.outcome == Outcome::Ok), first)),
+                    None => answered,
+                };
+            }
+            None => {
+                out.unpriced.push(Unpriced { why: charge.why.clone(), requests: 1, first: id, answered });
+            }
         }
     }
     let Some(priced) = charge.priced.as_ref().filter(|_| !charge.stated && !charge.answered_locally) else {
@@ -384,6 +395,10 @@ impl Query for Reprice {
         };
         let table = &self.asked.prices.tables()[found.table];
         let entry = &table.entries()[found.entry];
+        if !table.currency.is_empty() {
+            let why = format!("its prices are in {}, which is not converted to dollars", table.currency);
+            return Ok(Repriced { model: Err(why), cost: None, now: None, left_out: 0 });
+        }
         let mut out = Repriced {
             model: Ok((entry.name.clone(), entry.provider.clone())),
             cost: None,

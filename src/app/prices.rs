@@ -234,7 +234,13 @@ fn tables(app: &mut App, ui: &mut Ui) {
                 ui.label(path.file_name().unwrap_or_default().to_string_lossy())
                     .on_hover_text(path.display().to_string());
                 match table {
-                    Some(Ok(table)) => ui.add(weak(&about(table))),
+                    Some(Ok(table)) => {
+                        let shown = ui.add(weak(&about(table)));
+                        match table.remark() {
+                            Some(remark) => ui.colored_label(palette.tone(Tone::Warning), remark),
+                            None => shown,
+                        }
+                    }
                     Some(Err(why)) => ui.colored_label(palette.tone(Tone::Bad), why),
                     None => ui.add(weak("being read …")),
                 };

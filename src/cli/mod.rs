@@ -424,6 +424,9 @@ fn prices_of(file: Option<&Path>) -> Result<Prices, Failure> {
 fn price_table(file: Option<&Path>) -> Result<Option<(PathBuf, Arc<PriceTable>)>, Failure> {
     let Some(file) = file else { return Ok(None) };
     let table = app::price_file(file).map_err(Failure::new)?;
+    if let Some(remark) = table.remark() {
+        say(format!("{}: {remark}", file.display()));
+    }
     Ok(Some((file.to_owned(), Arc::new(table))))
 }
 

@@ -53,7 +53,10 @@ pub use metrics::{Better, COPIED, Metric, SAMPLES, Unit, heap};
 pub use money::Money;
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, WEIGHT_FORMATS, Warning};
-pub use requests::{COST_IN, CacheOutcome, Chunks, Outcome, Request, Requests, Retry, ServerTimes};
+pub use requests::{
+    COST_IN, CacheOutcome, Chunks, ENTRY_AGE, MATCHED_PROMPT, Outcome, Request, Requests, Retry, SAVED_COST,
+    SAVED_INPUT, SAVED_OUTPUT, ServerTimes,
+};
 pub use sources::Sources;
 pub use strings::Strings;
 pub(crate) use symbols::{ChildIndex, row_hash};

@@ -10,6 +10,17 @@ use super::tokens::{Accounting, TokenCounts};
 /// How the name of an attribute begins that says what a request cost in a currency other than dollars: «cost in EUR».
 pub const COST_IN: &str = "cost in ";
 
+/// Attributes of a request that a cache of answers answered. What its answer had taken when it was generated: input tokens,
+pub const SAVED_INPUT: &str = "cache.saved_input_tokens";
+/// output tokens,
+pub const SAVED_OUTPUT: &str = "cache.saved_output_tokens";
+/// and dollars. Each is a decimal number.
+pub const SAVED_COST: &str = "cache.saved_cost";
+/// How long the answer had been in the cache, seconds.
+pub const ENTRY_AGE: &str = "cache.entry_age_s";
+/// The prompt that the closest one in a semantic cache was, whether or not its answer was taken.
+pub const MATCHED_PROMPT: &str = "cache.matched_prompt";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

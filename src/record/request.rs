@@ -5,10 +5,14 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::clock::{self, Scale};
 use super::{roots, secrets, sink};
-use crate::model::{Accounting, CacheOutcome, Outcome, ProfileBuilder, Request, Retry, TokenCounts, TrackId};
+use crate::model::{
+    Accounting, CacheOutcome, ENTRY_AGE, MATCHED_PROMPT, Money, Outcome, ProfileBuilder, Request, Retry,
+    SAVED_COST, SAVED_INPUT, SAVED_OUTPUT, TokenCounts, TrackId,
+};
 
 /// What is known about a request so far.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +37,7 @@ pub(super) struct RequestRow {
     /// Output tokens, where they have no stamps.
     output_tokens: Option<u64>,
     similarity: Option<f64>,
+    cost: Option<Money>,
     attributes: Vec<(&'static str, String)>,
     retries: Vec<Attempt>,
     /// The attempt that runs, or waits for the next one.
@@ -226,6 +231,33 @@ impl RequestHandle {
         self.attribute("cache.key_fields", &fields.join(", "));
     }
 
+    /// It costs so much.
+    pub fn cost(&self, cost: Money) {
+        lock(&self.row).cost = Some(cost);
+    }
+
+    /// A cache of answers answered it: what its answer had taken when it was generated, and what that had cost where prices are
+    /// known.
+    pub fn saved(&self, input: u64, output: u64, cost: Option<Money>) {
+        self.attribute(SAVED_INPUT, &input.to_string());
+        self.attribute(SAVED_OUTPUT, &output.to_string());
+        if let Some(cost) = cost {
+            self.attribute(SAVED_COST, &cost.to_string());
+        }
+    }
+
+    /// The answer that it got had been in a cache for so long.
+    pub fn entry_age(&self, age: Duration) {
+        self.attribute(ENTRY_AGE, &format!("{:.6}", age.as_secs_f64()));
+    }
+
+    /// The prompt that was closest to its own in a semantic cache.
+    pub fn matched_prompt(&self, prompt: &str) {
+        if secrets::texts() {
+            self.attribute(MATCHED_PROMPT, prompt);
+        }
+    }
+
     /// It is generated together with others.
     pub fn batch(&self, number: u64) {
         lock(&self.row).batch = Some(number);
@@ -385,6 +417,7 @@ impl RequestRow {
             retries,
             attributes,
             similarity: self.similarity,
+            cost: self.cost,
             ..Request::default()
         }
     }

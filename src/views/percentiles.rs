@@ -121,7 +121,10 @@ pub fn compact(ui: &mut Ui, width: f32, (name, distribution, definition): &Figur
     let label = format!("{name} p50 {median} {below}");
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
     let strip = |top: f32, height: f32| Rect::from_min_size(rect.min + vec2(0.0, top), vec2(width, height));
-    let title = format!("{name} p50");
+    let title = match d {
+        Some(d) => format!("{name} p50 · n {}", format::count(d.n as i64)),
+        None => format!("{name} p50"),
+    };
     text_in(ui.painter(), strip(0.0, 13.0), &title, small(), palette.text_weak, Align::Min);
     text_in(ui.painter(), strip(13.0, 18.0), &median, strong(15.0), palette.text_strong, Align::Min);
     text_in(ui.painter(), strip(30.0, 13.0), &below, small(), palette.text_weak, Align::Min);

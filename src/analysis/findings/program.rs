@@ -27,10 +27,9 @@ const ONE_CALLER: f64 = 0.9;
 const FUNCTIONS: usize = 5;
 /// Kernels that a statement about all of them needs, and how short they are on average, ns.
 const KERNELS: (usize, i64) = (500, 10_000);
-/// Work that a GPU needs for a statement about its idle time.
-const GPU_WORK: usize = 100;
-/// Share of the time in which a GPU has nothing to do that is worth to know.
-const IDLE: f64 = 0.3;
+/// Share of the time between its first and last work in which a GPU has nothing to do that is worth to know, which share of the run
+/// that is, and how long at least, ns.
+const IDLE: (f64, f64, i64) = (0.3, 0.05, 1_000_000);
 
 pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
@@ -117,12 +116,14 @@ fn gpus(profile: &Profile, launches: &Launches) -> Vec<Noted> {
     // What comes before the first work and after the last says nothing of the GPU.
     let spans = gpu_spans(profile).map(|s| (s.start, s.end));
     let bounds = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let Some(bounds) = bounds.filter(|_| gpu_spans(profile).count() >= GPU_WORK) else { return Vec::new() };
+    let Some(bounds) = bounds else { return Vec::new() };
+    let run = profile.elapsed().unwrap_or_else(|| bounds.1.saturating_sub(bounds.0));
+    let least = IDLE.2.max((run as f64 * IDLE.1) as i64);
     let idle: Vec<_> = gpu_busy(profile, Some(bounds))
         .into_iter()
         .filter(|g| {
             let whole = g.busy.saturating_add(g.idle);
-            whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
+            g.busy > 0 && g.idle >= least && g.idle as f64 >= IDLE.0 * whole as f64
         })
         .collect();
     // Gaps are summed over GPUs: of several nobody knows whose they are.

@@ -18,10 +18,16 @@ const ENOUGH: usize = 5;
 const RUN: usize = 3;
 /// Prompt tokens that providers cache, as most of them say.
 const CACHEABLE: u64 = 1024;
-/// Shorter lines repeat by chance, bytes.
-const LINE: usize = 24;
-/// Most lines that are kept of the prompts of a model.
-const LINES: usize = 200_000;
+/// The least share of prompts that is the same in most of them and stands behind what differs, for it to be worth a word.
+const BEHIND: f64 = 0.3;
+/// Bytes of a piece of a prompt: shorter ones repeat by chance.
+const PIECE: usize = 32;
+/// Bytes in which beginnings are compared.
+const STEP: usize = 16;
+/// Most bytes of the prompts of a model that are looked at.
+const BYTES: usize = 16 << 20;
+/// Bytes of a prompt that certainly have [`CACHEABLE`] tokens, where nobody counted them.
+const LONG: usize = 8192;
 /// Characters of a prompt's beginning that are shown.
 const SHOWN: usize = 40;
 const ADVICE: &str = "Put what changes (a date, an id, what was found) behind what stays the same";
@@ -31,8 +37,9 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let mut models: FxHashMap<StringId, Vec<(RequestId, &Request)>> = FxHashMap::default();
     for (i, r) in profile.requests.rows.iter().enumerate() {
-        let is_long = r.tokens.prompt().is_some_and(|n| n >= CACHEABLE);
-        if r.outcome == Outcome::Ok && is_long && !profile.text(r.prompt).is_empty() {
+        let text = profile.text(r.prompt);
+        let is_long = r.tokens.prompt().map_or(text.len() >= LONG, |n| n >= CACHEABLE);
+        if r.outcome == Outcome::Ok && is_long && !text.is_empty() {
             models.entry(r.model).or_default().push((RequestId::from_index(i), r));
         }
     }
@@ -80,45 +87,100 @@ fn stopped(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
     Some(noted)
 }
 
-/// Most of a prompt stands in an earlier one, but behind something that differs.
+/// Most of what prompts say is the same in most of them, but stands behind something that differs.
 fn broken(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
-    let mut lines: FxHashSet<u64> = FxHashSet::default();
-    let (mut all, mut repeated, mut in_front) = (0usize, 0usize, 0usize);
-    let mut latest: Option<&str> = None;
-    for (_, r) in rows {
-        let text = profile.text(r.prompt);
-        if let Some(latest) = latest {
-            all += text.len();
-            in_front += text.bytes().zip(latest.bytes()).take_while(|(a, b)| a == b).count();
-        }
-        for line in text.lines().map(str::trim).filter(|line| line.len() >= LINE) {
-            let mark = BuildHasherDefault::<FxHasher>::default().hash_one(line);
-            if lines.contains(&mark) {
-                repeated += line.len();
-            } else if lines.len() < LINES {
-                lines.insert(mark);
-            }
-        }
-        latest = Some(text);
+    // As many as there is room for, spread over the run.
+    let texts = || rows.iter().map(|(_, r)| profile.text(r.prompt));
+    let bytes: usize = texts().map(str::len).sum();
+    let every = bytes.div_ceil(BYTES).max(1);
+    let texts: Vec<&str> = texts().step_by(every).collect();
+    if texts.len() < ENOUGH {
+        return None;
     }
-    let share = |part: usize| part as f64 / all.max(1) as f64;
+    let mut found: FxHashMap<u64, u32> = FxHashMap::default();
+    for text in &texts {
+        let mut of_text: FxHashSet<u64> = FxHashSet::default();
+        pieces(text, |_, mark| {
+            of_text.insert(mark);
+        });
+        of_text.into_iter().for_each(|mark| *found.entry(mark).or_default() += 1);
+    }
+    let (mut all, mut same, mut in_front) = (0usize, 0.0, 0usize);
+    let mut beginnings: FxHashSet<u64> = FxHashSet::default();
+    for text in &texts {
+        let front = known_beginning(text, &mut beginnings);
+        let (mut behind, mut of_most) = (0usize, 0usize);
+        pieces(text, |at, mark| {
+            if at >= front {
+                behind += 1;
+                of_most += usize::from(2 * found[&mark] as usize > texts.len());
+            }
+        });
+        all += text.len();
+        in_front += front;
+        same += (text.len() - front) as f64 * of_most as f64 / behind.max(1) as f64;
+    }
+    let (same, in_front) = (same / all.max(1) as f64, in_front as f64 / all.max(1) as f64);
     let read = rows.iter().filter_map(|(_, r)| read(r)).fold(0.0, f64::max);
-    if share(repeated) < 0.5 || share(in_front) > 0.2 || read > 0.2 {
+    // What is read from the cache in spite of it speaks against it.
+    if same < BEHIND || read > in_front + 0.2 {
         return None;
     }
     let [.., (_, before), (last, r)] = rows else { return None };
+    let [first, second] = differ(profile.text(before.prompt), profile.text(r.prompt))?;
     let text = format!(
-        "≈ {} of what the prompts say stands in an earlier one, but only {} at their beginning: one begins with «{}», the next with «{}».",
-        format::percent(share(repeated).min(1.0)),
-        format::percent(share(in_front)),
-        beginning(profile, before),
-        beginning(profile, r)
+        "≈ {} of what the prompts say is the same in most of them, but stands behind what differs: only {} stands in front of it. One has «{first}» there, the next «{second}».",
+        format::percent(same.min(1.0)),
+        format::percent(in_front),
     );
     let mut noted =
         Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE)
             .on(Lever::Caching);
     noted.request = Some(*last);
     Some(noted)
+}
+
+/// Pieces of [`PIECE`] bytes, about one in 16, chosen by what they say: the same text has the same ones wherever it
+/// stands. Where each begins, and a mark for what it says.
+fn pieces(text: &str, mut each: impl FnMut(usize, u64)) {
+    const FACTOR: u64 = 0x0100_0000_01b3;
+    let bytes = text.as_bytes();
+    let leaving = (0..PIECE).fold(1u64, |power, _| power.wrapping_mul(FACTOR));
+    let mut hash = 0u64;
+    for (i, byte) in bytes.iter().enumerate() {
+        hash = hash.wrapping_mul(FACTOR).wrapping_add(u64::from(*byte) + 1);
+        if i >= PIECE {
+            hash = hash.wrapping_sub((u64::from(bytes[i - PIECE]) + 1).wrapping_mul(leaving));
+        }
+        let mark = (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if i + 1 >= PIECE && mark >> 60 == 0 {
+            each(i + 1 - PIECE, mark);
+        }
+    }
+}
+
+/// Bytes at the beginning of a text that an earlier one begins with, in steps; notes its own beginnings.
+fn known_beginning(text: &str, beginnings: &mut FxHashSet<u64>) -> usize {
+    let (mut hash, mut known, mut is_known) = (0u64, 0, true);
+    for (n, step) in text.as_bytes().chunks_exact(STEP).enumerate() {
+        hash = BuildHasherDefault::<FxHasher>::default().hash_one((hash, step));
+        is_known &= !beginnings.insert(hash);
+        if is_known {
+            known = (n + 1) * STEP;
+        }
+    }
+    known
+}
+
+/// What two texts have where they begin to differ, with a little of what stands before it; `None` when they are the same.
+fn differ(a: &str, b: &str) -> Option<[String; 2]> {
+    let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b)?;
+    Some([a, b].map(|text| {
+        let from = text.floor_char_boundary(at.saturating_sub(SHOWN / 2));
+        let cut = text[from..].split_whitespace().collect::<Vec<_>>().join(" ");
+        let sign = if from > 0 { "…" } else { "" };
+        format!("{sign}{}", format::short(&cut, SHOWN))
+    }))
 }
 
 #[cfg(test)]
@@ -149,13 +211,38 @@ mod tests {
 
     #[test]
     fn what_changes_in_front_breaks_the_cache() {
-        let dated = |i: usize| (format!("Time 09:{i:02}\n{RULES}Question {i}"), Some(0));
+        let rules = RULES.repeat(3);
+        let dated = |i: usize| (format!("Time 09:{i:02}\n{rules}Question {i}"), Some(0));
         assert_eq!(titles((10..20).map(dated)), ["What changes stands in front of the prompts"]);
-        let well = |i: usize| (format!("{RULES}Time 09:{i:02}\nQuestion {i}"), Some(1500));
+        let well = |i: usize| (format!("{rules}Time 09:{i:02}\nQuestion {i}"), Some(1500));
         assert!(titles((10..20).map(well)).is_empty(), "what stays the same comes first");
         let then = |i: usize| if i < 15 { well(i) } else { dated(i) };
         assert_eq!(titles((10..20).map(then)), ["The prompt cache is no longer hit"]);
-        let other = |i: usize| (format!("{i} {}", "another text each time ".repeat(i)), Some(0));
+        let word = |i: usize, w: usize| format!("{:x} ", (i * 7919 + w) * 2_654_435_761);
+        let other = |i: usize| (format!("{i} {}", (0..40).map(|w| word(i, w)).collect::<String>()), Some(0));
         assert!(titles((10..20).map(other)).is_empty(), "nothing repeats");
+    }
+
+    #[test]
+    fn a_system_prompt_of_one_line_breaks_it_too_and_conversations_do_not() {
+        let line: String =
+            (0..60).map(|i| format!("Rule {i} is that nobody guesses what {} means. ", i * 7)).collect();
+        // The date stands a third into the only line; nobody says what was read.
+        let (start, rest) = line.split_at(line.len() / 3);
+        let dated = |i: usize| (format!("{start}Now it is 09:{i:02}:{:02}. {rest}Q {i}", i * 7 % 60), None);
+        assert_eq!(titles((10..20).map(dated)), ["What changes stands in front of the prompts"]);
+        let found = differ(&dated(10).0, &dated(11).0).unwrap();
+        assert!(found[0].ends_with("09:10:10. Rule") || found[0].contains("09:10"), "{found:?}");
+        let last = |i: usize| (format!("{line}Now it is 09:{i:02}. Q {i}"), None);
+        assert!(titles((10..20).map(last)).is_empty(), "the date stands at the end");
+        // Two conversations by turns: each prompt begins as an earlier one of its own does.
+        let said = |of: usize, turn: usize| {
+            format!("Turn {turn} of {of}: {}\n", line[turn * 90..][..400].to_uppercase())
+        };
+        let turn = |i: usize| {
+            let past: String = (0..=i / 2).map(|turn| said(i % 2, turn)).collect();
+            (format!("Talk {}\n{past}", i % 2), None)
+        };
+        assert!(titles((0..20).map(turn)).is_empty());
     }
 }

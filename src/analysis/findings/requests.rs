@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
-use crate::analysis::billing::{Bill, Billing, NOT_CONVERTED};
+use crate::analysis::billing::{Bill, Billing, NOT_CONVERTED, PRICED_IN};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::intervals::covered;
 use crate::analysis::latency::{Latency, RequestLatency};
@@ -18,7 +18,7 @@ use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId, Severity};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, Severity, Span};
 use crate::query::Context;
 
 /// Requests that a statement about most of them needs.
@@ -122,20 +122,26 @@ fn retries(profile: &Profile) -> Option<Noted> {
     let (first, example) = rows().max_by_key(|(_, r)| r.lost())?;
     let attempts: usize = rows().map(|(_, r)| r.retries.len()).sum();
     let lost = rows().fold(0i64, |sum, (_, r)| sum.saturating_add(r.lost()));
+    let reasons = reasons(profile, example);
+    let took = match lost {
+        0 => format!("How long they took is not known. One request: {reasons}."),
+        _ => format!(
+            "They and the waits took {}; most in one request, {} ({reasons}).",
+            format::duration(lost),
+            format::duration(example.lost()),
+        ),
+    };
     let text = format!(
-        "{} of {} failed and {} repeated. They and the waits took {}; most in one request, {} ({}).",
+        "{} of {} failed and {} repeated. {took}",
         format::counted(attempts as i64, "attempt", "attempts"),
         format::counted(rows().count() as i64, "request", "requests"),
         if attempts == 1 { "was" } else { "were" },
-        format::duration(lost),
-        format::duration(example.lost()),
-        reasons(profile, example)
     );
     let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
     let mut noted =
         Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
     let waits = rows().flat_map(|(_, r)| r.retries.iter().map(|t| (t.began, t.again)));
-    noted.gain.time = Some(covered(waits.collect(), None).min(lost));
+    noted.gain.time = Some(covered(waits.collect(), None).min(lost)).filter(|t| *t > 0);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -308,22 +314,29 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
 
 /// Some requests have a price and others have none.
 fn unpriced(spent: &Spent) -> Option<Noted> {
-    let first = spent.unpriced.first().filter(|_| spent.all.sums.cost.is_some())?;
+    // What failed or was given up has no price to look for.
+    let answered = || spent.unpriced.iter().filter_map(|u| Some((u, u.answered?)));
+    let ((first, (n, example)), _) =
+        answered().map(|u| (u, u.1.0)).max_by_key(|(_, n)| *n).filter(|_| spent.all.sums.cost.is_some())?;
     let text = format!(
         "{} in no sum of costs. {}: {}.",
-        format::counted(spent.all.sums.unpriced as i64, "request is", "requests are"),
-        format::count(first.requests as i64),
+        format::counted(
+            answered().map(|u| u.1.0 as i64).sum(),
+            "answered request is",
+            "answered requests are"
+        ),
+        format::count(n as i64),
         first.why
     );
     let advice = match &first.why {
-        why if why.starts_with(NOT_CONVERTED) => "Cost has them by currency",
+        why if why.starts_with(NOT_CONVERTED) || why.starts_with(PRICED_IN) => "Cost has them by currency",
         why if why.contains("usage") => {
             "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`"
         }
         _ => "Give their prices: «Prices…» in the window, --prices on the command line",
     };
     let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
-    noted.request = Some(first.first);
+    noted.request = Some(example);
     Some(noted)
 }
 
@@ -345,6 +358,27 @@ const MOST: f64 = 0.5;
 /// Characters of an answer that tell it in a later prompt.
 const MARK: usize = 40;
 
+/// Labels that tell whose requests they are.
+const WHOSE: [&str; 6] = ["session", "user", "client", "conversation", "tenant", "customer"];
+
+/// True where one piece of work made all requests: one span is around all of them, and nothing says that they are of several people.
+/// What several people ask comes when they ask it.
+fn of_one_piece(profile: &Profile) -> bool {
+    let rows = &profile.requests.rows;
+    let labels = WHOSE.iter().filter_map(|name| profile.strings.find(name));
+    let are_one = |name| rows.windows(2).all(|w| w[0].attribute(name) == w[1].attribute(name));
+    let (Some(first), Some(last)) = (rows.first(), rows.iter().filter_map(|r| r.finished).max()) else {
+        return false;
+    };
+    let Some(track) = first.track.filter(|_| rows.iter().all(|r| r.track == first.track)) else {
+        return false;
+    };
+    // A call is around itself only.
+    let around =
+        |s: &Span| s.start <= first.arrived && s.end >= last && first.finished.is_some_and(|end| s.end > end);
+    labels.into_iter().all(are_one) && profile.track(track).spans.rows.iter().any(around)
+}
+
 /// Requests that need nothing of each other ran one after the other. Only where prompts and answers tell that.
 fn one_after_the_other(profile: &Profile) -> Option<Noted> {
     let rows = &profile.requests.rows;
@@ -358,7 +392,7 @@ fn one_after_the_other(profile: &Profile) -> Option<Noted> {
     let wall = rows.last()?.finished?.saturating_sub(rows.first()?.arrived);
     let lengths = || rows.iter().filter_map(Request::latency);
     let (busy, longest) = (lengths().fold(0i64, i64::saturating_add), lengths().max().unwrap_or(0));
-    if !apart || (busy as f64) < MOST * wall as f64 {
+    if !apart || (busy as f64) < MOST * wall as f64 || !of_one_piece(profile) {
         return None;
     }
     // A prompt that holds an earlier answer had to wait for it.

@@ -1,7 +1,10 @@
 use super::*;
 use crate::analysis::prices::read_table;
 use crate::analysis::testing::{ask, profile};
-use crate::model::{Accounting, Outcome, ProfileBuilder, Request, Retry, TokenCounts};
+use crate::model::{
+    Accounting, ArgsRef, FunctionSpec, Outcome, ProfileBuilder, Request, Retry, TokenCounts, TrackId,
+    TrackKind, TrackSpec,
+};
 use crate::query::Run;
 
 fn kinds(found: &[Noted]) -> Vec<&str> {
@@ -9,10 +12,19 @@ fn kinds(found: &[Noted]) -> Vec<&str> {
 }
 
 fn of(requests: Vec<(&str, &str, Request)>) -> Vec<Noted> {
+    within(requests, |_| None)
+}
+
+/// The same with the track that they are on.
+fn within(
+    requests: Vec<(&str, &str, Request)>,
+    track: impl Fn(&mut ProfileBuilder) -> Option<TrackId>,
+) -> Vec<Noted> {
     let mut b = ProfileBuilder::new("test");
+    let track = track(&mut b);
     for (prompt, completion, request) in requests {
         let (prompt, completion, model) = (b.string(prompt), b.string(completion), b.string("m"));
-        b.request(Request { prompt, completion, model, ..request });
+        b.request(Request { prompt, completion, model, track, ..request });
     }
     let run = Run::of(b.finish().into());
     let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "cache_write": "1.25", "output": "2"}]}]}"#;
@@ -91,14 +103,30 @@ fn a_cache_that_is_not_used_or_does_not_pay_is_found() {
 fn requests_in_a_row_could_overlap_only_where_no_answer_is_needed() {
     let row = |i: i64| request(i * 100, 1, 100);
     let prompts = ["What is a?", "What is b?", "What is c?", "What is d?", "What is e?"];
-    let apart = |prompts: [&'static str; 5]| {
-        of(prompts.iter().enumerate().map(|(i, p)| (*p, "An answer of its own", row(i as i64))).collect())
+    // The spans that the requests are in.
+    let spans = |spans: &'static [(i64, i64)]| {
+        move |b: &mut ProfileBuilder| {
+            let spec = TrackSpec { name: "work", process: "", kind: TrackKind::Async, sort: 0 };
+            let (track, function) = (b.track(spec), b.function(FunctionSpec::named("answer")));
+            for (start, end) in spans {
+                b.span(track, *start, *end, function, ArgsRef::NONE);
+            }
+            Some(track)
+        }
     };
+    let asked = |prompts: [&'static str; 5]| -> Vec<_> {
+        prompts.iter().enumerate().map(|(i, p)| (*p, "An answer of its own", row(i as i64))).collect()
+    };
+    let apart = |prompts: [&'static str; 5]| within(asked(prompts), spans(&[(0, 500)]));
     let found = apart(prompts);
     let noted = found.iter().find(|n| n.kind == "Requests could run at the same time").expect("found");
     assert_eq!(noted.gain.time, Some(400));
     let chained = apart(["What is a?", "An answer of its own: and b?", "c?", "d?", "e?"]);
     assert!(!kinds(&chained).contains(&"Requests could run at the same time"));
+    // Traffic: nothing says that one piece of work made them.
+    let traffic = within(asked(prompts), spans(&[(0, 100), (100, 200), (200, 300), (300, 400), (400, 500)]));
+    assert!(!kinds(&traffic).contains(&"Requests could run at the same time"));
+    assert!(!kinds(&of(asked(prompts))).contains(&"Requests could run at the same time"));
 }
 
 #[test]
@@ -230,4 +258,44 @@ Self CPU time total: 1.000s
     });
     let found = ask(&slow, &Findings::default());
     assert_eq!(kinds(&found), ["The GPU was slowed down"]);
+}
+
+#[test]
+fn only_answered_requests_need_a_price() {
+    let row = |outcome, known: bool| {
+        let mut r = Request { outcome, ..request(0, 1, 100) };
+        if !known {
+            r.tokens = TokenCounts::default();
+        }
+        ("", "", r)
+    };
+    let kind = "Requests without a price";
+    let failed = of(vec![row(Outcome::Ok, true), row(Outcome::Error, false), row(Outcome::Cancelled, false)]);
+    assert!(!kinds(&failed).contains(&kind), "{:?}", kinds(&failed));
+    let found = of(vec![row(Outcome::Error, false), row(Outcome::Ok, true), row(Outcome::Ok, false)]);
+    let noted = found.iter().find(|n| n.kind == kind).unwrap_or_else(|| panic!("{:?}", kinds(&found)));
+    assert!(noted.text.starts_with("1 answered request is in no sum"), "{}", noted.text);
+    assert_eq!(noted.request, Some(RequestId(2)));
+}
+
+#[test]
+fn a_gpu_that_waits_is_found_however_few_kernels_it_ran() {
+    let gpu = |work: &[(i64, i64)], run: i64| {
+        let run = crate::analysis::testing::built(|b| {
+            let stream =
+                b.track(TrackSpec { name: "stream 7", process: "", kind: TrackKind::GpuStream, sort: 0 });
+            let kernel = b.function(FunctionSpec::named("gemm"));
+            for (start, end) in work {
+                b.span(stream, *start, *end, kernel, ArgsRef::NONE);
+            }
+            b.meta.duration = Some(run);
+        });
+        kinds(&ask(&run, &Findings::default())).contains(&"A GPU has nothing to do")
+    };
+    const MS: i64 = 1_000_000;
+    assert!(gpu(&[(0, 10 * MS), (90 * MS, 100 * MS)], 100 * MS), "two kernels, 80 ms apart");
+    assert!(!gpu(&[(0, 40 * MS), (50 * MS, 100 * MS)], 100 * MS), "a tenth of the time");
+    assert!(!gpu(&[(0, 10_000), (90_000, 100_000)], 100_000), "80 us are nothing");
+    assert!(!gpu(&[(0, MS), (4 * MS, 5 * MS)], 10_000 * MS), "3 ms of ten seconds");
+    assert!(!gpu(&[(0, 10 * MS)], 100 * MS), "nothing lies between one and the same");
 }

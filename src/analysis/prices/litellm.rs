@@ -78,7 +78,7 @@ fn add(rate: &mut Rate, above: Option<u64>, value: &Value) -> Option<()> {
 fn entry(name: &str, model: &Map<String, Value>, table: &mut PriceTable) -> Result<Option<Entry>, String> {
     let (mut standard, mut tiers) = (Rule::default(), Vec::<Rule>::new());
     for (field, value) in model {
-        if value.is_null() || (!field.contains("cost") && field != "tiered_pricing") {
+        if value.is_null() || !["cost", "price", "pricing"].iter().any(|word| field.contains(word)) {
             continue;
         }
         if field == "tiered_pricing" {

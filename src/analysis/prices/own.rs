@@ -8,8 +8,8 @@
 //!     {"hours": ["01:00", "04:00"], "input": "3", "output": "12"}],
 //!    "tiers": [{"tier": "priority", "input": "5", "output": "20"}]}]}
 //! ```
-//! Rates are dollars for `per` tokens, and for 1,000 requests and searches; texts keep them exact. Of `prices` the last one that
-//! is active counts, `tiers` stand above it. `match` takes names, `begin*`, `*end`, `*part*`, `/regex/`, and lists of which all must fit.
+//! Rates are in the currency, dollars if none is named (costs in another one are never added to dollars), for `per` tokens, and for 1,000 requests and searches; texts keep them exact. Of `prices` the last one that
+//! is active counts, `tiers` stand above it. A field that is none of these is an error, unless it is a remark (`_…`, `comment`). `match` takes names, `begin*`, `*end`, `*part*`, `/regex/`, and lists of which all must fit.
 
 use serde_json::{Map, Value};
 
@@ -20,15 +20,16 @@ use crate::model::Money;
 /// Reads a table.
 pub(super) fn read(value: &Value) -> Result<PriceTable, String> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or("");
-    let currency = text("currency");
-    if !currency.is_empty() && currency != "USD" {
+    let currency = text("currency").trim().to_uppercase();
+    if !currency.chars().all(|c| c.is_ascii_alphabetic()) || !matches!(currency.len(), 0 | 3) {
         return Err(format!(
-            "has prices in {currency}: give them in USD, other currencies are not converted"
+            ".currency is «{currency}»: write its three letters, such as \"USD\" or \"EUR\""
         ));
     }
     if value.get("version").and_then(Value::as_u64).is_some_and(|v| v > 1) {
         return Err("is of a newer layout: use a newer inferscope".into());
     }
+    only(value, &FIELDS)?;
     let per = match value.get("per").map_or(Some(1_000_000), Value::as_u64) {
         Some(per) if per > 0 && 10u64.checked_pow(per.ilog10()) == Some(per) => per.ilog10(),
         _ => return Err("«per» is no power of ten: give prices for 1, 1000 or 1000000 tokens".into()),
@@ -36,6 +37,7 @@ pub(super) fn read(value: &Value) -> Result<PriceTable, String> {
     let mut table = PriceTable {
         source: text("source").to_owned(),
         as_of: text("as_of").to_owned(),
+        currency: if currency == "USD" { String::new() } else { currency },
         ..PriceTable::default()
     };
     for (n, provider) in list(value, "providers").iter().enumerate() {
@@ -51,7 +53,7 @@ pub(super) fn read(value: &Value) -> Result<PriceTable, String> {
         });
     }
     for (n, model) in list(value, "models").iter().enumerate() {
-        let entry = entry(model, per, &mut table).map_err(|e| format!("models[{n}]{e}"))?;
+        let entry = entry(model, per).map_err(|e| format!("models[{n}]{e}"))?;
         table.entries.push(entry);
     }
     if table.entries.is_empty() {
@@ -60,15 +62,60 @@ pub(super) fn read(value: &Value) -> Result<PriceTable, String> {
     Ok(table.finished(&value.to_string()))
 }
 
+/// Fields of a table, of a model and of a price that holds for prompts of several sizes.
+const FIELDS: [&str; 9] =
+    ["layout", "version", "source", "as_of", "taken_over", "currency", "per", "providers", "models"];
+const OF_MODEL: [&str; 6] = ["name", "provider", "match", "prices", "tiers", "context"];
+const OF_RATE: [&str; 2] = ["base", "above"];
+/// What else a price has beside rates.
+const OF_RULE: [&str; 4] = ["from", "until", "hours", "tier"];
+
+/// A field that is not known is a slip: what it is about would be unpriced, or priced wrongly, without a word. Remarks have names
+/// that say so.
+fn only(value: &Value, known: &[&str]) -> Result<(), String> {
+    let is_remark =
+        |key: &str| key.starts_with(['_', '$', '/']) || key.contains("comment") || key.contains("note");
+    let keys = value.as_object().into_iter().flat_map(Map::keys);
+    match keys.map(String::as_str).find(|key| !known.contains(key) && !is_remark(key)) {
+        Some(key) => Err(format!(".{key} is no field here: {}", instead(key, known))),
+        None => Ok(()),
+    }
+}
+
+/// What to write instead of an unknown name.
+fn instead(key: &str, known: &[&str]) -> String {
+    let key: Vec<char> = key.to_lowercase().chars().collect();
+    let nearest = known.iter().map(|name| (distance(&key, &name.chars().collect::<Vec<_>>()), name)).min();
+    match nearest.filter(|(far, name)| *far <= 2.max(name.len() / 3)) {
+        Some((_, name)) => format!("write «{name}», or begin a remark with _"),
+        None => format!("it takes {}; a remark begins with _", known.join(", ")),
+    }
+}
+
+/// How many letters differ (Levenshtein), of short words.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().take(64).enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let other = before + usize::from(x != y);
+            before = row[j + 1];
+            row[j + 1] = other.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row[b.len()]
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], |list| list)
 }
 
-fn entry(model: &Value, per: u32, table: &mut PriceTable) -> Result<Entry, String> {
+fn entry(model: &Value, per: u32) -> Result<Entry, String> {
     let text = |key: &str| model.get(key).and_then(Value::as_str).unwrap_or("");
     if text("name").is_empty() {
         return Err(" has no name: every model needs one".into());
     }
+    only(model, &OF_MODEL)?;
     let mut names = Vec::new();
     for alternative in list(model, "match") {
         let all: Vec<&str> = match alternative {
@@ -85,9 +132,9 @@ fn entry(model: &Value, per: u32, table: &mut PriceTable) -> Result<Entry, Strin
             names.push(all);
         }
     }
-    let mut rules = |key: &str| -> Result<Vec<Rule>, String> {
+    let rules = |key: &str| -> Result<Vec<Rule>, String> {
         let rules = list(model, key).iter().enumerate();
-        rules.map(|(n, rule)| self::rule(rule, per, table).map_err(|e| format!(".{key}[{n}]{e}"))).collect()
+        rules.map(|(n, rule)| self::rule(rule, per).map_err(|e| format!(".{key}[{n}]{e}"))).collect()
     };
     let (prices, tiers) = (rules("prices")?, rules("tiers")?);
     if prices.is_empty() {
@@ -95,11 +142,6 @@ fn entry(model: &Value, per: u32, table: &mut PriceTable) -> Result<Entry, Strin
     }
     if let Some(n) = tiers.iter().position(|t| t.tier.is_empty()) {
         return Err(format!(".tiers[{n}] has no «tier»: say which one it is"));
-    }
-    for key in model.as_object().into_iter().flat_map(Map::keys) {
-        if !["name", "provider", "match", "prices", "tiers", "context"].contains(&key.as_str()) {
-            table.leave_out(key);
-        }
     }
     Ok(Entry {
         provider: text("provider").to_lowercase(),
@@ -111,8 +153,10 @@ fn entry(model: &Value, per: u32, table: &mut PriceTable) -> Result<Entry, Strin
     })
 }
 
-fn rule(value: &Value, per: u32, table: &mut PriceTable) -> Result<Rule, String> {
+fn rule(value: &Value, per: u32) -> Result<Rule, String> {
     let mut rule = Rule::default();
+    let rates = Class::ALL.iter().map(|(_, name)| *name);
+    only(value, &rates.chain(OF_RULE).collect::<Vec<_>>())?;
     for (key, value) in value.as_object().ok_or(" is no object")? {
         let date = || {
             let time = value.as_str().and_then(unix_time);
@@ -128,12 +172,13 @@ fn rule(value: &Value, per: u32, table: &mut PriceTable) -> Result<Rule, String>
             }
             key => match Class::ALL.iter().find(|(_, name)| *name == key) {
                 Some(&(class, _)) => {
+                    only(value, &OF_RATE).map_err(|e| format!(".{key}{e}"))?;
                     let per = if matches!(class, Class::Request | Class::Search) { 3 } else { per };
                     *rule.rate_mut(class) = rate(value, per).ok_or_else(|| {
                         format!(".{key} is no price: write \"2.5\", or {{\"base\": \"2\", \"above\": {{\"272000\": \"4\"}}}}")
                     })?;
                 }
-                None => table.leave_out(key),
+                None => {}
             },
         }
     }

@@ -202,6 +202,8 @@ pub struct PriceTable {
     pub source: String,
     /// How new it is, as a date; empty when it does not say.
     pub as_of: String,
+    /// The currency of its prices, where that is not dollars («EUR»); otherwise empty.
+    pub currency: String,
     /// It came with the program.
     pub carried: bool,
     /// Fields that mean nothing here, and in how many models: prices may be missing for what they are about.
@@ -223,6 +225,29 @@ impl PriceTable {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What of it is not read, in a line; `None` when everything is.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        const MOST: usize = 4;
+        let named = self.unread.iter().take(MOST).map(|(field, n)| match n {
+            1 => format!("«{field}»"),
+            n => format!("«{field}» ({n} models)"),
+        });
+        let fields = named.collect::<Vec<_>>().join(", ");
+        let more = match self.unread.len().saturating_sub(MOST) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let (what, pronoun) = match self.unread.len() {
+            0 => return None,
+            1 => ("1 field is no price that is read here".to_owned(), "it is"),
+            n => (format!("{n} fields are no prices that are read here"), "they are"),
+        };
+        Some(format!(
+            "{what}: {fields}{more}; what {pronoun} about has no price (a slip? then correct the name)"
+        ))
     }
 
     /// Fills the indexes.

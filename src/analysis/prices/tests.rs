@@ -188,3 +188,39 @@ fn litellms_table_is_read_with_what_it_does_not_say() {
     assert_eq!(Prices::carried(), Prices::default());
     assert_ne!(prices, Prices::default());
 }
+
+#[test]
+fn a_slip_in_ones_own_table_is_said_with_its_place_and_what_to_write() {
+    let why = |models: &str| read_table(&format!("{{\"models\": [{models}]}}")).unwrap_err();
+    for (models, place, write) in [
+        (
+            r#"{"name": "m", "prices": [{"input": "1", "outptu": "2"}]}"#,
+            "models[0].prices[0].outptu",
+            "«output»",
+        ),
+        (r#"{"name": "m", "prices": [{"input": "1", "cached_read": "2"}]}"#, ".cached_read", "«cache_read»"),
+        (
+            r#"{"name": "m", "prices": [{"input": {"base": "1", "abov": {"9": "2"}}}]}"#,
+            ".input.abov",
+            "«above»",
+        ),
+        (r#"{"name": "m", "prices": [{"input": "1"}], "contxt": 9}"#, "models[0].contxt", "«context»"),
+        (
+            r#"{"name": "m", "prices": [{"input": "1", "latency": "2"}]}"#,
+            ".latency",
+            "it takes input, cache_read",
+        ),
+    ] {
+        let why = why(models);
+        assert!(why.contains(place) && why.contains(write) && !why.contains('\n'), "{why}");
+    }
+    let per = read_table(r#"{"models": [], "pre": 1000}"#).unwrap_err();
+    assert!(per.contains(".pre") && per.contains("«per»"), "{per}");
+    let remarked = r#"{"_by": "me", "models": [{"name": "m", "comment": "list", "prices": [{"input": "1", "output": "2"}]}]}"#;
+    assert!(read_table(remarked).is_ok());
+    // LiteLLM's layout has fields by the hundred: what is not read of it is counted.
+    let table = read_table(r#"{"m": {"input_cost_per_token": 1e-6, "output_cost_per_tokn": 2e-6}}"#).unwrap();
+    let remark = table.remark().unwrap();
+    assert!(remark.starts_with("1 field") && remark.contains("«output_cost_per_tokn»"), "{remark}");
+    assert_eq!(Prices::carried_alone().tables()[0].remark(), None);
+}

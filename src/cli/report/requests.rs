@@ -313,6 +313,7 @@ pub(super) fn latency(l: &Latency) -> Value {
         "percentiles": spreads,
         "percentiles_are": "interpolated linearly between the closest ranks",
         "average_concurrency": l.average_concurrency,
+        "activity_s": l.activity.parts().into_iter().map(|(name, ns)| (name.to_owned(), s(ns).into())).collect::<Map<_, Value>>(),
     })
 }
 

@@ -7,6 +7,10 @@ use super::super::read::value::{at, text};
 use super::shape::{Shape, unwrapped};
 use crate::model::{Chunks, Outcome};
 
+/// Names under which logs keep the id of a request beside what came of it.
+const IDS: [&str; 5] =
+    ["custom_id", "client_request_id", "x_client_request_id", "idempotency_key", "request_id"];
+
 /// Collects calls from answers and pieces of them, in order.
 #[derive(Default)]
 pub(super) struct Fold {
@@ -36,13 +40,18 @@ pub(super) struct Open {
 impl Fold {
     /// Adds an answer or a piece of one; false when it is none.
     pub fn add(&mut self, value: &Value) -> bool {
-        let Some((value, shape)) = unwrapped(value) else { return false };
+        let Some((inner, shape)) = unwrapped(value) else { return false };
+        let id = IDS.iter().map(|key| text(value, &[key])).find(|id| !id.is_empty()).unwrap_or("");
+        let value = inner;
         let piece = shape.is_piece(value);
         if self.open.as_ref().is_some_and(|open| !open.goes_on(value, shape, piece)) {
             self.close();
         }
         let open = self.open.get_or_insert_with(Open::default);
         open.now = self.now;
+        if !id.is_empty() {
+            id.clone_into(&mut open.call.id);
+        }
         let over = open.add(value, shape, piece);
         if over {
             self.close();

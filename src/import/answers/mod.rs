@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::Gives::Requests;
 use super::llm::Clock;
+use super::llm::attempts::{self, Tried};
 use super::read::Oddities;
 use super::read::json::Json;
 use super::read::lines::for_each_text_line;
@@ -116,7 +117,14 @@ fn first_value(bytes: &[u8]) -> Option<(Value, bool)> {
 
 fn sniff(head: &Head<'_>) -> Confidence {
     let Some((layout, value)) = layout(head.bytes) else { return Confidence::No };
-    match unwrapped(&value).map(|(_, shape)| shape) {
+    let mut shape = unwrapped(&value).map(|(_, shape)| shape);
+    // A log may begin with what failed.
+    if shape == Some(Shape::Error) && layout == Layout::Lines {
+        let lines = head.bytes.split(|b| *b == b'\n').filter_map(first_value);
+        let shapes = lines.filter_map(|(value, whole)| unwrapped(&value).map(|u| u.1).filter(|_| whole));
+        shape = { shapes }.find(|s| *s != Shape::Error);
+    }
+    match shape {
         Some(Shape::Error) | None => Confidence::No,
         Some(Shape::Usage | Shape::LlamaCpp) if layout == Layout::Values => Confidence::Possible,
         Some(_) => Confidence::Likely,
@@ -171,10 +179,14 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, origin);
     let undated = calls.iter().filter(|c| c.clock == Clock::Own).count();
     b.warn_many("answer without a time: its place in time is unknown", "", undated as u64);
-    calls.into_iter().for_each(|call| {
-        let request = call.request(b, origin.unwrap_or(0), None);
-        b.request(request);
+    let tried = calls.into_iter().map(|mut call| {
+        let id = std::mem::take(&mut call.id);
+        Tried { request: call.request(b, origin.unwrap_or(0), None), trace: 0, id, resent: 0 }
     });
+    let tried: Vec<Tried> = tried.collect();
+    for request in attempts::link(tried, b) {
+        b.request(request);
+    }
     reading.odd.report(b);
     Ok(())
 }

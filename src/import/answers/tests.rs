@@ -252,3 +252,19 @@ fn a_cost_in_another_currency_is_no_cost_in_dollars() {
     let label = euros.strings.find("cost in EUR").and_then(|name| r.attribute(name));
     assert_eq!((r.cost, label.map(|v| euros.text(v))), (None, Some("0.25")));
 }
+
+#[test]
+fn a_log_with_ids_of_requests_tells_attempts_from_requests() {
+    let answer = json!({"id": "c1", "object": "chat.completion", "model": "m", "created": 1_764_000_030,
+        "choices": [{"message": {"content": "Yes"}}], "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}});
+    let log = |first: &str, second: &str| {
+        let failed = json!({"request_id": first, "error": {"message": "Rate limit reached", "code": 429}});
+        open(&format!("{failed}\n{}\n", json!({"request_id": second, "response": answer})))
+    };
+    let p = log("a", "b");
+    assert_eq!(p.requests.rows.len(), 2, "two requests");
+    let p = log("a", "a");
+    let [r] = &p.requests.rows[..] else { panic!("{:?}", p.requests.rows) };
+    assert_eq!((r.outcome, r.retries.len(), r.lost()), (Outcome::Ok, 1, 0), "how long it took is not known");
+    assert_eq!(p.text(r.retries[0].reason), "Rate limit reached");
+}

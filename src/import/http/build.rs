@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::super::llm::attempts::LONGEST_BACK_OFF;
 use super::super::llm::{Call, Clock, Said};
 use super::super::secrets::mask;
 use super::doors::{Seen, join, shift};
@@ -15,8 +16,6 @@ use crate::model::{
     SpanStatus, TrackId, TrackKind, TrackSpec, Value,
 };
 
-/// Longest wait after an attempt that failed for the next one to count as another try, ns.
-const LONGEST_BACK_OFF: i64 = 120_000_000_000;
 /// A shorter wait for a connection is the library's own work.
 const SHORT_WAIT: i64 = 100_000;
 /// Numbers of spans, apart from those that other parts of a recording use.

@@ -23,6 +23,8 @@ pub(in crate::import) enum Clock {
 pub(in crate::import) struct Call {
     pub clock: Clock,
     pub name: String,
+    /// The id under which its program asks, whatever becomes of an attempt; empty when it states none.
+    pub id: String,
     /// Of the answer.
     pub model: String,
     pub requested_model: String,

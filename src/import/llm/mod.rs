@@ -1,6 +1,7 @@
 //! What all readers of model calls share: raw counts become disjoint classes in one place ([`Usage::settle`]), and a call
 //! becomes a request in one place ([`Call::request`]).
 
+pub(in crate::import) mod attempts;
 mod call;
 mod cost;
 mod said;

@@ -16,6 +16,18 @@ pub(crate) enum Habit {
     Exclusive,
 }
 
+/// What counts hold.
+struct Decided {
+    /// The input leaves out what is cached.
+    exclusive: bool,
+    /// The output leaves out reasoning.
+    apart: bool,
+    /// What told [`Self::exclusive`].
+    decided_by: DecidedBy,
+    /// The total told [`Self::apart`], not sizes alone.
+    apart_is_proven: bool,
+}
+
 /// More tokens than any request has.
 const MOST: u64 = 1_000_000_000_000;
 
@@ -138,7 +150,7 @@ impl Usage {
         let cached = [self.cache_read, write_5m, write_1h].into_iter().flatten().fold(0, u64::saturating_add);
         let mut accounting =
             Accounting { stated_total: self.total, write_time_stated, ..Accounting::default() };
-        let (exclusive, apart, decided_by) = self.decide(cached);
+        let Decided { exclusive, apart, decided_by, apart_is_proven } = self.decide(cached);
         let mut output =
             self.output.map(|n| n.saturating_add(if apart { self.reasoning.unwrap_or(0) } else { 0 }));
         let input = match self.uncached {
@@ -172,6 +184,9 @@ impl Usage {
         }
         if output.is_none() {
             accounting.output = Origin::Unknown;
+        } else if apart && !apart_is_proven {
+            // More reasoning than output: the sum is what that must mean, nobody states it.
+            accounting.output = Origin::Computed;
         }
         let part = |part: Option<u64>, whole: Option<u64>| part.map(|n| n.min(whole.unwrap_or(n)));
         let tokens = TokenCounts {
@@ -189,8 +204,8 @@ impl Usage {
         (tokens, accounting)
     }
 
-    /// Whether the input leaves out what is cached, whether the output leaves out reasoning, and what told the first.
-    fn decide(&self, cached: u64) -> (bool, bool, DecidedBy) {
+    /// What the counts hold, and what told so.
+    fn decide(&self, cached: u64) -> Decided {
         let (input, output) = (self.input.unwrap_or(0), self.output.unwrap_or(0));
         let reasoning = self.reasoning.unwrap_or(0);
         let fits = |&(exclusive, apart): &(bool, bool)| {
@@ -204,13 +219,14 @@ impl Usage {
             _ => Vec::new(),
         };
         let apart = proven.first().map_or(reasoning > output && self.output.is_some(), |way| way.1);
-        match proven.first() {
+        let (exclusive, decided_by) = match proven.first() {
             Some(&(exclusive, _)) if proven.iter().all(|way| way.0 == exclusive) => {
-                (exclusive, apart, DecidedBy::Identity)
+                (exclusive, DecidedBy::Identity)
             }
-            _ if self.input.is_some() && cached > input => (true, apart, DecidedBy::Sizes),
-            _ => (self.habit == Habit::Exclusive, apart, DecidedBy::Provider),
-        }
+            _ if self.input.is_some() && cached > input => (true, DecidedBy::Sizes),
+            _ => (self.habit == Habit::Exclusive, DecidedBy::Provider),
+        };
+        Decided { exclusive, apart, decided_by, apart_is_proven: !proven.is_empty() }
     }
 }
 
@@ -274,7 +290,11 @@ mod tests {
         assert_eq!(with(192, Some(400)).settle().0.output, Some(300));
         assert_eq!(with(192, None).settle().0.output, Some(300));
         assert_eq!(with(192, Some(592)).settle().0.output, Some(492));
-        assert_eq!(with(301, None).settle().0.output, Some(601), "more than all");
+        let (tokens, accounting) = with(301, None).settle();
+        assert_eq!((tokens.output, accounting.output), (Some(601), Origin::Computed), "more than all");
+        let proven = with(301, Some(701)).settle();
+        assert_eq!((proven.0.output, proven.1.output), (Some(601), Origin::Reported), "the total says so");
+        assert_eq!(with(192, None).settle().1.output, Origin::Reported);
     }
 
     #[test]

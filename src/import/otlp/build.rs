@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::calls::{self, Judged};
+use super::calls;
 use super::read::Reading;
+use super::requests::Spans;
 use super::row::Row;
 use super::twins::Twins;
 use super::unique::{Unique, provisional};
@@ -141,7 +142,7 @@ pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut Profile
         }
     }
     for (n, row) in rows.iter().enumerate() {
-        let Judged { kind, is_request } = judged[n];
+        let kind = judged[n].kind;
         let spec =
             FunctionSpec { module: module(row), category: kind.category(), ..FunctionSpec::named(&row.name) };
         let function = b.function(spec);
@@ -171,11 +172,11 @@ pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut Profile
             let (name, args) = (b.string(&event.name), details(&event.attributes, b));
             b.instant(Instant { time: time(event.time), track: Some(tracks[n]), name, args, severity });
         }
-        if is_request {
-            let request = calls::call(&rows, &parents, n, kind).request(b, origin, Some(tracks[n]));
-            if let Err(alone) = twins.join(request, b) {
-                b.request(*alone);
-            }
+    }
+    let spans = Spans { rows: &rows, parents: &parents, judged: &judged, tracks: &tracks, origin };
+    for request in spans.requests(b) {
+        if let Err(alone) = twins.join(request, b) {
+            b.request(*alone);
         }
     }
     links(&rows, &tracks, origin, b);

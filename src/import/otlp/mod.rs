@@ -20,6 +20,7 @@ mod proto;
 mod read;
 #[cfg(feature = "workloads")]
 mod received;
+mod requests;
 mod row;
 #[cfg(test)]
 mod tests;

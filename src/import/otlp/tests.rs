@@ -448,3 +448,102 @@ fn metrics_and_logs_open_without_spans() {
     let empty = open_bytes(b"{\"resourceLogs\": []}").unwrap_err().to_string();
     assert!(empty.contains("nothing in them"), "{empty}");
 }
+
+fn failed(mut span: Value, why: &str) -> Value {
+    span["status"] = json!({"code": 2, "message": why});
+    span
+}
+
+/// What a request's program says of it under a name.
+fn said<'a>(p: &'a Profile, r: &Request, name: &str) -> &'a str {
+    p.strings.find(name).and_then(|name| r.attribute(name)).map_or("", |value| p.text(value))
+}
+
+#[test]
+fn attempts_of_one_call_are_one_request_with_its_retries() {
+    let asked = |prompt: &str| {
+        json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": prompt})
+    };
+    let answered = |prompt: &str| {
+        let mut all = asked(prompt);
+        all.as_object_mut().unwrap().extend(chat(30, 3).as_object().unwrap().clone());
+        all
+    };
+    let first = failed(span(2, 1, (100, 200), "chat", &asked("Why?")), "429 Too Many Requests");
+    let around = span(1, 0, (0, 2000), "answer", &json!({}));
+    let p = open(&[around.clone(), first.clone(), span(3, 1, (700, 1500), "chat", &answered("Why?"))]);
+    let [r] = &p.requests.rows[..] else { panic!("{:?}", p.requests.rows) };
+    assert_eq!((r.arrived, r.lost(), r.outcome), (100, 600, Outcome::Ok));
+    assert_eq!(p.text(r.retries[0].reason), "429 Too Many Requests");
+    assert_eq!(said(&p, r, "attempts linked by"), "same trace, model and prompt");
+    let p = open(&[around.clone(), first.clone(), span(3, 1, (700, 1500), "chat", &answered("Another?"))]);
+    assert_eq!(p.requests.rows.len(), 2, "another question");
+    // The SDK sent it again over HTTP: the call knows nothing of it, its requests do.
+    let http = |status: u64, resent: u64| {
+        let mut of = json!({"http.request.method": "POST", "url.full": "https://api/v1/chat", "http.response.status_code": status});
+        if resent > 0 {
+            of["http.request.resend_count"] = resent.into();
+        }
+        of
+    };
+    let call = span(4, 1, (100, 1500), "chat", &answered("Why?"));
+    let sent = [(503, 0, (110, 200)), (429, 1, (400, 500)), (200, 2, (900, 1400))];
+    let sent = sent
+        .iter()
+        .enumerate()
+        .map(|(n, (status, resent, times))| span(5 + n as u64, 4, *times, "POST", &http(*status, *resent)));
+    let p = open(&[around, call].into_iter().chain(sent).collect::<Vec<_>>());
+    let r = &p.requests.rows[0];
+    let times: Vec<_> = r.retries.iter().map(|t| (t.began, t.failed, t.again, p.text(t.reason))).collect();
+    assert_eq!(times, [(110, 200, 400, "HTTP 503"), (400, 500, 900, "HTTP 429")]);
+    assert_eq!(said(&p, r, "attempts linked by"), "http.request.resend_count");
+}
+
+#[test]
+fn what_client_and_server_count_is_compared_and_counted_once() {
+    let with = |input: u64, output: u64, more: Value| {
+        let mut all = chat(input, output);
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let told = |p: &Profile| p.warnings.iter().map(|w| w.kind.clone()).collect::<Vec<_>>();
+    let server = json!({"gen_ai.latency.e2e": 0.5});
+    let pair = |client: (u64, u64)| {
+        open(&[
+            span(1, 0, (0, 100), "chat", &chat(client.0, client.1)),
+            span(2, 1, (10, 90), "llm_request", &with(512, 476, server.clone())),
+        ])
+    };
+    let (same, other) = (pair((512, 476)), pair((512, 500)));
+    assert_eq!((same.requests.rows.len(), told(&same).len()), (1, 0));
+    let r = &other.requests.rows[0];
+    assert_eq!(
+        (r.tokens.output, r.accounting.stated_total, r.accounting.agrees(&r.tokens)),
+        (Some(476), Some(1012), Some(false))
+    );
+    assert_eq!(said(&other, r, "client counts"), "512 in, 500 out");
+    assert!(told(&other)[0].contains("client and server"), "{:?}", told(&other));
+    // Two programs that know of each other by the id of the answer alone.
+    let id = json!({"gen_ai.response.id": "chatcmpl-123"});
+    let apart = |start: u64| {
+        open(&[
+            span(1, 0, (0, 100), "chat", &with(512, 476, id.clone())),
+            span(2, 0, (start, start + 80), "llm_request", &with(512, 476, id.clone())),
+        ])
+    };
+    assert_eq!((apart(10).requests.rows.len(), told(&apart(10)).len()), (1, 1));
+    assert_eq!(apart(5_000_000_000).requests.rows.len(), 2, "an answer that a cache gave again");
+    // A span around several calls that counts the last of them only.
+    let around = |input: u64| {
+        let agent = json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": 8});
+        open(&[
+            span(1, 0, (0, 100), "agent", &agent),
+            span(2, 1, (10, 40), "chat", &chat(30, 3)),
+            span(3, 1, (50, 90), "chat", &chat(50, 5)),
+        ])
+    };
+    assert!(told(&around(80)).is_empty());
+    assert!(told(&around(50))[0].starts_with("span that counts other tokens"), "{:?}", told(&around(50)));
+    assert_eq!(inputs(&around(50)), [Some(30), Some(50)]);
+}

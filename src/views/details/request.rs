@@ -61,7 +61,7 @@ pub(super) fn sheet(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
         let why = crate::analysis::requests::reasons(profile, r);
         figures.extend([
             length("Waited", r.waited()).hint(say::WAITED),
-            length("Lost", Some(r.lost())).hint(say::LOST),
+            length("Lost", Some(r.lost()).filter(|ns| *ns > 0)).hint(say::LOST),
             Fact::new("Failed attempts", format!("{} ({why})", r.retries.len()))
                 .is(Amount::Cost(Unit::Count, r.retries.len() as i64))
                 .hint(say::RETRIES),

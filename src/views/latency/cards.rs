@@ -5,12 +5,12 @@ use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
 
 use super::{Figure, Latency};
 use crate::analysis::definitions as say;
-use crate::analysis::histogram::{Histogram, RequestHistogram};
+use crate::analysis::histogram::{GapHistogram, Histogram, RequestHistogram};
 use crate::analysis::latency::{FirstToken, Latency as Found, PhaseSums, Spread, UNACCOUNTED};
-use crate::analysis::load::{ENOUGH, Level, RequestLoad, Step};
+use crate::analysis::load::{ENOUGH, Level, Little, RequestLoad, Step};
 use crate::analysis::requests::RequestColumn;
 use crate::format;
-use crate::model::Unit;
+use crate::model::{RequestId, Unit};
 use crate::ui::theme::{Palette, mix, space, strong};
 use crate::ui::widgets::segmented;
 use crate::views::ViewCx;
@@ -84,6 +84,7 @@ impl Latency {
             (Figure::Tpot, "TPOT"),
             (Figure::Latency, "Latency"),
             (Figure::Queued, "Queued"),
+            (Figure::Gap, "Chunk gaps"),
         ];
         segmented(ui, "Figure", &mut self.figure, &choices);
         ui.add_space(space::SMALL);
@@ -92,6 +93,7 @@ impl Latency {
             Figure::Tpot => RequestColumn::Tpot,
             Figure::Latency => RequestColumn::Latency,
             Figure::Queued => RequestColumn::Queued,
+            Figure::Gap => return gaps(cx, ui, self.plots),
         };
         let Some(found) =
             cx.ask(&RequestHistogram { figure, asked: cx.asked() }, 3).content(ui, "Reading requests")
@@ -99,7 +101,7 @@ impl Latency {
             return;
         };
         match &*found {
-            Some(found) => histogram(ui, found, self.plots),
+            Some(found) => histogram(ui, found, self.plots, ("request", "requests")),
             None => {
                 weak(ui, "Fewer than two requests have it.");
             }
@@ -107,14 +109,34 @@ impl Latency {
     }
 }
 
+/// Times between chunks: of the selected request, otherwise of all that are looked at.
+fn gaps(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
+    let selected = cx.interaction.selection.as_ref().and_then(|item| item.request(cx.profile()));
+    let streams = |id: &RequestId| cx.profile().requests.get(*id).is_some_and(|r| r.token_times.len() > 2);
+    let only = selected.filter(streams);
+    let asked = GapHistogram { asked: cx.asked(), only };
+    let Some(found) = cx.ask(&asked, 5).content(ui, "Reading chunks") else { return };
+    match &*found {
+        Some(found) => histogram(ui, found, height, ("gap", "gaps")),
+        None => {
+            weak(ui, "No answer has chunks with times.");
+        }
+    }
+    let whose = match only {
+        Some(_) => "Of the selected request.",
+        None => "Of all requests that are looked at; select one to see its own.",
+    };
+    weak(ui, whose).on_hover_text(say::CHUNK_GAP);
+}
+
 /// Counts in equal steps, with median and 95th percentile.
-fn histogram(ui: &mut Ui, found: &Histogram, height: f32) {
+fn histogram(ui: &mut Ui, found: &Histogram, height: f32, (one, many): (&str, &str)) {
     let palette = Palette::of(ui);
     let (of, width) = (found.values, found.width);
     let bar = |(i, n): (usize, &usize)| {
         Bar::new(of.min + (i as f64 + 0.5) * width, *n as f64).width(width * 0.92).fill(palette.series(0))
     };
-    let chart = BarChart::new("requests", found.counts.iter().enumerate().map(bar).collect())
+    let chart = BarChart::new(many, found.counts.iter().enumerate().map(bar).collect())
         .color(palette.series(0));
     let drawn =
         plot::plot(ui, "distribution of a figure", height, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);
@@ -125,14 +147,20 @@ fn histogram(ui: &mut Ui, found: &Histogram, height: f32) {
         }
     });
     let [p50, p95] = [of.p50, of.p95].map(|ns| format::duration(ns.round() as i64));
-    let n = format::count(of.n as i64);
-    remark(ui, &format!("Lines: p50 {p50} and p95 {p95} of {n} requests."));
+    let n = format::counted(of.n as i64, one, many);
+    remark(ui, &format!("Lines: p50 {p50} and p95 {p95} of {n}."));
 }
 
 /// Phases of the requests.
 fn of_requests(ui: &mut Ui, found: &Found) {
     let sums = &found.of_requests;
+    let activity = found.activity;
     phases(ui, sums, |ui| {
+        let told = activity.parts().into_iter().filter(|p| p.1 > 0);
+        let words: Vec<String> = told
+            .map(|(name, ns)| format!("{name} {}", format::percent(ns as f64 / sums.total.max(1) as f64)))
+            .collect();
+        weak(ui, &format::capitalised(&words.join(", "))).on_hover_text(say::ACTIVITY);
         if let (told, all) = found.told
             && told < all
         {
@@ -258,6 +286,7 @@ fn spreads(ui: &mut Ui, found: &Found) {
         ("TPOT", of("tpot"), say::TPOT),
         ("Latency", of("latency"), say::LATENCY),
         ("Queued", of("queue"), say::QUEUED),
+        ("Chunk gap", of("chunk_gap"), say::CHUNK_GAP),
     ];
     let told: Vec<_> = rows.into_iter().filter(|r| r.1.is_some()).collect();
     percentiles::table(ui, &told, &[P50, P90, P95, P99, N]);
@@ -292,6 +321,28 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
         ui,
         &format!("On average {average} in flight, at most {}{waiting}.", format::count(i64::from(load.peak))),
     );
+    if let Some(little) = &load.little {
+        weak(ui, &little_words(little)).on_hover_text(say::LITTLE);
+    }
+}
+
+/// «Little's law: 3.2 requests/s × 1.50 s = 4.8; measured 4.9, +2.1 %».
+fn little_words(little: &Little) -> String {
+    let by = match little.counter.as_str() {
+        "" => String::new(),
+        name => format!(" («{name}»)"),
+    };
+    let difference = match little.difference() {
+        d if d.abs() < 0.0005 => "the same".to_owned(),
+        d => format::percent_change(d),
+    };
+    format!(
+        "Little\u{2019}s law: {} × {} = {}; measured{by} {}, {difference}.",
+        format::rate(little.rate, "requests"),
+        format::duration(little.latency.round() as i64),
+        format::number(little.expected),
+        format::number(little.measured)
+    )
 }
 
 /// Mean latency and throughput by requests in flight.

@@ -38,6 +38,7 @@ impl View for DiffLatency {
                 }),
                 0 => card(ui, "Where the time goes", |ui| {
                     phases(ui, both, |l| Some(&l.of_requests));
+                    activity(ui, both);
                     remark(ui, "Sums over requests that ended well.");
                 }),
                 1 => card(ui, "Percentiles", |ui| percentiles(ui, both)),
@@ -67,12 +68,24 @@ fn phases(ui: &mut Ui, both: Both<'_>, sums: fn(&Latency) -> Option<&PhaseSums>)
     two_figures(ui, rows.chain([figure("in all", of(both, |l| Some(sums(l)?.total)))]));
 }
 
+/// What requests did with their time.
+fn activity(ui: &mut Ui, both: Both<'_>) {
+    let rows = (0..3).map(|i| {
+        let values = of(both, |l| Some(l.activity.parts()[i].1));
+        let name = crate::analysis::latency::Activity::default().parts()[i].0;
+        TwoFigure { name, unit: Unit::Nanoseconds, values, about: say::ACTIVITY }
+    });
+    let told = rows.filter(|r| r.values.base.unwrap_or(0) != 0 || r.values.head.unwrap_or(0) != 0);
+    two_figures(ui, told);
+}
+
 fn percentiles(ui: &mut Ui, both: Both<'_>) {
     let figures = [
         ("TTFT", "ttft", say::TTFT),
         ("TPOT", "tpot", say::TPOT),
         ("Latency", "latency", say::LATENCY),
         ("Queued", "queue", say::QUEUED),
+        ("Chunk gap", "chunk_gap", say::CHUNK_GAP),
     ];
     let statistics: [Statistic; 3] = [("p50", |d| d.p50), ("p95", |d| d.p95), ("p99", |d| d.p99)];
     let mut rows = Vec::new();

@@ -43,6 +43,7 @@ enum Figure {
     Tpot,
     Latency,
     Queued,
+    Gap,
 }
 
 /// The view.

@@ -33,6 +33,13 @@ pub(super) struct Found {
     pub(super) left: Option<Duration>,
 }
 
+impl Found {
+    /// How long it has been kept, of what is kept for `ttl`; `None` when unknown.
+    pub(super) fn age(&self, ttl: Duration) -> Option<Duration> {
+        self.left.map(|left| ttl.saturating_sub(left))
+    }
+}
+
 /// Answers by key, each for a limited time.
 pub(super) enum Exact {
     /// In this process, at most so many; 0 for any number.
@@ -181,6 +188,8 @@ pub(super) struct Match {
     pub(super) prompt: Prompt,
     pub(super) text: String,
     pub(super) similarity: f64,
+    /// How long its answer has been kept.
+    pub(super) age: Duration,
 }
 
 /// Answers by prompts that are alike, oldest first; at most so many, 0 for any number.
@@ -210,7 +219,8 @@ impl Semantic {
         };
         let (similarity, best) =
             entries.iter().map(|e| (compare(e), e)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-        Some(Match { prompt: best.prompt.clone(), text: best.text.clone(), similarity })
+        let age = now.saturating_duration_since(best.stored);
+        Some(Match { prompt: best.prompt.clone(), text: best.text.clone(), similarity, age })
     }
 
     pub(super) fn add(&self, prompt: &Prompt, vector: Vec<f32>, text: &str, ttl: Duration) {

@@ -82,7 +82,7 @@ fn end(service: &Service, request: &RequestHandle, result: &Result<Reply, String
             if reply.tokens > 0 {
                 request.output_tokens(reply.tokens);
             }
-            service.book(reply, request.known_prompt_tokens());
+            service.book(reply, request);
             request.answered(&reply.text, reply.kv_cache_bytes);
         }
         Err(why) => {

@@ -15,8 +15,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, error, info, info_span};
 
+use super::cache::Found;
 use super::client::receive;
-use super::shared::{Ask, Call, Event, Reply, Service, Watch};
+use super::shared::{Ask, Call, Event, Reply, Service, Tokens, Watch};
 use crate::format;
 use crate::model::{CacheOutcome, Severity};
 use crate::record::llm::{Asked, Generator, LlmError, Step};
@@ -114,19 +115,18 @@ impl<'a> EventLoop<'a> {
             let found = {
                 let span = info_span!(target: "inferscope::service", "cache_get", key, hit = Empty, ttl_left_s = Empty);
                 let _get = span.entered();
-                self.service.exact.get(&key).map(|found| {
-                    super::fixed::note(&found);
-                    found.text
-                })
+                self.service.exact.get(&key).inspect(super::fixed::note)
             };
             let found = found.unwrap_or_else(|why| {
                 self.service.cache_failed(&why, request);
-                None
+                Found::default()
             });
-            Span::current().record("cache_hit", found.is_some());
-            let said = if found.is_some() { CacheOutcome::Exact } else { CacheOutcome::Miss };
+            Span::current().record("cache_hit", found.text.is_some());
+            let said = if found.text.is_some() { CacheOutcome::Exact } else { CacheOutcome::Miss };
             self.service.looked_up(said, request);
-            if let Some(text) = found {
+            let age = found.age(self.service.config.ttl);
+            if let Some(text) = found.text {
+                age.into_iter().for_each(|age| request.entry_age(age));
                 return Ok(Reply {
                     text,
                     tokens: 0,
@@ -147,6 +147,8 @@ impl<'a> EventLoop<'a> {
         for (ask, answer) in batch.iter().zip(&answers) {
             let key = self.key(ask, &self.salt);
             let ttl_s = self.service.config.ttl.as_secs_f64();
+            let prompt = answer.prompt_tokens.unwrap_or(0) as u64;
+            self.service.took(&answer.text, Tokens { prompt, output: answer.tokens as u64 });
             let _set = info_span!(target: "inferscope::service", "cache_set", key, ttl_s).entered();
             if let Err(why) = self.service.exact.set(&key, &answer.text, self.service.config.ttl) {
                 self.service.cache_failed(&why, request);

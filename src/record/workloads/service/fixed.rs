@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, debug_span, info, info_span};
 
 use super::cache::{Found, Similarity};
 use super::client::receive;
-use super::shared::{Ask, Call, Event, Reply, Service, Watch, quoted};
+use super::shared::{Ask, Call, Event, Reply, Service, Tokens, Watch, quoted};
 use crate::format;
 use crate::model::{BATCHES_ARE_EMPTY, CacheOutcome, FALSE_HIT, Severity};
 use crate::record::llm::{Asked, Generator, LlmError, Step};
@@ -72,6 +72,8 @@ impl Front {
         let wait = info_span!(target: "inferscope::service", "wait_in_queue");
         let answer = receive(&mut events, watch, wait).await?;
         if ask.cached {
+            let prompt = request.known_prompt_tokens().unwrap_or(0);
+            service.took(&answer.text, Tokens { prompt, output: answer.tokens as u64 });
             store(service, ask, request, vector, &answer.text).await;
         }
         Ok(Reply { cache: ask.cached.then_some(CacheOutcome::Miss), ..answer })
@@ -103,6 +105,7 @@ impl Front {
         let Some(found) = service.semantic.closest(&ask.prompt, vector, how) else { return Ok(None) };
         let hit = found.similarity >= service.config.threshold;
         request.similarity(found.similarity);
+        request.matched_prompt(&found.prompt.text);
         span.record("prompt", found.prompt.text.as_str());
         span.record("similarity", found.similarity);
         span.record("verdict", if hit { "semantic" } else { "miss" });
@@ -110,6 +113,7 @@ impl Front {
             return Ok(None);
         }
         service.looked_up(CacheOutcome::Semantic, request);
+        request.entry_age(found.age);
         if found.prompt.intent != ask.prompt.intent {
             service.note(|c| c.false_hits += 1);
             let text = format!(
@@ -162,12 +166,14 @@ async fn exact(service: &Arc<Service>, ask: &Ask, request: &RequestHandle) -> Op
         if let Ok(found) = &found {
             note(found);
         }
-        found.map(|found| found.text)
+        found
     };
     match found.instrument(span).await {
-        Ok(None) => None,
-        Ok(Some(text)) => {
+        Ok(found) => {
+            let age = found.age(service.config.ttl);
+            let text = found.text?;
             service.looked_up(CacheOutcome::Exact, request);
+            age.into_iter().for_each(|age| request.entry_age(age));
             Some(Reply {
                 text,
                 tokens: 0,

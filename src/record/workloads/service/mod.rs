@@ -249,7 +249,6 @@ struct Settings {
 
 impl Settings {
     fn config(&self, of_model: &ModelSettings, model: &str) -> Config {
-        let price = Price { prompt: self.price_prompt, output: self.price_answer };
         Config {
             batch: self.batch,
             max_wait: Duration::from_secs_f64(self.max_wait / 1000.0),
@@ -259,7 +258,7 @@ impl Settings {
             threshold: self.threshold,
             sampling: of_model.sampling(0),
             model: model.to_owned(),
-            price: (price.prompt > 0.0 || price.output > 0.0).then_some(price),
+            price: Price::of_millions(self.price_prompt, self.price_answer),
         }
     }
 }

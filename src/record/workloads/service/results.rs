@@ -186,9 +186,9 @@ fn savings(service: &Service, cx: &Context) {
     );
     if let Some(price) = service.config.price {
         let (saved, spent) = (price.of(saved), price.of(spent));
-        let of_all = share(saved as f64, spent as f64);
-        cx.fact(FactKind::Result, "Cost saved by hits", format!("{}, {of_all}", format::dollars(saved)));
-        cx.fact(FactKind::Result, "Cost of generations", format::dollars(spent));
+        let of_all = share(saved.to_f64(), spent.to_f64());
+        cx.fact(FactKind::Result, "Cost saved by hits", format!("{}, {of_all}", format::money(saved)));
+        cx.fact(FactKind::Result, "Cost of generations", format::money(spent));
     }
 }
 

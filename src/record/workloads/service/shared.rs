@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::cache::{Exact, Semantic, Similarity};
 use super::prompts::{Prompt, stream};
-use crate::model::{CacheOutcome, Severity, Unit};
+use crate::model::{CacheOutcome, Money, Severity, Unit};
 use crate::record::llm::Sampling;
 use crate::record::{RequestHandle, count, finding, secrets};
 
@@ -94,9 +94,9 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    fn add(&mut self, other: Self, times: u64) {
-        self.prompt += other.prompt * times;
-        self.output += other.output * times;
+    fn add(&mut self, other: Self) {
+        self.prompt += other.prompt;
+        self.output += other.output;
     }
 
     pub(super) fn sum(self) -> u64 {
@@ -104,26 +104,22 @@ impl Tokens {
     }
 }
 
-/// What is known of an answer.
-#[derive(Default)]
-struct Answer {
-    /// When it was generated.
-    taken: Option<Tokens>,
-    /// How often a cache had it.
-    hits: u64,
-}
-
-/// Price of a million tokens in dollars.
+/// Price of a token in dollars.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Price {
-    pub(super) prompt: f64,
-    pub(super) output: f64,
+    prompt: Money,
+    output: Money,
 }
 
 impl Price {
-    /// In 1e-9 dollars.
-    pub(super) fn of(self, tokens: Tokens) -> i64 {
-        ((tokens.prompt as f64 * self.prompt + tokens.output as f64 * self.output) * 1e3).round() as i64
+    /// Of dollars for a million tokens; `None` where both are 0: nobody says a price.
+    pub(super) fn of_millions(prompt: f64, output: f64) -> Option<Self> {
+        let each = |dollars: f64| Money::parse_part(&dollars.to_string(), 6).unwrap_or_default();
+        (prompt > 0.0 || output > 0.0).then(|| Self { prompt: each(prompt), output: each(output) })
+    }
+
+    pub(super) fn of(self, tokens: Tokens) -> Money {
+        self.prompt.times(tokens.prompt) + self.output.times(tokens.output)
     }
 }
 
@@ -159,9 +155,10 @@ pub(super) struct Service {
     pub(super) exact: Exact,
     pub(super) semantic: Semantic,
     counts: Mutex<Counts>,
-    /// By their texts.
-    answers: Mutex<HashMap<String, Answer>>,
-    spent: Mutex<Tokens>,
+    /// What answers took, by their texts.
+    taken: Mutex<HashMap<String, Tokens>>,
+    /// What the model was given and gave, and what hits saved.
+    spent_and_saved: Mutex<(Tokens, Tokens)>,
     waiting: AtomicUsize,
     in_flight: AtomicUsize,
 }
@@ -173,8 +170,8 @@ impl Service {
             config,
             exact,
             counts: Mutex::default(),
-            answers: Mutex::default(),
-            spent: Mutex::default(),
+            taken: Mutex::default(),
+            spent_and_saved: Mutex::default(),
             waiting: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
         }
@@ -213,28 +210,35 @@ impl Service {
         }
     }
 
-    /// Books what an answer took, or that a cache had it.
-    pub(super) fn book(&self, reply: &Reply, prompt: Option<u64>) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = answers.entry(reply.text.clone()).or_default();
+    /// Notes what an answer took. Before a cache has it, so that a hit can be told.
+    pub(super) fn took(&self, text: &str, tokens: Tokens) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).entry(text.to_owned()).or_insert(tokens);
+    }
+
+    /// Books what a request took, or what a cache saved it: on the request and in the sums.
+    pub(super) fn book(&self, reply: &Reply, request: &RequestHandle) {
+        let price = |tokens| self.config.price.map(|price| price.of(tokens));
+        let mut sums = self.spent_and_saved.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(reply.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
-            answer.hits += 1;
+            let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).get(&reply.text).copied();
+            if let Some(tokens) = taken {
+                sums.1.add(tokens);
+                request.saved(tokens.prompt, tokens.output, price(tokens));
+            }
+            price(Tokens::default()).into_iter().for_each(|nothing| request.cost(nothing));
         } else {
-            let tokens = Tokens { prompt: prompt.unwrap_or(0), output: reply.tokens as u64 };
-            answer.taken = Some(tokens);
-            self.spent.lock().unwrap_or_else(PoisonError::into_inner).add(tokens, 1);
+            let prompt = request.known_prompt_tokens().unwrap_or(0);
+            let tokens = Tokens { prompt, output: reply.tokens as u64 };
+            self.took(&reply.text, tokens);
+            sums.0.add(tokens);
+            price(tokens).into_iter().for_each(|cost| request.cost(cost));
         }
     }
 
     /// Tokens that the model was given and gave, and those that hits saved: what their answers took when they were
     /// generated.
     pub(super) fn tokens(&self) -> (Tokens, Tokens) {
-        let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut saved = Tokens::default();
-        for answer in self.answers.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            answer.taken.into_iter().for_each(|t| saved.add(t, answer.hits));
-        }
-        (spent, saved)
+        *self.spent_and_saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn queued(&self, change: isize) {

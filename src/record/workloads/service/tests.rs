@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 use super::cache::Exact;
 use super::shared::{Price, Reply, Tokens};
 use super::*;
+use crate::analysis::asked::Asked;
+use crate::analysis::billing::Bill;
+use crate::analysis::cached_answers::{cached_answer, is_answered_by_cache};
+use crate::analysis::caches::{CacheKind, Caches};
+use crate::analysis::testing::ask;
+use crate::format;
 use crate::model::{CacheOutcome, Outcome, Profile};
+use crate::query::Run;
 use crate::record::testing::{fact, quiet, workload};
 use crate::record::{RecordError, Recording, start};
 
@@ -58,25 +65,48 @@ fn hits_save_what_their_answers_took_when_they_were_generated() {
         kv_cache_bytes: None,
         cache,
     };
-    // A hit may be booked before the answer that it got.
-    service.book(&reply("a", 0, Some(CacheOutcome::Exact)), None);
-    service.book(&reply("a", 20, Some(CacheOutcome::Miss)), Some(5));
-    service.book(&reply("b", 7, None), Some(3));
-    service.book(&reply("a", 0, Some(CacheOutcome::Semantic)), None);
+    let book = |reply: Reply, prompt: Option<usize>| {
+        let request = crate::record::request("r", "m", "");
+        prompt.into_iter().for_each(|n| request.prompt_tokens(n));
+        service.book(&reply, &request);
+    };
+    // A cache may have an answer before its own request is booked.
+    service.took("a", Tokens { prompt: 5, output: 20 });
+    book(reply("a", 0, Some(CacheOutcome::Exact)), None);
+    book(reply("a", 20, Some(CacheOutcome::Miss)), Some(5));
+    book(reply("b", 7, None), Some(3));
+    book(reply("a", 0, Some(CacheOutcome::Semantic)), None);
     let (spent, saved) = service.tokens();
     assert_eq!((spent, saved), (Tokens { prompt: 8, output: 27 }, Tokens { prompt: 10, output: 40 }));
-    let price = Price { prompt: 1.0, output: 10.0 };
-    assert_eq!(price.of(saved), 410_000, "410 millionths of a dollar");
+    let price = Price::of_millions(1.0, 10.0).unwrap();
+    assert_eq!(price.of(saved).to_string(), "0.00041", "410 millionths of a dollar");
     assert_eq!(service.config.price, None, "nobody said a price");
 }
 
 #[test]
-fn a_run_says_what_its_caches_saved() {
+fn a_run_says_what_its_caches_saved_and_all_places_say_the_same() {
     let settings = ["batch=4", "clients=4", "requests=12", "max_new_tokens=5", "price_answer=2"];
     let p = workload("service", &settings);
     let saved = fact(&p, "Tokens saved by hits");
     assert!(saved.ends_with("of what all requests would have taken") && !saved.starts_with("0 "), "{saved}");
-    assert!(fact(&p, "Cost saved by hits").starts_with('$'), "{:?}", p.meta.facts);
+    let [of_hits, of_generations] = ["Cost saved by hits", "Cost of generations"].map(|name| fact(&p, name));
+    assert!(of_hits.starts_with('$'), "{:?}", p.meta.facts);
+    // The view of caches and that of costs say what the results say.
+    let asked = Asked::default();
+    let run = Run::of(p.into());
+    let caches = ask(&run, &Caches { asked: asked.clone() });
+    let found = caches.iter().find(|c| c.kind == CacheKind::Answers).unwrap();
+    let tokens = format::count(found.saved_tokens.unwrap() as i64);
+    assert!(saved.starts_with(&format!("{tokens} ")), "{tokens}: {saved}");
+    let money = format::money(found.saved_cost.unwrap());
+    assert!(of_hits.starts_with(&format!("{money},")), "{money}: {of_hits}");
+    let bill = ask(&run, &Bill { prices: asked.prices });
+    assert_eq!(bill.all.cost.map(format::money), Some(of_generations));
+    assert_eq!(bill.all.unpriced, 0);
+    let hits = run.profile.requests.rows.iter().filter(|r| is_answered_by_cache(r));
+    let ages: Vec<Option<i64>> = hits.map(|r| cached_answer(&run.profile, r).age).collect();
+    assert!(ages.len() == found.hits && ages.iter().all(|age| age.is_some_and(|ns| ns >= 0)), "{ages:?}");
+
     let unpriced = workload("service", &settings[..4]);
     assert_eq!(
         fact(&unpriced, "Cost saved by hits"),
