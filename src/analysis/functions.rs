@@ -150,15 +150,6 @@ pub fn graph_column(
 /// How many functions with most total are picked out.
 pub const LARGEST: usize = 10;
 
-impl FunctionTable {
-    /// The `most` (at most [`LARGEST`]) functions with most own or total cost that were measured, largest first.
-    pub fn largest(&self, by_total: bool, most: usize) -> impl Iterator<Item = &FunctionRow> {
-        let total = by_total.then(|| self.by_total.iter().map(|&at| &self.rows[at as usize]));
-        let own = (!by_total).then(|| self.rows.iter().filter(|r| r.measured));
-        total.into_iter().flatten().chain(own.into_iter().flatten()).take(most.min(LARGEST))
-    }
-}
-
 fn by_total(rows: &[FunctionRow]) -> Vec<u32> {
     let key = |&at: &u32| {
         let r = &rows[at as usize];
@@ -385,9 +376,7 @@ mod tests {
         let mut rows: Vec<_> = (0..13).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
         rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));
         let table = FunctionTable { by_total: by_total(&rows), rows, ..FunctionTable::default() };
-        let ids = |by_total| table.largest(by_total, 5).map(|r| r.function.0).collect::<Vec<_>>();
-        assert_eq!(ids(true), [11, 10, 9, 8, 7]);
-        assert_eq!(ids(false), [11, 8, 5, 2, 10]);
-        assert_eq!(table.largest(true, 100).count(), LARGEST);
+        let ids: Vec<u32> = table.by_total.iter().map(|&at| table.rows[at as usize].function.0).collect();
+        assert_eq!(ids, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     }
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::call_tree::Shape;
 use super::formula::{self, Measure};
+use super::functions::{FunctionRow, Functions, LARGEST};
 use super::scope::Slice;
 use super::tree_costs::OwnByTrack;
 use crate::jobs::Cancelled;
@@ -108,6 +109,67 @@ impl Query for Works {
         threads.retain(|t| t.works != 0 || t.waits != 0);
         threads.sort_by_key(|t| (Reverse(t.works), Reverse(t.waits), t.track));
         Ok(threads)
+    }
+}
+
+/// The functions with most own cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Largest {
+    /// Places of those that work in the rows of the [`FunctionTable`](super::functions::FunctionTable), largest first.
+    pub work: Vec<u32>,
+    /// Places of those that wait.
+    pub waits: Vec<u32>,
+    /// Own costs of all that wait.
+    pub waited: i64,
+}
+
+/// Computes the [`Largest`]: of times and samples, what waits is apart from what works, by its name or because it was hardly ever
+/// polled. Of other costs nothing is a wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LargestOwn(pub Slice);
+
+impl Query for LargestOwn {
+    type Output = Largest;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Largest, Cancelled> {
+        let table = cx.get(&Functions(self.0.clone()))?;
+        let profile = cx.profile();
+        let unit = Measure::of(self.0.metric, profile).map(|m| m.unit);
+        let known = match unit {
+            Some(Unit::Nanoseconds) => Some(cx.get(&Waiting)?),
+            Some(Unit::Count) if profile.sample_count() > 0 => Some(cx.get(&Waiting)?),
+            _ => None,
+        };
+        let polled = profile.metric_by_key(BUSY).filter(|_| unit == Some(Unit::Nanoseconds));
+        let polled = polled.map(|m| profile.metric_key(m));
+        let mut busy: FxHashMap<FunctionId, i64> = FxHashMap::default();
+        if let Some(metric) = polled.filter(|&metric| metric != formula::shown(self.0.metric, profile)) {
+            let polls = cx.get(&Functions(Slice { metric, ..self.0.clone() }))?;
+            busy.extend(polls.rows.iter().map(|r| (r.function, r.own)));
+        }
+        let waits = |row: &FunctionRow| {
+            let hardly = |busy: i64| row.own > 0 && busy as f64 <= row.own as f64 * IDLE;
+            row.module.is_none()
+                && (known.as_ref().is_some_and(|waits| waits[row.function.index()])
+                    || busy.get(&row.function).is_some_and(|&busy| hardly(busy)))
+        };
+        let mut largest = Largest::default();
+        for (place, row) in (0u32..).zip(&table.rows).filter(|(_, row)| row.measured) {
+            let waits = waits(row);
+            let list = if waits { &mut largest.waits } else { &mut largest.work };
+            if list.len() < LARGEST {
+                list.push(place);
+            }
+            if waits {
+                largest.waited = largest.waited.saturating_add(row.own);
+            }
+        }
+        largest.waits.retain(|&place| table.rows[place as usize].own > 0);
+        Ok(largest)
+    }
+
+    fn weight(_: &Largest) -> usize {
+        2 * LARGEST * size_of::<u32>()
     }
 }
 
@@ -370,6 +432,7 @@ fn python_builtin(name: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::testing::{ask, subject};
     use crate::model::{FunctionSpec, ProfileBuilder};
 
     #[test]
@@ -425,5 +488,17 @@ mod tests {
         add("Connection._recv", "C:\\Python311\\Lib\\multiprocessing\\connection.py");
         add("join", "/home/me/app/strings.py");
         assert_eq!(of(&b.finish()), [true, false, true, false]);
+    }
+
+    #[test]
+    fn what_waits_does_not_lead_the_largest_self_costs() {
+        let s = subject("main>epoll.poll 60; main>work 30; main 10");
+        let slice = Slice::default();
+        let (largest, table) = (ask(&s, &LargestOwn(slice.clone())), ask(&s, &Functions(slice)));
+        let names = |places: &[u32]| -> Vec<&str> {
+            places.iter().map(|&at| s.profile.function_name(table.rows[at as usize].function)).collect()
+        };
+        assert_eq!(names(&largest.work), ["work", "main"]);
+        assert_eq!((names(&largest.waits), largest.waited), (vec!["epoll.poll"], 60));
     }
 }

@@ -211,8 +211,8 @@ impl Chooser {
         let usual = workload.usual_params();
         let is_usual = |i: &usize| usual.is_empty() || usual.contains(&params[*i].key);
         let (first, more): (Vec<usize>, Vec<usize>) = (0..params.len()).partition(is_usual);
-        // A grid does not tell how much room there is.
-        let width = (ui.available_width() - LABEL - GAP).max(160.0);
+        // A grid does not tell how much room there is; the scroll bar takes some of it.
+        let width = (ui.available_width() - LABEL - GAP - space::LARGE).max(160.0);
         let grid = |name| egui::Grid::new((name, workload.id())).num_columns(2).spacing([GAP, 6.0]);
         let problem = grid("params").show(ui, |ui| {
             let wrong = self.rows(workload, (&first, width), app, ui);

@@ -4,8 +4,9 @@ use crate::analysis::asked::Asked;
 use crate::analysis::caches::Caches;
 use crate::analysis::definitions;
 use crate::analysis::findings::Findings;
-use crate::analysis::functions::{Functions, LARGEST};
+use crate::analysis::functions::{FunctionRow, FunctionTable, Functions, LARGEST};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
+use crate::analysis::waiting::LargestOwn;
 use crate::format;
 use crate::model::{Fact, Profile, Unit};
 use crate::state::{Command, Item};
@@ -85,8 +86,8 @@ impl Card {
         };
         card(ui, &title, |ui| match self {
             Self::Findings => super::findings::show(cx, ui),
-            Self::Own => top_functions(cx, ui, false),
-            Self::Total => top_functions(cx, ui, true),
+            Self::Own => top_by_self(cx, ui),
+            Self::Total => top_by_total(cx, ui),
             Self::Requests => requests(cx, ui),
             Self::Caches => caches(cx, ui),
             Self::Optimisations => super::optimisations::show(cx, ui),
@@ -109,6 +110,9 @@ const MOST_PARTS: usize = 32;
 /// How many functions a card lists in a low pane, and in one from this height on.
 const TOP: [usize; 2] = [5, LARGEST];
 const TALL: f32 = 700.0;
+/// How many functions that wait it lists below them.
+const WAITS: usize = 3;
+const NOTHING_RAN: &str = "Nothing ran in the part that is shown.";
 
 pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     let now = cx.interaction;
@@ -116,28 +120,65 @@ pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     Summary { scope: now.scope.clone(), range: now.range, defined, prices }
 }
 
-fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
+/// Functions that work, then those that wait: who waits does not lead, however long.
+fn top_by_self(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let Some(table) = cx.ask(&Functions(cx.slice()), 0).content(ui, "Adding up the profile") else { return };
-    let profile = cx.subject.profile().clone();
+    let Some(largest) = cx.ask(&LargestOwn(cx.slice()), 9).content(ui, "Adding up the profile") else {
+        return;
+    };
     let Some(metric) = cx.measure() else { return };
-    let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
-    for function in table.largest(by_total, most) {
-        let value = if by_total { function.total } else { function.own };
-        let whole = if by_total { table.whole.total } else { table.whole.own };
-        let share = value as f64 / whole.max(1) as f64;
-        let item = Item::of_function(function.function, &profile);
-        let name = function.symbol().label(&profile);
-        let mut line = BarRow::new(&name, "");
-        let (text, note) = (format::cost(metric.unit, value), format::percent(share));
-        let text = format!("{}{text}", format::at_least(function.unfinished));
-        (line.value, line.note, line.share) = (&text, &note, Some(share));
-        (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
-        let response = line.show(ui);
-        cx.interact(&response, &item);
+    let most = most_functions(ui);
+    for &place in largest.work.iter().take(most) {
+        function_bar(cx, ui, &table, place, |row| row.own, table.whole.own);
+    }
+    if !largest.waits.is_empty() {
+        ui.add_space(space::SMALL);
+        let share = largest.waited as f64 / table.whole.own.max(1) as f64;
+        let waited = format::cost(metric.unit, largest.waited);
+        remark(ui, &format!("Waits: {waited}, {} of all", format::percent(share)));
+        for &place in largest.waits.iter().take(WAITS) {
+            function_bar(cx, ui, &table, place, |row| row.own, table.whole.own);
+        }
     }
     if table.rows.is_empty() {
-        weak(ui, "Nothing ran in the part that is shown.");
+        weak(ui, NOTHING_RAN);
     }
+}
+
+fn top_by_total(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let Some(table) = cx.ask(&Functions(cx.slice()), 0).content(ui, "Adding up the profile") else { return };
+    for &place in table.by_total.iter().take(most_functions(ui)) {
+        function_bar(cx, ui, &table, place, |row| row.total, table.whole.total);
+    }
+    if table.rows.is_empty() {
+        weak(ui, NOTHING_RAN);
+    }
+}
+
+fn most_functions(ui: &Ui) -> usize {
+    TOP[usize::from(ui.clip_rect().height() >= TALL)]
+}
+
+fn function_bar(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    table: &FunctionTable,
+    place: u32,
+    cost: impl Fn(&FunctionRow) -> i64,
+    whole: i64,
+) {
+    let (profile, function) = (cx.subject.profile().clone(), &table.rows[place as usize]);
+    let Some(metric) = cx.measure() else { return };
+    let share = cost(function) as f64 / whole.max(1) as f64;
+    let item = Item::of_function(function.function, &profile);
+    let name = function.symbol().label(&profile);
+    let mut line = BarRow::new(&name, "");
+    let (text, note) = (format::cost(metric.unit, cost(function)), format::percent(share));
+    let text = format!("{}{text}", format::at_least(function.unfinished));
+    (line.value, line.note, line.share) = (&text, &note, Some(share));
+    (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
+    let response = line.show(ui);
+    cx.interact(&response, &item);
 }
 
 fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {

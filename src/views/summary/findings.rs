@@ -1,5 +1,7 @@
 //! The card of findings: what the maker of the profile says went wrong and what its numbers say, each linked to its place.
 
+use std::borrow::Cow;
+
 use crate::analysis::findings::{Findings, Noted};
 use crate::format;
 use crate::model::Severity;
@@ -43,11 +45,18 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         }
     });
     for kind in kinds {
-        let of_kind = || all.iter().filter(|n| n.kind == kind);
-        for (i, noted) in of_kind().take(MOST_OF_A_KIND).enumerate() {
-            one(cx, ui, noted, if i == 0 { kind } else { "" });
+        // What was found several times in the same words is said once: the first of them, and how many they are.
+        let mut of_kind: Vec<(&Noted, usize)> = Vec::new();
+        for noted in all.iter().filter(|n| n.kind == kind) {
+            match of_kind.iter_mut().find(|(first, _)| first.text == noted.text) {
+                Some((_, times)) => *times += 1,
+                None => of_kind.push((noted, 1)),
+            }
         }
-        let more = of_kind().count().saturating_sub(MOST_OF_A_KIND);
+        for (i, &(noted, times)) in of_kind.iter().take(MOST_OF_A_KIND).enumerate() {
+            one(cx, ui, (noted, times), if i == 0 { kind } else { "" });
+        }
+        let more: usize = of_kind.iter().skip(MOST_OF_A_KIND).map(|(_, times)| times).sum();
         if more > 0 {
             ui.horizontal(|ui| {
                 ui.add_space(14.0 + space::MEDIUM + space::SMALL);
@@ -58,8 +67,11 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Noted, title: &str) {
-    let text = finding.text.as_str();
+fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, (finding, times): (&Noted, usize), title: &str) {
+    let text = match times {
+        1 => Cow::Borrowed(finding.text.as_str()),
+        _ => Cow::Owned(format!("{} ({times} times)", finding.text)),
+    };
     let gain = finding.gain.words();
     let palette = Palette::of(ui);
     let item = target(cx, finding);
@@ -89,7 +101,7 @@ fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Noted, title: &str) {
                     if !title.is_empty() {
                         ui.add(label(title, palette.text_strong));
                     }
-                    ui.add(label(text, palette.text_weak));
+                    ui.add(label(&text, palette.text_weak));
                     let todo = match (finding.advice, gain.as_str()) {
                         ("", _) => String::new(),
                         (advice, "") => format!("Try: {advice}."),
