@@ -458,7 +458,7 @@ fn explain(kind: &ViewKind, frame: &Frame<'_>, wishes: &mut Vec<Wish>, ui: &mut 
     }
     let title = views::lacks(kind.title);
     let mut empty = EmptyState::new(Icon::Info, &title, &why);
-    if samples::answers_in(kind.id) {
+    if samples::sample_for(kind.id).is_some() {
         empty = empty.action("Open a sample");
     }
     if empty.show(ui) {

@@ -98,6 +98,16 @@ static SAMPLES: [Sample; 6] = [
     ),
 ];
 
+/// Other views, and the samples that have something for them.
+const ALSO: [(&str, &str); 6] = [
+    ("compute", "decode.pt.trace.json.gz"),
+    ("cost", "rag.inferscope"),
+    ("memory", "rag.inferscope"),
+    ("requests", "rag.inferscope"),
+    ("tokens", "rag.inferscope"),
+    ("trace", "rag.inferscope"),
+];
+
 /// Width of a card, points.
 pub(super) const CARD: f32 = 300.0;
 /// Between cards.
@@ -124,8 +134,8 @@ pub(super) struct Pictures {
     /// Those that no frame has taken over yet.
     fresh: Vec<Picture>,
     textures: [Option<TextureHandle>; SAMPLES.len()],
-    /// Samples that are being opened, to be shown in their view.
-    opening: Vec<(RunId, &'static Sample)>,
+    /// Samples that are being opened, and the views in which they are to be shown.
+    opening: Vec<(RunId, &'static Sample, &'static str)>,
 }
 
 /// A picture of a sample.
@@ -219,35 +229,37 @@ impl Sample {
     }
 }
 
-/// True when a sample answers its question in the view with this id.
-pub(super) fn answers_in(view: &str) -> bool {
-    SAMPLES.iter().any(|sample| sample.view == view)
+/// The sample for the view with this id: the one that answers its question there, else one that has something for it.
+pub(super) fn sample_for(view: &str) -> Option<&'static Sample> {
+    let also = || ALSO.iter().find(|(id, _)| *id == view);
+    let named = || also().and_then(|(_, name)| SAMPLES.iter().find(|sample| sample.name == *name));
+    SAMPLES.iter().find(|sample| sample.view == view).or_else(named)
 }
 
 impl App {
-    /// Opens the sample that answers its question in the view with this id.
-    pub(super) fn open_sample_in(&mut self, view: &str) {
-        if let Some(sample) = SAMPLES.iter().find(|sample| sample.view == view) {
-            self.open_sample(sample);
+    /// Opens a sample that has something for the view with this id, in that view.
+    pub(super) fn open_sample_in(&mut self, view: &'static str) {
+        if let Some(sample) = sample_for(view) {
+            self.open_sample(sample, view);
         }
     }
 
-    fn open_sample(&mut self, sample: &'static Sample) {
+    fn open_sample(&mut self, sample: &'static Sample, view: &'static str) {
         let run = self.open_input(Input::Bytes(sample.name.into(), sample.bytes.into()));
-        self.samples.opening.push((run, sample));
+        self.samples.opening.push((run, sample, view));
     }
 
-    /// Shows a sample that was opened in the view that answers its question.
+    /// Shows a sample that was opened in the view for which it was.
     pub(super) fn show_sample(&mut self, run: RunId) {
-        let Some(at) = self.samples.opening.iter().position(|(of, _)| *of == run) else { return };
-        let (_, sample) = self.samples.opening.swap_remove(at);
+        let Some(at) = self.samples.opening.iter().position(|(of, ..)| *of == run) else { return };
+        let (_, sample, view) = self.samples.opening.swap_remove(at);
         if self.session.active != Some(run) {
             return;
         }
         if let Some(command) = sample.command() {
             self.command(command);
         }
-        if let Some(kind) = views::view(sample.view) {
+        if let Some(kind) = views::view(view) {
             self.panes_mut().show(kind);
         }
     }
@@ -272,7 +284,7 @@ pub(super) fn cards(app: &mut App, ui: &mut Ui) {
         ui.add_space(GAP - ui.spacing().item_spacing.y);
     }
     if let Some(sample) = opened {
-        app.open_sample(sample);
+        app.open_sample(sample, sample.view);
     }
 }
 
@@ -320,6 +332,17 @@ mod tests {
     use super::super::testing::{harness, picture as written, wait};
     use super::*;
     use egui_kittest::kittest::Queryable;
+
+    #[test]
+    fn samples_have_something_for_the_views_that_offer_them() {
+        for (view, name) in ALSO {
+            let sample = SAMPLES.iter().find(|sample| sample.name == name).expect(name);
+            let input = Input::Bytes(sample.name.into(), sample.bytes.into());
+            let profile = import::open(&input, &Job::new(), &mut |_| ()).expect(name);
+            let subject = Subject::One(Run::of(Arc::new(profile)));
+            assert!(views::view(view).expect(view).can_show(&subject).is_ok(), "{view} of {name}");
+        }
+    }
 
     #[test]
     fn every_sample_opens_and_has_a_picture() {

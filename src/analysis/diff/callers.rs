@@ -3,11 +3,12 @@
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
-use super::{Compared, Cost, Two};
+use super::known_calls::KnownCalls;
+use super::{Compared, Cost, State, Two};
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::analysis::path::Symbol;
 use crate::jobs::Cancelled;
-use crate::model::{Profile, SymbolKey};
+use crate::model::{Basis, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`CallersDiff`] of a function.
@@ -32,11 +33,17 @@ pub struct NeighbourDiff {
     pub counts: Two<i64>,
     /// True when the tool says what the calls cost, in each run that has them.
     pub known: bool,
+    /// The other run makes these calls, too, but its estimated call paths do not lead them into the part that is compared.
+    pub unplaced: bool,
 }
 
 impl Compared for NeighbourDiff {
     fn costs(&self) -> Two<Cost> {
         self.costs
+    }
+
+    fn state(&self) -> State {
+        if self.unplaced { State::NotPlaced } else { self.costs.state().unwrap_or(State::Both) }
     }
 }
 
@@ -76,11 +83,53 @@ impl Query<Pair> for DiffCallers {
         let side = |of: fn(&Neighbours) -> &Vec<Neighbour>| {
             joined(of(&in_base), of(&in_head), &all, base.profile(), head.profile())
         };
-        Ok(CallersDiff { row, callers: side(|n| &n.callers), callees: side(|n| &n.callees) })
+        let mut found = CallersDiff { row, callers: side(|n| &n.callers), callees: side(|n| &n.callees) };
+        let estimated = [&in_base, &in_head].iter().any(|n| matches!(n.basis, Basis::Estimated(_)));
+        if estimated
+            && !self.functions.scope.transforms.is_empty()
+            && let Some(row) = row
+        {
+            self.tell_unplaced(&mut found, row, &all, cx)?;
+        }
+        Ok(found)
     }
 
     fn weight(answer: &CallersDiff) -> usize {
         (answer.callers.len() + answer.callees.len()) * size_of::<NeighbourDiff>()
+    }
+}
+
+impl DiffCallers {
+    /// Of a part of estimated trees it is chance which calls are in it: what both runs are known to call is neither new nor gone.
+    fn tell_unplaced(
+        &self,
+        found: &mut CallersDiff,
+        row: u32,
+        all: &FunctionDiff,
+        cx: &Context<'_, Pair>,
+    ) -> Result<(), Cancelled> {
+        let known = |is_base: bool| -> Result<KnownCalls, Cancelled> {
+            let side = if is_base { cx.base() } else { cx.head() };
+            let profile = side.profile();
+            let name = |symbol| all.row_of(RowKey::of(symbol, profile), is_base).unwrap_or(u32::MAX);
+            Ok(KnownCalls::of(&self.functions.calls(is_base, cx)?, name))
+        };
+        let (in_base, in_head) = (known(true)?, known(false)?);
+        let (base, head) = (cx.base().profile().clone(), cx.head().profile().clone());
+        for (neighbours, are_callers) in [(&mut found.callers, true), (&mut found.callees, false)] {
+            for n in neighbours {
+                let other = match (n.symbols.base, n.symbols.head) {
+                    (Some(Some(symbol)), None) => all.row_of(RowKey::of(symbol, &base), true),
+                    (None, Some(Some(symbol))) => all.row_of(RowKey::of(symbol, &head), false),
+                    _ => None,
+                };
+                let Some(other) = other else { continue };
+                let (from, to) = if are_callers { (other, row) } else { (row, other) };
+                let there = if n.symbols.base.is_some() { &in_head } else { &in_base };
+                n.unplaced = there.has(from, to);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -113,6 +162,7 @@ fn joined(
                     costs: Two::default(),
                     counts: Two::default(),
                     known: true,
+                    unplaced: false,
                 });
                 rows.len() - 1
             });
@@ -137,7 +187,6 @@ fn joined(
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
     use crate::analysis::testing::{all_functions, pair, symbol};
     use crate::jobs::Job;

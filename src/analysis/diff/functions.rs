@@ -15,7 +15,7 @@ use crate::analysis::path::Symbol;
 use crate::analysis::scope::{Scope, Slice, TimeRange, Transform};
 use crate::analysis::whole::Whole;
 use crate::jobs::Cancelled;
-use crate::model::{Calls, NameKey, Profile, SymbolKey};
+use crate::model::{Basis, Calls, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
 
 /// What a row is called in all runs.
@@ -74,11 +74,17 @@ pub struct Row {
     pub step: Option<Step>,
     /// What repeated runs say of the own cost, with p corrected for the number of rows; `None` for one run each.
     pub evidence: Option<Evidence>,
+    /// The other run has the function, too, but its estimated call paths lead it elsewhere than into the part that is compared.
+    pub unplaced: bool,
 }
 
 impl Compared for Row {
     fn costs(&self) -> Two<Cost> {
         self.halves.map(|h| h.cost)
+    }
+
+    fn state(&self) -> State {
+        if self.unplaced { State::NotPlaced } else { self.costs().state().unwrap_or(State::Both) }
     }
 }
 
@@ -190,6 +196,7 @@ impl FunctionDiff {
                 halves: Two { base: b.map(|b| sides[0].half(b)), head: h.map(|h| sides[1].half(h)) },
                 step,
                 evidence: several.then(|| evidence_of(&sides, b, h)).flatten(),
+                unplaced: false,
             },
             at: [b, h],
         };
@@ -434,7 +441,19 @@ impl Query<Pair> for DiffFunctions {
         let (base, head) = (self.measured(true, cx)?, self.measured(false, cx)?);
         let matches = cx.get(&MatchQuery)?;
         cx.job().checkpoint(0, 0)?;
-        Ok(FunctionDiff::of(&base, &head, &matches))
+        let mut diff = FunctionDiff::of(&base, &head, &matches);
+        let estimated =
+            |side: &[Measured]| side.iter().any(|run| matches!(run.table.basis, Basis::Estimated(_)));
+        // Of a part of estimated trees it is chance which functions are in it. What both runs have is neither new nor gone.
+        if !self.scope.transforms.is_empty() && (estimated(&base) || estimated(&head)) {
+            let scope = Scope { transforms: Vec::new(), ..self.scope.clone() };
+            let whole = cx.get(&Self { scope, ..self.clone() })?;
+            for row in &mut diff.rows {
+                let in_whole = whole.same_row(row).map(|at| whole.rows[at as usize].state());
+                row.unplaced = row.state() != State::Both && in_whole == Some(State::Both);
+            }
+        }
+        Ok(diff)
     }
 
     fn weight(diff: &FunctionDiff) -> usize {
@@ -484,6 +503,31 @@ mod tests {
     use crate::jobs::Job;
     use crate::query::{Engine, Run, RunId};
     use proptest::prelude::*;
+
+    #[test]
+    fn r01_a_part_of_estimated_trees_calls_nothing_new_that_both_runs_have() {
+        let open = |name: &str, id| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(name);
+            let profile = crate::import::open_whole(&crate::import::Input::Path(path), &Job::new()).unwrap();
+            Run { id: RunId(id), ..Run::of(Arc::new(profile)) }
+        };
+        let pair = Pair::of(open("pstats/workload-py27.prof", 1), open("pstats/workload-py311.prof", 2));
+        let engine = Engine::inline();
+        let all = crate::analysis::testing::all_functions();
+        let whole = engine.now(&pair, &all, &Job::new()).unwrap();
+        let mut unplaced = 0;
+        for focus in whole.rows.iter().filter(|row| row.state() == State::Both).filter_map(Row::symbol) {
+            let scope = Scope { transforms: vec![Transform::FocusFunction(focus)], ..Scope::default() };
+            let part = engine.now(&pair, &DiffFunctions { scope, ..all.clone() }, &Job::new()).unwrap();
+            for row in &part.rows {
+                let in_whole = whole.rows[whole.same_row(row).unwrap() as usize].state();
+                assert!(row.state() == in_whole || row.unplaced && in_whole == State::Both, "{row:?}");
+                assert!(!row.unplaced || row.own_change().is_none() && row.total_change().is_none());
+                unplaced += usize::from(row.unplaced);
+            }
+        }
+        assert!(unplaced > 0);
+    }
 
     fn run(text: &str) -> Measured {
         let s = subject(text);

@@ -540,7 +540,7 @@ fn pairing(cx: &mut ViewCx<'_>, ui: &mut Ui, numbers: &Numbers<'_>, row: usize) 
     {
         cx.out.wishes.push(Wish::Pair { base, head, same: false });
     }
-    let Some(own) = row.symbol().filter(|_| row.state() != State::Both) else { return };
+    let Some(own) = row.symbol().filter(|_| matches!(row.state(), State::New | State::Gone)) else { return };
     let gone = row.state() == State::Gone;
     let other = if gone { State::New } else { State::Gone };
     let mut others: Vec<&Row> = numbers.list.diff.rows.iter().filter(|r| r.state() == other).collect();

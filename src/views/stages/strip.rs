@@ -19,24 +19,29 @@ const NAME: f32 = 16.0;
 const BOXES: f32 = 24.0;
 /// Height of all of it.
 pub(super) const HEIGHT: f32 = NAME + BOXES + 4.0;
-/// Narrower boxes are drawn without a word, and cannot be clicked, points.
+/// Narrower stretches are drawn as one with their neighbours, without a word, and cannot be clicked, points.
 const LEAST: f32 = 3.0;
 
 /// A stretch of the path on screen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Part {
-    /// The stage; none where no stage of the path ran.
+    /// The stage, of several stretches that of the longest; none where no stage of the path ran.
     pub stage: Option<u32>,
     /// False for a gap before which nothing is known to have been waited for.
     pub explained: bool,
+    /// Stretches that are too narrow to be drawn one by one.
+    pub several: bool,
     pub rect: Rect,
 }
 
-/// Where the stretches of the path stand: each after the one before, as their lengths add up to the whole.
+/// Where the stretches of the path stand: each after the one before, as their lengths add up to the whole. However many there are,
+/// they are no more than there is room for.
 pub(super) fn place(graph: &StageGraph, axis: &TimeAxis, area: Rect) -> Vec<Part> {
     let boxes = Rect::from_x_y_ranges(area.x_range(), area.top() + NAME..=area.top() + NAME + BOXES);
     let mut at = graph.start;
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
+    // Width of the longest of the last part.
+    let mut longest = 0.0;
     for step in &graph.path {
         let (stage, explained, to) = match *step {
             Step::Stage { stage, length } => (Some(stage), true, at.saturating_add(length)),
@@ -45,7 +50,20 @@ pub(super) fn place(graph: &StageGraph, axis: &TimeAxis, area: Rect) -> Vec<Part
         let x = axis.x_of(at as f64)..=axis.x_of(to as f64);
         let rect = Rect::from_x_y_ranges(x, boxes.y_range());
         if rect.right() > axis.x.min && rect.left() < axis.x.max {
-            parts.push(Part { stage, explained, rect });
+            let narrow = |rect: &Rect| rect.width() < LEAST;
+            match parts.last_mut() {
+                Some(last) if narrow(&last.rect) && narrow(&rect) => {
+                    last.several = true;
+                    last.rect.max.x = rect.max.x;
+                    if rect.width() > longest {
+                        (last.stage, last.explained, longest) = (stage, explained, rect.width());
+                    }
+                }
+                _ => {
+                    longest = rect.width();
+                    parts.push(Part { stage, explained, several: false, rect });
+                }
+            }
         }
         at = to;
     }
@@ -64,7 +82,8 @@ pub(super) fn interact(
     let (mut clicked, mut hovered) = (None, None);
     for (nth, part) in parts.iter().enumerate() {
         let rect = part.rect.intersect(ui.clip_rect());
-        let Some(stage) = part.stage.filter(|_| rect.is_positive() && rect.width() > LEAST) else { continue };
+        let wide = rect.is_positive() && rect.width() > LEAST && !part.several;
+        let Some(stage) = part.stage.filter(|_| wide) else { continue };
         let s = &graph.stages[stage as usize];
         let response = ui.interact(rect, ui.scope_id().with(("on path", nth)), Sense::click());
         let label = format!("critical path {}", profile.function_name(s.function));
@@ -122,6 +141,9 @@ pub(super) fn paint(
             (_, true) => Stroke::new(1.5, palette.text),
             _ => Stroke::new(1.0, critical_color(palette)),
         };
+        if part.several {
+            continue;
+        }
         if part.rect.width() > LEAST {
             clip.rect_stroke(part.rect, 0.0, border, StrokeKind::Inside);
         }
@@ -157,6 +179,14 @@ mod tests {
         assert!(
             parts[0].rect.left().abs() < 0.01 && (parts[parts.len() - 1].rect.right() - 1000.0).abs() < 0.01
         );
-        assert!(parts.windows(2).all(|two| (two[0].rect.right() - two[1].rect.left()).abs() < 0.01));
+        let whole = |parts: &[Part]| {
+            parts.windows(2).all(|two| (two[0].rect.right() - two[1].rect.left()).abs() < 0.01)
+        };
+        assert!(whole(&parts) && parts.iter().all(|part| !part.several));
+        // In little room those that are too narrow are one.
+        let axis = TimeAxis::layout(graph.start as f64, end, Rangef::new(0.0, 10.0));
+        let few = place(&graph, &axis, area.with_max_x(10.0));
+        assert!(whole(&few) && few.len() < parts.len() && few.iter().any(|part| part.several), "{few:?}");
+        assert!(few[0].rect.left().abs() < 0.01 && (few[few.len() - 1].rect.right() - 10.0).abs() < 0.01);
     }
 }

@@ -170,7 +170,7 @@ fn kind_label(kind: TrackKind) -> &'static str {
 }
 
 /// Tracks and counters by process, or by kind where there are no processes; in the order in which they come
-/// first.
+/// first, but tasks before threads.
 fn grouped(profile: &Profile) -> Vec<(GroupBy, Vec<LaneOf>)> {
     let mut groups: Vec<(GroupBy, Vec<LaneOf>)> = Vec::new();
     let mut place: HashMap<GroupBy, usize> = HashMap::new();
@@ -209,6 +209,14 @@ fn grouped(profile: &Profile) -> Vec<(GroupBy, Vec<LaneOf>)> {
         let known = processes.contains_key(&counter.process);
         let by = if known { GroupBy::Process(counter.process) } else { GroupBy::Counters };
         add(by, LaneOf::Counter(CounterId::from_index(i)));
+    }
+    // Tasks are what an asynchronous program is about; the threads that ran them come below.
+    let at = |kind: TrackKind| groups.iter().position(|g| g.0 == GroupBy::Kind(kind));
+    if let (Some(threads), Some(tasks)) = (at(TrackKind::Thread), at(TrackKind::Task))
+        && threads < tasks
+    {
+        let moved = groups.remove(tasks);
+        groups.insert(threads, moved);
     }
     groups
 }
