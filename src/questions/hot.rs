@@ -113,13 +113,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 }
 
 /// The part that lists waits apart, after the rest.
-fn waits_of(
-    asked: &Asked<'_>,
-    rows: Vec<Row>,
-    own: Vec<i64>,
-    unit: crate::model::Unit,
-    whole: i64,
-) -> Part {
+fn waits_of(asked: &Asked<'_>, rows: Vec<Row>, own: Vec<i64>, unit: crate::model::Unit, whole: i64) -> Part {
     let waited = own.iter().sum::<i64>();
     let title = format!("waits, {} ({}):", words::cost(unit, waited), words::share(waited, whole));
     let most = asked.values.number("top").unwrap_or(WAITS);
