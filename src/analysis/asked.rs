@@ -12,7 +12,7 @@ use crate::query::Context;
 /// Which requests, and by which prices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Asked {
-    /// Only those that arrived in it.
+    /// Only those that were in flight in it.
     pub range: TimeRange,
     /// Only those in whose texts (name, model, prompt, answer, error) it is found.
     pub search: String,
@@ -43,7 +43,7 @@ impl Asked {
             if i % 1024 == 0 {
                 cx.job().checkpoint(i as u64, profile.requests.rows.len() as u64)?;
             }
-            let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+            let inside = self.range.is_none_or(|range| r.in_flight(range));
             let wanted = || bill.as_ref().is_none_or(|b| filter.takes(r, &b.charges[i]));
             let found = || {
                 pattern.as_ref().is_none_or(|p| {

@@ -318,10 +318,10 @@ fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
         .collect()
 }
 
-/// Figures over the requests that arrived in the range.
+/// Figures over the requests that were in flight in the range.
 #[must_use]
 pub fn request_figures(profile: &Profile, range: TimeRange, bill: &Billing) -> Option<RequestFigures> {
-    let inside = |r: &Request| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+    let inside = |r: &Request| range.is_none_or(|range| r.in_flight(range));
     let all = profile.requests.rows.iter().enumerate().filter(|(_, r)| inside(r));
     request_figures_of(&all.map(|(i, r)| (r, bill.charges.get(i))).collect::<Vec<_>>())
 }
@@ -532,7 +532,9 @@ mod tests {
         assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(40)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
-        assert_eq!(request_figures(p, Some((5, 6)), &bill), None);
+        // What is in flight counts whole.
+        let within = |range| request_figures(p, Some(range), &bill).map(|f| f.count);
+        assert_eq!((within((5, 6)), within((5_000_000_000, 6_000_000_000))), (Some(1), None));
     }
 
     proptest! {

@@ -218,6 +218,20 @@ impl Request {
             + size_of_val(&*self.attributes)
     }
 
+    /// True when it was in flight at some moment from `from` to before `to`, as far as its stamps tell; of one without times,
+    /// when its place in the order is there.
+    #[must_use]
+    pub fn in_flight(&self, (from, to): (i64, i64)) -> bool {
+        self.arrived < to && (self.arrived >= from || self.last_known().is_some_and(|end| end > from))
+    }
+
+    /// Its end, or the last moment that is known of it; `None` when nothing says more than its arrival, or not even that.
+    #[must_use]
+    pub fn last_known(&self) -> Option<i64> {
+        let known = [self.began(), self.token_times.last().copied(), self.last_token, self.finished];
+        known.into_iter().flatten().max().filter(|_| !self.undated)
+    }
+
     /// What its program says of it under a name; `None` when nothing.
     #[must_use]
     pub fn attribute(&self, name: StringId) -> Option<StringId> {
@@ -370,6 +384,18 @@ mod tests {
         };
         assert_eq!((r.waited(), r.lost(), r.ttft()), (Some(2900), 2090, Some(810)));
         assert_eq!(r.retries.iter().map(Retry::back_off).sum::<i64>(), 2000);
+    }
+
+    #[test]
+    fn a_request_is_in_a_time_while_it_is_in_flight() {
+        let r = Request { arrived: 100, first_token: Some(300), finished: Some(500), ..Request::default() };
+        let within =
+            |r: &Request| [(0, 100), (0, 101), (200, 250), (499, 600), (500, 600)].map(|t| r.in_flight(t));
+        assert_eq!(within(&r), [false, true, true, true, false]);
+        let lost = Request { finished: None, ..r.clone() };
+        assert_eq!(within(&lost), [false, true, true, false, false], "to its last known moment");
+        let undated = Request { undated: true, ..r };
+        assert_eq!(within(&undated), [false, true, false, false, false]);
     }
 
     #[test]

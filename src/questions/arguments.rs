@@ -8,7 +8,7 @@ use crate::analysis::formula::{self, Measure};
 use crate::analysis::scope::{Scope, Slice, TimeRange};
 use crate::analysis::waiting::{ThreadWork, Works};
 use crate::format;
-use crate::model::{MetricKey, Profile, TrackId};
+use crate::model::{MetricKey, Profile, RequestId, TrackId};
 use crate::query::Query;
 
 /// What an argument takes.
@@ -51,7 +51,8 @@ pub(super) const THREAD: Argument = Argument::new(
     "only this thread, task or stream: a handle (t3) or a part of its name",
 );
 /// Which time.
-pub(super) const RANGE: Argument = Argument::new("range", Kind::Text, "only this time, such as 1.2s..1.5s");
+pub(super) const RANGE: Argument =
+    Argument::new("range", Kind::Text, "only this time, such as 1.2s..1.5s, or that of a request (r9)");
 /// What costs are counted in.
 pub(super) const METRIC: Argument =
     Argument::new("metric", Kind::Text, "costs in this metric or formula [default: the first]");
@@ -170,6 +171,12 @@ impl Asked<'_> {
     pub fn range(&self) -> Result<TimeRange, Refusal> {
         let Some(text) = self.values.text("range") else { return Ok(None) };
         let wrong = || format!("range: «{}» is no time; write it as 1.2s..1.5s", words::said(text));
+        if let Some(r) = self.request_by_handle(text.trim()).and_then(|r| self.profile().requests.get(r)) {
+            return match r.last_known().filter(|end| *end > r.arrived) {
+                Some(end) => Ok(Some((r.arrived, end))),
+                None => Err(format!("range: nothing says how long {} took", words::said(text)).into()),
+            };
+        }
         let (from, to) = text.split_once("..").ok_or_else(wrong)?;
         let bounds = self.profile().time_bounds().ok_or("range: nothing in this file has a time")?;
         let end = |text: &str, open| {
@@ -185,10 +192,19 @@ impl Asked<'_> {
         Ok(Some(range))
     }
 
-    /// The track of a handle such as «t3».
+    /// The track of a handle such as «t3», or of a label as answers print it, «t3 main».
     #[must_use]
     pub fn track_by_handle(&self, text: &str) -> Option<TrackId> {
-        names::handle(text, 't').map(TrackId).filter(|t| t.index() < self.profile().tracks.len())
+        let p = self.profile();
+        let (word, label) = text.split_once(' ').unwrap_or((text, ""));
+        let track = names::handle(word, 't').map(TrackId).filter(|t| t.index() < p.tracks.len())?;
+        (label.is_empty() || label == names::track(p, track)).then_some(track)
+    }
+
+    /// The request of a handle such as «r9».
+    #[must_use]
+    pub fn request_by_handle(&self, text: &str) -> Option<RequestId> {
+        names::handle(text, 'r').map(RequestId).filter(|r| r.index() < self.profile().requests.rows.len())
     }
 
     /// The tracks that an argument names: by handle, by name, or by a part of it.

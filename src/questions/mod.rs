@@ -191,6 +191,8 @@ impl Question {
     pub fn ask(&self, asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         asked.values.check(self)?;
         // Candidates are names out of the file, too.
-        (self.answer)(asked).map_err(|refusal| Refusal(mask(&refusal.0).into_owned()))
+        let answer = (self.answer)(asked);
+        let with_more = |sheet| Sheet { more: asked.more_budget(), ..sheet };
+        answer.map(with_more).map_err(|refusal| Refusal(mask(&refusal.0).into_owned()))
     }
 }

@@ -248,6 +248,13 @@ impl Asked<'_> {
         let list: Vec<String> = near.iter().map(|&f| names.full(f)).collect();
         let near =
             if list.is_empty() { String::new() } else { format!("; near names:\n{}", list.join("\n")) };
+        if self.request_by_handle(text).is_some() {
+            let (model, range) = (self.door.argument("model", text), self.door.argument("range", text));
+            return Err(format!(
+                "{text} is a request, no function: requests {model} tells of it, {range} of its time"
+            )
+            .into());
+        }
         Err(format!("no function is called «{}»{near}", short(text, LONGEST)).into())
     }
 

@@ -25,7 +25,7 @@ pub(super) const QUESTION: Question = Question {
     about: "LLM calls: tokens, time to first token, cost, cache, errors, by model and one by one",
     files: &["file"],
     arguments: &[
-        Argument::new("model", Kind::Text, "only models with this text in their name"),
+        Argument::new("model", Kind::Text, "only models with this text in their name, or one request (r9)"),
         SORT,
         TOP,
         RANGE,
@@ -54,12 +54,16 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         return Err("this file has no requests to language models".into());
     }
     let model = asked.values.text("model").map(str::to_lowercase);
-    let wanted = |r: &&Request| {
-        range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
-            && model.as_ref().is_none_or(|m| p.text(r.model).to_lowercase().contains(m))
+    let one = asked.values.text("model").and_then(|text| asked.request_by_handle(text));
+    let wanted = |(i, r): &(usize, &Request)| {
+        let named = |m: &String| match one {
+            Some(one) => one.index() == *i,
+            None => p.text(r.model).to_lowercase().contains(m),
+        };
+        range.is_none_or(|range| r.in_flight(range)) && model.as_ref().is_none_or(named)
     };
     let bill = asked.get(&Bill { prices: asked.prices.clone() })?;
-    let all = p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r));
+    let all = p.requests.rows.iter().enumerate().filter(|r| wanted(r));
     let mut rows: Vec<(usize, Charged<'_>)> = all.map(|(i, r)| (i, (r, bill.charges.get(i)))).collect();
     let of_all: Vec<Charged<'_>> = rows.iter().map(|r| r.1).collect();
     let Some(figures) = request_figures_of(&of_all) else {
@@ -70,7 +74,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             format!("no request is of such a model in that time; models: {}", known.join(", ")).into()
         );
     };
-    let mut sheet = Sheet::new(head(&figures), asked.budget());
+    let mut sheet = Sheet::new(head(&figures) + &within(asked, &of_all)?, asked.budget());
     sheet.head.extend(distributions(&figures));
     sheet.part(Part::new(
         "models",
@@ -101,6 +105,15 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         }
     }));
     Ok(sheet)
+}
+
+/// «; in flight in 1 s..2 s, counted whole, 3 arrived before»: what a time leaves of them.
+fn within(asked: &Asked<'_>, rows: &[Charged<'_>]) -> Result<String, Refusal> {
+    let Some(range) = asked.range()? else { return Ok(String::new()) };
+    let before = rows.iter().filter(|r| r.0.arrived < range.0).count() as u64;
+    let before = if before > 0 { format!(", {before} arrived before") } else { String::new() };
+    let (from, to) = (format::duration_exact(range.0), format::duration_exact(range.1));
+    Ok(format!("; those in flight in {from}..{to}, each counted whole{before}"))
 }
 
 fn unknown<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {

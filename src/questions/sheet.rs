@@ -78,6 +78,8 @@ pub struct Sheet {
     pub(crate) notes: Vec<String>,
     /// Tokens that the text may have.
     pub(super) budget: usize,
+    /// What to write for a longer one; empty where nothing makes it longer.
+    pub(super) more: String,
     /// The function that it is about, if it is about one.
     pub(super) function: Option<FunctionId>,
 }
@@ -108,7 +110,7 @@ impl Sheet {
         let mut page = Page::default();
         let mut line = |text: &str| page.line(mask(text));
         self.head.iter().for_each(|text| line(text));
-        for (part, &shown) in self.parts.iter().zip(&shown).filter(|(part, _)| !part.rows.is_empty()) {
+        for (part, &shown) in self.parts.iter().zip(&shown).filter(|(_, shown)| **shown > 0) {
             if !part.title.is_empty() {
                 line(&part.title);
             }
@@ -119,21 +121,40 @@ impl Sheet {
             }
         }
         self.notes.iter().for_each(|text| line(text));
+        let closed = self.closed(&shown);
+        if !closed.is_empty() {
+            line(&closed);
+        }
         page
+    }
+
+    /// Parts of which nothing is shown, on one line.
+    fn closed(&self, shown: &[usize]) -> String {
+        let closed =
+            self.parts.iter().zip(shown).filter(|(part, shown)| **shown == 0 && !part.rows.is_empty());
+        let named = |key: &str| match key {
+            "own" => "self costs".to_owned(),
+            "total" => "totals".to_owned(),
+            key => key.replace('_', " "),
+        };
+        let closed = closed.map(|(part, _)| format!("{} ({})", named(part.key), part.rows.len()));
+        let names = closed.collect::<Vec<_>>().join(", ");
+        let more = if self.more.is_empty() { String::new() } else { format!("; {}", self.more) };
+        if names.is_empty() { names } else { format!("… no room for {names}{more}") }
     }
 
     /// How many rows of each part there is room for: a few of each, then one more of each in turn.
     fn shown(&self) -> Vec<usize> {
         let line = |text: &str| if text.is_empty() { 0 } else { estimate(text) + 1 };
-        let fixed = self.head.iter().chain(&self.notes).map(|l| line(l)).sum::<usize>()
-            + self.parts.iter().filter(|p| !p.rows.is_empty()).map(|p| line(&p.title)).sum::<usize>();
-        let rest = |part: &Part, shown: usize| match part.rows.len() {
+        // A part without a row is a word on the line about those.
+        let frame = |part: &Part, shown: usize| match shown {
             0 => 0,
-            _ => line(&(part.rest)(shown)),
+            _ => line(&part.title) + line(&(part.rest)(shown)),
         };
         let mut shown = vec![0; self.parts.len()];
-        let mut rests: Vec<usize> = self.parts.iter().map(|p| rest(p, 0)).collect();
-        let mut used = fixed + rests.iter().sum::<usize>();
+        let mut frames = vec![0; self.parts.len()];
+        let mut closed = line(&self.closed(&shown));
+        let mut used = self.head.iter().chain(&self.notes).map(|l| line(l)).sum::<usize>() + closed;
         for few in [true, false] {
             let mut open: Vec<usize> = (0..self.parts.len()).collect();
             while !open.is_empty() {
@@ -145,13 +166,15 @@ impl Sheet {
                     if few && shown[i] >= part.least {
                         return false;
                     }
-                    let after = rest(part, shown[i] + 1);
-                    let cost = used + line(&row.text) + after - rests[i];
-                    if cost > self.budget {
+                    shown[i] += 1;
+                    let after = frame(part, shown[i]);
+                    let closed_after = if shown[i] == 1 { line(&self.closed(&shown)) } else { closed };
+                    let cost = used + line(&row.text) + after + closed_after - frames[i] - closed;
+                    if !fits(used, cost, self.budget) {
+                        shown[i] -= 1;
                         return false;
                     }
-                    (used, rests[i]) = (cost, after);
-                    shown[i] += 1;
+                    (used, frames[i], closed) = (cost, after, closed_after);
                     true
                 });
             }
@@ -174,6 +197,16 @@ impl Sheet {
         masked(Value::Object(all))
     }
 }
+
+/// True when an answer of `used` tokens may grow to `cost`: within the budget, or as near to it above as it was below. A row of a
+/// small answer is a large part of it.
+pub(super) fn fits(used: usize, cost: usize, budget: usize) -> bool {
+    cost <= budget
+        || cost - budget < budget.saturating_sub(used) && cost * MOST_OVER.1 <= budget * MOST_OVER.0
+}
+
+/// How far above its budget a row may lead: estimates are off by some percent themselves.
+const MOST_OVER: (usize, usize) = (27, 25);
 
 /// Values without secrets.
 fn masked(value: Value) -> Value {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::analysis::testing::subject;
-use crate::model::{FunctionSpec, ProfileBuilder};
+use crate::model::{ArgsRef, FunctionSpec, Outcome, ProfileBuilder, Request, TrackKind, TrackSpec};
 
 fn ask(run: &Run, name: &str, values: &[(&str, &str)], whole: bool) -> Result<Sheet, Refusal> {
     let mut given = Values::default();
@@ -102,5 +102,86 @@ fn a_label_of_an_answer_names_its_function() {
     let profile = &files[0].run.profile;
     for source in ["C:\\src\\a\\b.py", "a/b.py", "a\\b.py"] {
         assert!(lines::of_file(profile, source).is_ok_and(|found| found.1.0 == 1), "{source}");
+    }
+}
+
+#[test]
+fn groups_tell_waits_from_work() {
+    let run = subject("[main];work@app 0 100;poll@app 100 900;select@app 900 950;load@lib 950 1000");
+    let said = text(&run, "hot", &[("group", "module")]);
+    let lines: Vec<&str> = said.lines().collect();
+    let at =
+        |text: &str| lines.iter().position(|l| l.contains(text)).unwrap_or_else(|| panic!("{text}: {said}"));
+    assert!(lines[at("module") + 1].starts_with("100 ns 10.0 % 1 1 app"), "{said}");
+    assert!(lines[at("waits, ") + 1].starts_with("850 ns 85.0 % 2 2 app"), "{said}");
+    assert!(at("5.0 % 1 1 lib") < at("waits, 850 ns (85.0 %)"), "{said}");
+    assert_eq!(
+        ask(&run, "hot", &[("group", "module")], true).unwrap().json()["waits"].as_array().unwrap().len(),
+        1
+    );
+}
+
+/// Three requests of two models on one thread, one after the other.
+fn requests() -> Run {
+    let mut b = ProfileBuilder::new("test");
+    for (i, model) in ["small", "large", "small"].into_iter().enumerate() {
+        let (name, model) = (b.string(&format!("call {i}")), b.string(model));
+        let arrived = i as i64 * 1000;
+        b.request(Request {
+            name,
+            model,
+            arrived,
+            finished: Some(arrived + 1500),
+            outcome: Outcome::Ok,
+            ..Request::default()
+        });
+    }
+    Run::of(std::sync::Arc::new(b.finish()))
+}
+
+#[test]
+fn requests_of_a_time_are_those_in_flight_and_the_first_line_says_so() {
+    let said = text(&requests(), "requests", &[("range", "900ns..1400ns")]);
+    let first = said.lines().next().unwrap();
+    assert!(first.starts_with("2 requests, "), "{said}");
+    assert!(
+        first.ends_with("; those in flight in 900 ns..1.4 µs, each counted whole, 1 arrived before"),
+        "{said}"
+    );
+    let summary = text(&requests(), "summary", &[("range", "900ns..1400ns")]);
+    assert!(summary.contains("2 requests, "), "{summary}");
+}
+
+#[test]
+fn handles_of_requests_are_taken_where_a_request_or_its_time_is_meant() {
+    let run = requests();
+    let one = text(&run, "requests", &[("model", "r1")]);
+    assert!(one.starts_with("1 request, ") && one.contains("call 1 large r1"), "{one}");
+    let beside = text(&run, "requests", &[("range", "r2")]);
+    assert!(beside.starts_with("2 requests, ") && !beside.contains(" r0"), "{beside}");
+    let refused = text(&run, "callers", &[("function", "r1")]);
+    assert!(!refused.contains("near names"), "{refused}");
+    assert!(text(&run, "requests", &[("range", "r9")]).contains("is no time"));
+}
+
+#[test]
+fn a_label_of_a_track_names_it() {
+    let run = subject("[main];work 0 100;[other];work 0 50");
+    let hot = |thread: &str| text(&run, "hot", &[("thread", thread)]);
+    assert_eq!(hot("t1 other"), hot("t1"));
+    assert!(hot("t1 main").contains("no thread has"), "a handle of another file's thread");
+}
+
+#[test]
+fn stages_of_one_name_are_told_apart_by_their_starts() {
+    let mut b = ProfileBuilder::new("test");
+    let task = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Task, sort: 0 });
+    for (name, start, end) in [("ask", 0, 4000), ("load", 4000, 5000), ("ask", 5000, 11_000)] {
+        let function = b.function(FunctionSpec { name, ..FunctionSpec::default() });
+        b.span(task, start, end, function, ArgsRef::NONE);
+    }
+    let said = text(&Run::of(std::sync::Arc::new(b.finish())), "gaps", &[("path", "true")]);
+    for what_if in ["without ask at 5.00 µs", "without ask at 0 s\n", "without load;"] {
+        assert!(said.contains(what_if), "{what_if}: {said}");
     }
 }

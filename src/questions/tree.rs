@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD};
 use super::names::Names;
-use super::sheet::{LEAST_TOKENS, Part, Row};
+use super::sheet::{self, LEAST_TOKENS, Part, Row};
 use super::tokens::estimate;
 use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::call_tree::NO_NODE;
@@ -100,12 +100,10 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.notes.extend(loss(asked, &costs, &whole_slice, &metric, root)?);
     let nodes = if inverted { callers(asked, slice)? } else { of_calls(&costs) };
     let tree = Shown { nodes, whole, unit: metric.unit, names: &names };
-    let room = asked.budget().saturating_sub(
-        sheet.head.iter().chain(&sheet.notes).map(|l| estimate(l) + 1).sum::<usize>()
-            + estimate(&rest(asked, 1000, 1, 1))
-            + 2,
-    );
-    let (order, rows) = if asked.whole { tree.all() } else { tree.fit(room) };
+    let fixed = sheet.head.iter().chain(&sheet.notes).map(|l| estimate(l) + 1).sum::<usize>()
+        + estimate(&rest(asked, 1000, 1, 1))
+        + 2;
+    let (order, rows) = if asked.whole { tree.all() } else { tree.fit(fixed, asked.budget()) };
     let left = tree.nodes.len() - order.len();
     let shown: i64 = order.iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
     let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
@@ -270,14 +268,20 @@ impl Shown<'_> {
         (order, lines)
     }
 
-    /// As many of the largest nodes as there is room for, and their lines.
-    fn fit(&self, room: usize) -> (Vec<u32>, Vec<Row>) {
+    /// As many of the largest nodes as there is room for beside `fixed` tokens, and their lines.
+    fn fit(&self, fixed: usize, budget: usize) -> (Vec<u32>, Vec<Row>) {
+        let room = budget.saturating_sub(fixed);
         let mut order = self.largest(self.nodes.len().min(room));
         let tokens = |rows: &[Row]| rows.iter().map(|r| estimate(&r.text) + 1).sum::<usize>();
         let (mut fits, mut over) = (0, order.len() + 1);
         while fits + 1 < over {
             let middle = fits + (over - fits) / 2;
             if tokens(&self.lines(&order[..middle])) <= room { fits = middle } else { over = middle }
+        }
+        // One more may lead as far above as the answer is below.
+        let with = |n: usize| fixed + tokens(&self.lines(&order[..n]));
+        if fits < order.len() && sheet::fits(with(fits), with(fits + 1), budget) {
+            fits += 1;
         }
         order.truncate(fits);
         let lines = self.lines(&order);

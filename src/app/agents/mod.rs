@@ -362,9 +362,10 @@ fn resolve(engine: &crate::query::Engine, run: Run, show: &Show) -> Result<Resol
     let selection = match show.select.as_deref() {
         None => None,
         Some("") => Some(None),
-        Some(text) => Some(Some(match asked.track_by_handle(text) {
-            Some(track) => Item::of_track(track, &profile),
-            None => Item::of_function(asked.function(text).map_err(|r| r.0)?, &profile),
+        Some(text) => Some(Some(match (asked.track_by_handle(text), asked.request_by_handle(text)) {
+            (Some(track), _) => Item::of_track(track, &profile),
+            (None, Some(request)) => Item::of_request(request, &profile),
+            (None, None) => Item::of_function(asked.function(text).map_err(|r| r.0)?, &profile),
         })),
     };
     Ok(Resolved { selection, range })
@@ -407,7 +408,7 @@ fn selected(item: &Item, p: &Profile) -> String {
             None => "a track of another revision".to_owned(),
         },
         Item::Request(_) => match item.request(p) {
-            Some(r) => format!("request {} of {}", r.0, p.requests.rows.len()),
+            Some(r) => format!("request r{} of {}", r.0, p.requests.rows.len()),
             None => "a request of another revision".to_owned(),
         },
         Item::Instant(key) => format!("event at {}", duration(key.time)),

@@ -1,5 +1,6 @@
 //! The critical path of a run, and what would shorten it.
 
+use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use super::super::names::Names;
@@ -10,7 +11,7 @@ use crate::analysis::scope::Scope;
 use crate::analysis::stages::{Gains, StageGraph, Stages, has_stages};
 use crate::analysis::steps::Loops;
 use crate::format;
-use crate::model::Profile;
+use crate::model::{FunctionId, Profile};
 
 /// Stages whose gain is computed.
 const MOST_GAINS: usize = 24;
@@ -100,25 +101,34 @@ fn what_ifs(
     names: &Names<'_>,
 ) -> Vec<Row> {
     let total = graph.total();
-    let function = |stage: u32| graph.stages[stage as usize].function;
-    let worth = gains.iter().filter(|g| g.dropped as f64 >= total as f64 * LEAST_GAIN);
+    let stage = |stage: u32| &graph.stages[stage as usize];
+    let worth: Vec<_> = gains.iter().filter(|g| g.dropped as f64 >= total as f64 * LEAST_GAIN).collect();
+    // Of several stages with one name each says which it is.
+    let mut named: FxHashMap<FunctionId, Vec<u32>> = FxHashMap::default();
+    for at in worth.iter().flat_map(|g| [Some(g.stage), g.beside.map(|b| b.0)]).flatten() {
+        let stages = named.entry(stage(at).function).or_default();
+        if !stages.contains(&at) {
+            stages.push(at);
+        }
+    }
+    let name = |at: u32| {
+        let s = stage(at);
+        let several = named.get(&s.function).is_some_and(|stages| stages.len() > 1);
+        let when = if several { format!(" at {}", words::time(s.start)) } else { String::new() };
+        names.full(s.function) + &when
+    };
     worth
+        .into_iter()
         .map(|g| {
             let change = format::percent_change(-(g.dropped as f64) / total.max(1) as f64);
-            let mut text = format!(
-                "≈{} ({change}) without {}",
-                words::time(total - g.dropped),
-                names.full(function(g.stage))
-            );
+            let mut text =
+                format!("≈{} ({change}) without {}", words::time(total - g.dropped), name(g.stage));
             if let Some((other, saved)) = g.beside.filter(|b| b.1 as f64 >= total as f64 * LEAST_GAIN) {
-                text += &format!(
-                    "; ≈{} with it beside {}",
-                    words::time(total - saved),
-                    names.full(function(other))
-                );
+                text += &format!("; ≈{} with it beside {}", words::time(total - saved), name(other));
             }
             let json = json!({
-                "without": p.function_name(function(g.stage)), "estimated_total_ns": total - g.dropped,
+                "without": p.function_name(stage(g.stage).function), "start_ns": stage(g.stage).start,
+                "track": format!("t{}", stage(g.stage).id.track.0), "estimated_total_ns": total - g.dropped,
             });
             Row::new(text, json)
         })

@@ -71,8 +71,7 @@ impl View for Latency {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let Some(found) = cx.ask(&question(cx), 0).content(ui, "Adding up phases") else { return };
         if found.of_requests.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
-            let text =
-                "No request that ended well arrived in the chosen range, or search and filter leave none.";
+            let text = "No request that ended well was in flight in the chosen range, or search and filter leave none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);
             return;
         }

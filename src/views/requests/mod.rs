@@ -1,7 +1,7 @@
 //! Calls of a language model: percentiles, a waterfall on the time axis, and a table.
 //!
 //! Rows of the waterfall are in order of arrival; the table sorts as one likes. Both show the same
-//! requests: those that arrived in the chosen range and that the search finds.
+//! requests: those that were in flight in the chosen range and that the search finds.
 
 mod compare;
 mod groups;

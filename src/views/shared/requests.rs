@@ -143,6 +143,6 @@ pub fn always_group_by(cx: &ViewCx<'_>, ui: &mut Ui, by: &mut Facet) {
 
 /// Says that no request is left to show.
 pub fn none(ui: &mut Ui) {
-    let text = "No request arrived in the chosen range, or search and filter leave none.";
+    let text = "No request was in flight in the chosen range, or search and filter leave none.";
     EmptyState::new(Icon::Search, "No request to show", text).show(ui);
 }

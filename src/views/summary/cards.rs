@@ -217,7 +217,7 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     match &overview.requests {
         Some(figures) => request_figures(ui, figures),
         None => {
-            weak(ui, "No request arrived in the chosen range.");
+            weak(ui, "No request was in flight in the chosen range.");
         }
     }
 }
