@@ -82,7 +82,8 @@ impl Activity {
             let busy = stated.or_else(stamped).unwrap_or(0).clamp(0, latency.saturating_sub(queued).max(0));
             out.queued = out.queued.saturating_add(queued);
             out.busy = out.busy.saturating_add(busy);
-            out.awaited = out.awaited.saturating_add(latency.saturating_sub(queued).saturating_sub(busy).max(0));
+            out.awaited =
+                out.awaited.saturating_add(latency.saturating_sub(queued).saturating_sub(busy).max(0));
         }
         out
     }

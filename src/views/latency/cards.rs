@@ -136,8 +136,8 @@ fn histogram(ui: &mut Ui, found: &Histogram, height: f32, (one, many): (&str, &s
     let bar = |(i, n): (usize, &usize)| {
         Bar::new(of.min + (i as f64 + 0.5) * width, *n as f64).width(width * 0.92).fill(palette.series(0))
     };
-    let chart = BarChart::new(many, found.counts.iter().enumerate().map(bar).collect())
-        .color(palette.series(0));
+    let chart =
+        BarChart::new(many, found.counts.iter().enumerate().map(bar).collect()).color(palette.series(0));
     let drawn =
         plot::plot(ui, "distribution of a figure", height, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);
     plot::show(ui, drawn, "Distribution", |shown| {
