@@ -46,7 +46,8 @@ impl Query for ComponentGroups {
         let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let ids = self.asked.ids(cx)?;
         let rows = ids.iter().map(|id| (*id, &profile.requests.rows[id.index()]));
-        let kept: Vec<_> = rows.filter(|(_, r)| !profile.text(r.prompt).is_empty()).collect();
+        let kept: Vec<_> =
+            rows.filter(|(_, r)| !profile.text(r.prompt).is_empty() && !r.needed_no_tokens()).collect();
         let mut places: FxHashMap<&str, usize> = FxHashMap::default();
         // Sums, each with the most that a request has of it.
         let mut groups: Vec<(String, Vec<(ComponentSum, f64)>)> = Vec::new();

@@ -181,7 +181,8 @@ impl Query for PromptComponents {
         let kept: Vec<(RequestId, &Request)> = ids
             .iter()
             .map(|id| (*id, &profile.requests.rows[id.index()]))
-            .filter(|(_, r)| !profile.text(r.prompt).is_empty())
+            // What a cache of answers answered was read by no model.
+            .filter(|(_, r)| !profile.text(r.prompt).is_empty() && !r.needed_no_tokens())
             .collect();
         out.kept = kept.len();
         out.guessed = kept.iter().filter(|(_, r)| r.tokens.prompt().is_none()).count();
@@ -483,6 +484,7 @@ fn sections(prompt: &str, m: &Message<'_>, otherwise: Component) -> Vec<(Compone
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::prices::{Prices, read_table};
     use crate::analysis::testing::{ask, built};
     use crate::model::TokenCounts;
     use crate::model::messages::join;
@@ -576,5 +578,31 @@ mod tests {
             [(Component::System, true)]
         );
         assert!(found.above(0.99).is_empty());
+    }
+
+    #[test]
+    fn what_caches_read_is_cheap_where_it_stands() {
+        let system = "s".repeat(92);
+        let prompt = join([("system", system.as_str()), ("user", &"q".repeat(94))]);
+        // 100 tokens of instructions and 100 of the question, of which 80 came from the cache.
+        let run = built(|b| {
+            let (model, text) = (b.string("m"), b.string(&prompt));
+            let tokens = TokenCounts {
+                input: Some(120),
+                cache_read: Some(80),
+                output: Some(10),
+                ..TokenCounts::default()
+            };
+            b.request(Request { model, prompt: text, tokens, ..Request::default() });
+        });
+        let table = r#"{"per": 1, "models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "output": "5"}]}]}"#;
+        let prices = Prices::with(read_table(table).unwrap());
+        let found = ask(&run, &PromptComponents { asked: Asked::all(&prices) });
+        let cost = |c| found.sums.iter().find(|s| s.component == c).and_then(|s| s.cost).unwrap();
+        let tokens = found.sums.iter().find(|s| s.component == Component::System).unwrap().tokens;
+        // The first 80 at a tenth, the rest whole.
+        assert!((cost(Component::System) - (8.0 + tokens - 80.0)).abs() < 1e-6, "{found:?}");
+        let all: f64 = found.sums.iter().filter_map(|s| s.cost).sum();
+        assert!((all - (8.0 + 120.0 + 50.0)).abs() < 1e-6, "the parts are the whole: {all}");
     }
 }

@@ -11,7 +11,7 @@ use crate::analysis::definitions as say;
 use crate::analysis::prices::Prices;
 use crate::analysis::spending::{Group, PriceCurves, Reprice, Spent};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Money, Unit};
+use crate::model::{Money, Profile, StringId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, mono, space};
 use crate::ui::widgets::link_button;
@@ -39,14 +39,15 @@ const GROUPS: usize = 12;
 const OFFERED: usize = 6;
 
 /// The cards that have something to say.
-pub(super) fn wanted(spent: &Spent) -> Vec<Card> {
+pub(super) fn wanted(profile: &Profile, spent: &Spent) -> Vec<Card> {
+    let kept = || profile.requests.rows.iter().any(|r| r.prompt != StringId::default());
     let listed = spent.all.sums.as_billed.is_some();
     [
         (Card::Groups, true),
         (Card::Latency, spent.points.len() > 1),
         (Card::WhatIf, listed),
         (Card::Context, listed),
-        (Card::Components, listed),
+        (Card::Components, listed && kept()),
         (Card::Machine, true),
         (Card::Basis, true),
     ]
@@ -310,7 +311,7 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
             let points = Points::new(group.name.clone(), PlotPoints::from(dots));
             shown.points(points.radius(2.5).color(plot::see_through(color(i))));
             if let Some((latency, cost)) = group.latency.zip(group.per_request()) {
-                let mean = Points::new(format!("{} on average", group.name), vec![at(latency, cost)]);
+                let mean = Points::new(format!("{} on average{}", group.name, quality(group)), vec![at(latency, cost)]);
                 shown.points(mean.radius(5.0).filled(false).shape(MarkerShape::Circle).color(color(i)));
             }
         }
@@ -333,7 +334,22 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
         1 => String::new(),
         n => format!(" A dot stands for {n} requests."),
     };
-    remark(ui, &format!("A dot is a request, a ring the mean of a group. Quality is not measured.{many}"));
+    let measured = match spent.all.quality {
+        Some((_, n)) => {
+            let scores = spent.groups.iter().filter(|g| g.quality.is_some()).take(GROUPS);
+            let texts: Vec<String> = scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g))).collect();
+            format!("Quality by {}: {}.", format::counted(n as i64, "score", "scores"), texts.join("; "))
+        }
+        None => "Quality is not measured.".to_owned(),
+    };
+    remark(ui, &format!("A dot is a request, a ring the mean of a group. {measured}{many}"));
+}
+
+/// «, score 0.82 (n 12)»; empty where quality is not measured.
+fn quality(group: &Group) -> String {
+    group.quality.map_or_else(String::new, |(mean, n)| {
+        format!(", score {} (n {})", format::number(mean), format::count(n as i64))
+    })
 }
 
 /// What one request costs by the size of its prompt.

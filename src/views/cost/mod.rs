@@ -79,7 +79,7 @@ impl View for Cost {
         scrolled(ui, |ui| {
             figures(ui, &spent);
             ui.add_space(space::MEDIUM);
-            let cards = cards::wanted(&spent);
+            let cards = cards::wanted(cx.profile(), &spent);
             let mut board = std::mem::take(&mut self.board);
             board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &spent));
             self.board = board;
