@@ -1,8 +1,8 @@
 //! What is known of an answer that a cache gave: what it had taken when it was generated, how old it was, to which prompt.
 
 use crate::model::{
-    CacheOutcome, ENTRY_AGE, MATCHED_PROMPT, Money, Profile, Request, SAVED_COST, SAVED_INPUT, SAVED_OUTPUT,
-    StringId, TokenCounts,
+    CacheOutcome, ENTRY_AGE, LOOKUP_TIME, MATCHED_PROMPT, Money, Profile, Request, SAVED_COST, SAVED_INPUT,
+    SAVED_OUTPUT, STORE_TIME, StringId, TokenCounts,
 };
 
 /// Of one request, as its source states it.
@@ -14,6 +14,10 @@ pub struct CachedAnswer {
     pub cost: Option<Money>,
     /// How long it had been in the cache, ns.
     pub age: Option<i64>,
+    /// How long looking into the caches took, ns; also of one that missed.
+    pub lookup: Option<i64>,
+    /// How long putting its own answer there took, ns.
+    pub store: Option<i64>,
     /// The closest prompt in a semantic cache, also where its answer was not taken; empty when unknown.
     pub prompt: StringId,
 }
@@ -31,7 +35,10 @@ pub fn cached_answer(profile: &Profile, r: &Request) -> CachedAnswer {
     let text = |name: &str| said(name).map(|id| profile.text(id));
     let count = |name: &str| text(name).and_then(|text| text.parse().ok());
     let hit = is_answered_by_cache(r);
-    let seconds = text(ENTRY_AGE).and_then(|text| text.parse::<f64>().ok());
+    let time = |name: &str| {
+        let seconds = text(name)?.parse::<f64>().ok().filter(|s| (0.0..9e9).contains(s))?;
+        Some((seconds * 1e9).round() as i64)
+    };
     let saved = match r.tokens.is_unknown() {
         true => {
             TokenCounts { input: count(SAVED_INPUT), output: count(SAVED_OUTPUT), ..TokenCounts::default() }
@@ -41,7 +48,9 @@ pub fn cached_answer(profile: &Profile, r: &Request) -> CachedAnswer {
     CachedAnswer {
         saved: if hit { saved } else { TokenCounts::default() },
         cost: text(SAVED_COST).and_then(Money::parse).filter(|_| hit),
-        age: seconds.filter(|s| hit && (0.0..9e9).contains(s)).map(|s| (s * 1e9).round() as i64),
+        age: time(ENTRY_AGE).filter(|_| hit),
+        lookup: time(LOOKUP_TIME),
+        store: time(STORE_TIME),
         prompt: said(MATCHED_PROMPT).unwrap_or_default(),
     }
 }

@@ -5,7 +5,8 @@
 
 use super::asked::Asked;
 use super::billing::{Bill, Billing};
-use super::cached_answers::cached_answer;
+use super::cached_answers::{CachedAnswer, cached_answer};
+use super::overview::Distribution;
 use super::prices::is_local;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId};
@@ -63,6 +64,8 @@ pub struct CacheFigures {
     pub untold: usize,
     /// By the kind's definition, 0 to 1; `None` when nothing is known.
     pub hit_rate: Option<f64>,
+    /// How long answers that hits got had been in the cache, ns, where that is said.
+    pub age: Option<Distribution>,
     /// Mean latency of a hit, ns: of the whole request, or of its first token where only a part was cached.
     pub hit_latency: Option<f64>,
     /// The same of a miss.
@@ -133,13 +136,14 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         misses: 0,
         untold: 0,
         hit_rate: None,
+        age: None,
         hit_latency: None,
         miss_latency: None,
         saved_tokens: None,
         saved_cost: None,
     };
     let (mut read, mut prompt) = (0u64, 0u64);
-    let (mut hit_times, mut miss_times) = (Vec::new(), Vec::new());
+    let (mut hit_times, mut miss_times, mut ages) = (Vec::new(), Vec::new(), Vec::new());
     for (r, charge) in ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()])) {
         let Some(hit) = is_hit(profile, r, kind) else {
             let answered = r.outcome == Outcome::Ok && r.tokens.output.is_some_and(|n| n > 0);
@@ -156,8 +160,10 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         times.extend(time.filter(|_| r.outcome == Outcome::Ok).map(|t| t as f64));
         read = read.saturating_add(r.tokens.cache_read.unwrap_or(0));
         prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
+        let cached = if answers { cached_answer(profile, r) } else { CachedAnswer::default() };
+        ages.extend(cached.age.map(|ns| ns as f64));
         let saved = match answers {
-            true => cached_answer(profile, r).saved.total().filter(|_| hit),
+            true => cached.saved.total().filter(|_| hit),
             false => r.tokens.cache_read,
         };
         if let Some(saved) = saved {
@@ -166,7 +172,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         let list = charge.priced.as_ref();
         let money = match answers {
             // What a source says that its hits saved comes first, as what it says that requests cost.
-            true => cached_answer(profile, r).cost.or_else(|| list.map(|p| p.parts.sum())).filter(|_| hit),
+            true => cached.cost.or_else(|| list.map(|p| p.parts.sum())).filter(|_| hit),
             false => list.map(|p| p.no_cache - p.parts.sum()),
         };
         if let Some(money) = money {
@@ -182,6 +188,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         _ => (prompt > 0).then(|| read as f64 / prompt as f64),
     };
     let mean = |times: &[f64]| (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64);
+    out.age = Distribution::of(ages);
     (out.hit_latency, out.miss_latency) = (mean(&hit_times), mean(&miss_times));
     Some(out)
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
 use super::billing::Bill;
-use super::components::{Component, ComponentSum, add, shares};
+use super::components::{Component, ComponentSum, Part, add, shares};
 use super::request_facets::Facet;
 use crate::jobs::Cancelled;
 use crate::query::{Context, Query};
@@ -46,11 +46,12 @@ impl Query for ComponentGroups {
         let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let ids = self.asked.ids(cx)?;
         let rows = ids.iter().map(|id| (*id, &profile.requests.rows[id.index()]));
-        let kept: Vec<_> = rows.filter(|(_, r)| !profile.text(r.prompt).is_empty()).collect();
+        let kept: Vec<_> =
+            rows.filter(|(_, r)| !profile.text(r.prompt).is_empty() && !r.needed_no_tokens()).collect();
         let mut places: FxHashMap<&str, usize> = FxHashMap::default();
         // Sums, each with the most that a request has of it.
         let mut groups: Vec<(String, Vec<(ComponentSum, f64)>)> = Vec::new();
-        let shares = shares(cx, &kept)?;
+        let shares = shares(cx, &bill, &kept)?;
         for ((id, own), (_, r)) in shares.into_iter().zip(&kept) {
             let name = self.by.of(profile, &self.asked.prices, r, &bill.charges[id.index()]);
             let at = *places.entry(name).or_insert_with(|| {
@@ -65,7 +66,8 @@ impl Query for ComponentGroups {
         if !rest.is_empty() {
             let mut all = Vec::new();
             for (sum, most) in rest.into_iter().flat_map(|g| g.1) {
-                let part = (sum.component, sum.tokens, sum.fixed);
+                let ComponentSum { component, tokens, fixed, cost, .. } = sum;
+                let part = Part { component, tokens, fixed, cost };
                 add(&mut all, sum.largest, part);
                 if let Some((known, of)) = all.iter_mut().find(|(s, _)| s.component == sum.component) {
                     known.requests += sum.requests - 1;

@@ -10,11 +10,12 @@ use std::ops::{Bound, Range};
 use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
-use super::billing::Bill;
+use super::billing::{Bill, Billing};
 use super::overview::Distribution;
+use super::prices::Charge;
 use crate::jobs::Cancelled;
 use crate::model::messages::{self, Message, Role};
-use crate::model::{Profile, Request, RequestId, StringId};
+use crate::model::{Money, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
 /// A part of requests.
@@ -86,6 +87,8 @@ pub struct ComponentSum {
     pub tokens: f64,
     /// Of these, at the beginning of the prompt and the same as in an earlier one: what a prompt cache could hold.
     pub fixed: f64,
+    /// What it cost, dollars: about right, as its tokens are. `None` where no request with it has a price.
+    pub cost: Option<f64>,
     /// Requests that have it.
     pub requests: usize,
     /// The request with most of it.
@@ -178,12 +181,14 @@ impl Query for PromptComponents {
         let kept: Vec<(RequestId, &Request)> = ids
             .iter()
             .map(|id| (*id, &profile.requests.rows[id.index()]))
-            .filter(|(_, r)| !profile.text(r.prompt).is_empty())
+            // What a cache of answers answered was read by no model.
+            .filter(|(_, r)| !profile.text(r.prompt).is_empty() && !r.needed_no_tokens())
             .collect();
         out.kept = kept.len();
         out.guessed = kept.iter().filter(|(_, r)| r.tokens.prompt().is_none()).count();
         let mut sums = Vec::new();
-        for (id, own) in shares(cx, &kept)? {
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
+        for (id, own) in shares(cx, &bill, &kept)? {
             own.into_iter().for_each(|part| add(&mut sums, id, part));
         }
         out.sums = sums.into_iter().map(|(sum, _)| sum).collect();
@@ -193,12 +198,64 @@ impl Query for PromptComponents {
     }
 }
 
-/// What a request has of each component: tokens, and how many of these an earlier prompt begins with, too.
-pub(super) type Shares = Vec<(Component, f64, f64)>;
+/// What a request has of a component.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub component: Component,
+    pub tokens: f64,
+    /// Of these, how many an earlier prompt begins with, too.
+    pub fixed: f64,
+    /// Dollars.
+    pub cost: Option<f64>,
+}
+
+/// What a request has of each component.
+pub(super) type Shares = Vec<Part>;
+
+/// What a request's tokens cost by their place in it: caches hold beginnings of prompts, so what was read comes first and what was
+/// written next.
+struct Rates {
+    /// Ends of classes of input, tokens from the beginning, with the price of one token.
+    classes: [(f64, f64); 3],
+    output: f64,
+}
+
+impl Rates {
+    fn of(r: &Request, charge: &Charge) -> Option<Self> {
+        let priced = charge.priced.as_ref().filter(|_| !charge.answered_locally)?;
+        let sum = priced.parts.sum().to_f64();
+        // What was paid, where that is known, shared out as the list would.
+        let factor = charge.cost.filter(|_| sum > 0.0).map_or(1.0, |cost| cost.to_f64() / sum);
+        let t = &r.tokens;
+        let each = |money: Money, n: u64| if n == 0 { 0.0 } else { money.to_f64() * factor / n as f64 };
+        let (read, written) = (t.cache_read.unwrap_or(0), t.cache_write().unwrap_or(0));
+        let (input, p) = (t.input.unwrap_or(0), &priced.parts);
+        let ends = [read as f64, (read + written) as f64, f64::INFINITY];
+        let prices = [each(p.cache_read, read), each(p.cache_write, written), each(p.input, input)];
+        Some(Self {
+            classes: [0, 1, 2].map(|i| (ends[i], prices[i])),
+            output: each(p.output, t.output.unwrap_or(0)),
+        })
+    }
+
+    /// Of the input tokens between two places.
+    fn between(&self, from: f64, to: f64) -> f64 {
+        let (mut cost, mut at) = (0.0, from);
+        for (end, price) in self.classes {
+            let until = to.min(end);
+            if until > at {
+                cost += (until - at) * price;
+                at = until;
+            }
+        }
+        cost
+    }
+}
 
 /// The [`Shares`] of each request.
 pub(super) fn shares(
     cx: &Context<'_>,
+    bill: &Billing,
     kept: &[(RequestId, &Request)],
 ) -> Result<Vec<(RequestId, Shares)>, Cancelled> {
     let profile = cx.profile();
@@ -215,16 +272,26 @@ pub(super) fn shares(
         let characters = |range: Range<usize>| prompt[range].chars().count() as f64;
         let whole = characters(0..prompt.len()).max(1.0);
         let tokens = r.tokens.prompt().map_or(whole / 4.0, |n| n as f64);
+        let rates = bill.charges.get(id.index()).and_then(|charge| Rates::of(r, charge));
         let mut own: Shares = Vec::new();
+        let mut at = 0.0;
         for (component, range) in parts {
             let fixed = characters(range.start..range.end.min(same).max(range.start));
             let (tokens, fixed) = (tokens * characters(range) / whole, tokens * fixed / whole);
-            match own.iter_mut().find(|part| part.0 == component) {
-                Some(part) => (part.1, part.2) = (part.1 + tokens, part.2 + fixed),
-                None => own.push((component, tokens, fixed)),
+            let cost = rates.as_ref().map(|rates| rates.between(at, at + tokens));
+            at += tokens;
+            match own.iter_mut().find(|part| part.component == component) {
+                Some(part) => {
+                    (part.tokens, part.fixed) = (part.tokens + tokens, part.fixed + fixed);
+                    part.cost = part.cost.zip(cost).map(|(a, b)| a + b);
+                }
+                None => own.push(Part { component, tokens, fixed, cost }),
             }
         }
-        own.extend(r.tokens.output.map(|output| (Component::Output, output as f64, 0.0)));
+        own.extend(r.tokens.output.map(|output| {
+            let cost = rates.as_ref().map(|rates| rates.output * output as f64);
+            Part { component: Component::Output, tokens: output as f64, fixed: 0.0, cost }
+        }));
         all.push((id, own));
     }
     Ok(all)
@@ -234,14 +301,16 @@ pub(super) fn shares(
 pub(super) fn add(
     sums: &mut Vec<(ComponentSum, f64)>,
     id: RequestId,
-    (component, tokens, fixed): (Component, f64, f64),
+    Part { component, tokens, fixed, cost }: Part,
 ) {
     let at = sums.iter().position(|(s, _)| s.component == component).unwrap_or_else(|| {
-        sums.push((ComponentSum { component, tokens: 0.0, fixed: 0.0, requests: 0, largest: id }, 0.0));
+        let none = ComponentSum { component, tokens: 0.0, fixed: 0.0, cost: None, requests: 0, largest: id };
+        sums.push((none, 0.0));
         sums.len() - 1
     });
     let (sum, most) = &mut sums[at];
     (sum.tokens, sum.fixed) = (sum.tokens + tokens, sum.fixed + fixed);
+    sum.cost = cost.map_or(sum.cost, |cost| Some(sum.cost.unwrap_or(0.0) + cost));
     sum.requests += 1;
     if tokens > *most {
         (*most, sum.largest) = (tokens, id);
@@ -415,6 +484,7 @@ fn sections(prompt: &str, m: &Message<'_>, otherwise: Component) -> Vec<(Compone
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::prices::{Prices, read_table};
     use crate::analysis::testing::{ask, built};
     use crate::model::TokenCounts;
     use crate::model::messages::join;
@@ -508,5 +578,31 @@ mod tests {
             [(Component::System, true)]
         );
         assert!(found.above(0.99).is_empty());
+    }
+
+    #[test]
+    fn what_caches_read_is_cheap_where_it_stands() {
+        let system = "s".repeat(92);
+        let prompt = join([("system", system.as_str()), ("user", &"q".repeat(94))]);
+        // 100 tokens of instructions and 100 of the question, of which 80 came from the cache.
+        let run = built(|b| {
+            let (model, text) = (b.string("m"), b.string(&prompt));
+            let tokens = TokenCounts {
+                input: Some(120),
+                cache_read: Some(80),
+                output: Some(10),
+                ..TokenCounts::default()
+            };
+            b.request(Request { model, prompt: text, tokens, ..Request::default() });
+        });
+        let table = r#"{"per": 1, "models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "output": "5"}]}]}"#;
+        let prices = Prices::with(read_table(table).unwrap());
+        let found = ask(&run, &PromptComponents { asked: Asked::all(&prices) });
+        let cost = |c| found.sums.iter().find(|s| s.component == c).and_then(|s| s.cost).unwrap();
+        let tokens = found.sums.iter().find(|s| s.component == Component::System).unwrap().tokens;
+        // The first 80 at a tenth, the rest whole.
+        assert!((cost(Component::System) - (8.0 + tokens - 80.0)).abs() < 1e-6, "{found:?}");
+        let all: f64 = found.sums.iter().filter_map(|s| s.cost).sum();
+        assert!((all - (8.0 + 120.0 + 50.0)).abs() < 1e-6, "the parts are the whole: {all}");
     }
 }

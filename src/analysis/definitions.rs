@@ -106,6 +106,12 @@ pub const LITTLE: &str = "Little's law: L = λ · W, requests in flight = reques
 /// What requests did with their time.
 pub const ACTIVITY: &str = "Queued: waiting for their turn. Busy: worked on, as their server states it or from when they left the queue on. Awaited: \
     the rest, which is failed attempts, the network, and servers that do not say what they did.";
+/// What parts of prompts cost.
+pub const COMPONENT_COSTS: &str = "Tokens of a part are about right, so its cost is, too. What was read from a cache stands at the beginning of a \
+    prompt, what was written there next. Requests without a price or a kept prompt are left out.";
+/// What a machine of one's own costs.
+pub const MACHINE: &str = "For models on a machine of yours: the time of the run at the price of an hour, and the energy that its devices used \
+    (power over time, ∫ W dt) at the price of a kWh. They are two answers, never added up.";
 /// Where more load only makes requests wait.
 pub const KNEE: &str = "The load with most throughput for its latency (Kleinrock's power: throughput ÷ latency), of levels with at least \
     three requests.";

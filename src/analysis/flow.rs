@@ -1,10 +1,12 @@
-//! The way of requests through a service: looked up in a cache of answers, queued, computed, answered or failed; how many go each way,
+//! The way of requests through a service: looked up in a cache of answers, queued, put into a batch, computed, stored, answered or failed;
+//! how many go each way,
 //! how long that takes and what it costs.
 
 use super::asked::Asked;
 use super::billing::Bill;
+use super::cached_answers::{CachedAnswer, cached_answer};
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, Request};
+use crate::model::{CacheOutcome, Money, Outcome, Profile, Request};
 use crate::query::{Context, Query};
 
 /// A place on the way.
@@ -20,8 +22,12 @@ pub enum Stage {
     Similar,
     /// Waiting for a turn.
     Queue,
+    /// Put together with others.
+    Batch,
     /// The model.
     Model,
+    /// The answer is put into the cache.
+    Store,
     /// Answered.
     Answered,
     /// Failed or cancelled.
@@ -30,13 +36,15 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Arrived,
         Self::Check,
         Self::Exact,
         Self::Similar,
         Self::Queue,
+        Self::Batch,
         Self::Model,
+        Self::Store,
         Self::Answered,
         Self::Failed,
     ];
@@ -50,7 +58,9 @@ impl Stage {
             Self::Exact => "exact hit",
             Self::Similar => "semantic hit",
             Self::Queue => "queue",
+            Self::Batch => "batch",
             Self::Model => "model",
+            Self::Store => "store",
             Self::Answered => "answered",
             Self::Failed => "failed",
         }
@@ -65,12 +75,12 @@ pub fn way(from: Stage, to: Stage) -> String {
 
 /// True for a request that comes to a place or goes a [`way`], by its name.
 #[must_use]
-pub fn goes(r: &Request, name: &str) -> bool {
+pub fn goes(profile: &Profile, r: &Request, name: &str) -> bool {
     let is_it = |from: Stage, to: Stage| match name.split_once(" → ") {
         Some((a, b)) => a == from.name() && b == to.name(),
         None => name == to.name(),
     };
-    name == Stage::Arrived.name() || steps(r, None).iter().any(|step| is_it(step.0, step.1))
+    name == Stage::Arrived.name() || steps(profile, r, None).iter().any(|step| is_it(step.0, step.1))
 }
 
 /// Requests that go from one place to another.
@@ -122,8 +132,15 @@ struct Sum {
 }
 
 /// The way of one request: each step with its time and cost.
-fn steps(r: &Request, cost: Option<Money>) -> Vec<(Stage, Stage, Option<i64>, Option<Money>)> {
-    use Stage::{Answered, Arrived, Check, Exact, Failed, Model, Queue, Similar};
+fn steps(
+    profile: &Profile,
+    r: &Request,
+    cost: Option<Money>,
+) -> Vec<(Stage, Stage, Option<i64>, Option<Money>)> {
+    use Stage::{Answered, Arrived, Batch, Check, Exact, Failed, Model, Queue, Similar, Store};
+    let less =
+        |time: Option<i64>, part: Option<i64>| time.map(|t| t.saturating_sub(part.unwrap_or(0)).max(0));
+    let cached = if r.cache.is_some() { cached_answer(profile, r) } else { CachedAnswer::default() };
     let end = match r.outcome {
         Outcome::Ok => Some(Answered),
         Outcome::Error | Outcome::Cancelled => Some(Failed),
@@ -132,7 +149,7 @@ fn steps(r: &Request, cost: Option<Money>) -> Vec<(Stage, Stage, Option<i64>, Op
     let mut way = Vec::new();
     let mut at = Arrived;
     if r.cache.is_some() {
-        way.push((Arrived, Check, None, None));
+        way.push((Arrived, Check, cached.lookup, None));
         at = Check;
     }
     let hit = match r.cache {
@@ -141,20 +158,36 @@ fn steps(r: &Request, cost: Option<Money>) -> Vec<(Stage, Stage, Option<i64>, Op
         _ => None,
     };
     if let Some(hit) = hit {
-        way.push((at, hit, r.latency(), None));
-        way.extend(end.map(|end| (hit, end, None, cost)));
+        // Where nobody says how long the look-up took, it is all of it.
+        let whole = r.latency().filter(|_| cached.lookup.is_none());
+        way.push((at, hit, whole, None));
+        let rest = less(r.latency(), cached.lookup).filter(|_| cached.lookup.is_some());
+        way.extend(end.map(|end| (hit, end, rest, cost)));
         return way;
     }
     let queued = r.queued();
+    let mut waited = None;
     if queued.is_some() {
         way.push((at, Queue, None, None));
-        way.push((Queue, Model, queued, None));
-    } else {
-        way.push((at, Model, None, None));
+        // What a server states is of its queue alone, stamps count from the arrival on.
+        let before = cached.lookup.filter(|_| r.phases.queue.is_none());
+        (at, waited) = (Queue, less(queued, before));
     }
+    if r.batch.is_some() {
+        way.push((at, Batch, waited.take(), None));
+        at = Batch;
+    }
+    way.push((at, Model, waited, None));
     if let Some(end) = end {
-        let computed = r.latency().map(|all| all.saturating_sub(queued.unwrap_or(0)));
-        way.push((Model, end, computed, cost));
+        let before = queued.or(cached.lookup).unwrap_or(0);
+        let computed = less(less(r.latency(), Some(before)), cached.store);
+        match cached.store {
+            Some(store) => {
+                way.push((Model, Store, computed, None));
+                way.push((Store, end, Some(store), cost));
+            }
+            None => way.push((Model, end, computed, cost)),
+        }
     }
     way
 }
@@ -174,7 +207,7 @@ impl Query for Flow {
                 cx.job().checkpoint(n as u64, ids.len() as u64)?;
             }
             let r = &profile.requests.rows[id.index()];
-            for (from, to, time, cost) in steps(r, bill.cost(*id)) {
+            for (from, to, time, cost) in steps(profile, r, bill.cost(*id)) {
                 let sum = &mut sums[from as usize][to as usize];
                 sum.requests += 1;
                 if let Some(time) = time {
@@ -265,5 +298,34 @@ mod tests {
             assert_eq!(if ends { 0 } else { ways.at(stage) }, out, "{}", stage.name());
         }
         assert_eq!(ways.at(Answered) + ways.at(Failed), 5);
+    }
+
+    #[test]
+    fn a_batch_and_a_store_are_places_where_somebody_tells_of_them() {
+        let run = built(|b| {
+            let [lookup, store] = ["cache.lookup_s", "cache.store_s"].map(|name| b.string(name));
+            let [short, long] = ["0.000000010", "0.000000005"].map(|text| b.string(text));
+            b.request(Request {
+                cache: Some(CacheOutcome::Miss),
+                scheduled: Some(40),
+                finished: Some(145),
+                batch: Some(1),
+                attributes: vec![(lookup, short), (store, long)],
+                ..Request::default()
+            });
+            b.request(Request {
+                cache: Some(CacheOutcome::Exact),
+                finished: Some(30),
+                attributes: vec![(lookup, short)],
+                ..Request::default()
+            });
+        });
+        let ways = ask(&run, &Flow::default());
+        use Stage::{Answered, Arrived, Batch, Check, Exact, Model, Queue, Store};
+        let time = |from, to| ways.edge(from, to).map(|e| e.time);
+        assert_eq!(time(Arrived, Check), Some(Some(10)));
+        assert_eq!((time(Check, Exact), time(Exact, Answered)), (Some(None), Some(Some(20))));
+        assert_eq!((time(Queue, Batch), time(Batch, Model)), (Some(Some(30)), Some(None)));
+        assert_eq!((time(Model, Store), time(Store, Answered)), (Some(Some(100)), Some(Some(5))));
     }
 }

@@ -182,7 +182,7 @@ impl Bound<'_> {
                 return self.found.iter().any(|f| f.request(r, cost));
             }
             if facet == Facet::Way {
-                return values.iter().any(|way| goes(r, way));
+                return values.iter().any(|way| goes(self.profile, r, way));
             }
             let said = facet.of(self.profile, self.prices, r, charge);
             values.iter().any(|v| v == said)

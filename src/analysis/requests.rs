@@ -5,10 +5,11 @@ use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
 use super::billing::{Bill, Billing};
+use super::cached_answers::{CachedAnswer, cached_answer};
 use super::overview::{Distribution, RequestFigures, request_figures_of};
 use super::slo::{Slow, SlowRequests};
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId, StringId};
+use crate::model::{ENTRY_AGE, MATCHED_PROMPT, Money, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -54,13 +55,17 @@ pub enum RequestColumn {
     Cache,
     /// How alike the closest prompt in a cache of answers was.
     Similarity,
+    /// How long the answer that it got had been in a cache.
+    Age,
+    /// The closest prompt in a semantic cache.
+    Matched,
     /// The batch that it was generated in.
     Batch,
 }
 
 impl RequestColumn {
     /// All columns, left to right.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Name,
         Self::Model,
         Self::Arrived,
@@ -79,6 +84,8 @@ impl RequestColumn {
         Self::Outcome,
         Self::Cache,
         Self::Similarity,
+        Self::Matched,
+        Self::Age,
         Self::Batch,
     ];
 
@@ -99,6 +106,8 @@ impl RequestColumn {
             Self::Lost => rows.iter().any(|r| !r.retries.is_empty()),
             Self::Cache => rows.iter().any(|r| r.cache.is_some()),
             Self::Similarity => rows.iter().any(|r| r.similarity.is_some()),
+            Self::Matched => profile.strings.find(MATCHED_PROMPT).is_some(),
+            Self::Age => profile.strings.find(ENTRY_AGE).is_some(),
             Self::Batch => rows.iter().any(|r| r.batch.is_some()),
             Self::Load => rows.iter().any(|r| r.phases.load.is_some()),
             Self::Name | Self::Cost | Self::Outcome | Self::Why => true,
@@ -116,7 +125,8 @@ impl RequestColumn {
     pub fn number(self, row: &Listed<'_>) -> Option<f64> {
         let (r, cost) = (row.request, row.cost);
         match self {
-            Self::Name | Self::Model => None,
+            Self::Name | Self::Model | Self::Matched => None,
+            Self::Age => row.cached.age.map(|v| v as f64),
             Self::Arrived => Some(r.arrived as f64),
             Self::Queued => r.queued().map(|v| v as f64),
             Self::Ttft => r.ttft().map(|v| v as f64),
@@ -152,21 +162,22 @@ pub struct Listed<'a> {
     pub cost: Option<Money>,
     /// Why it was slow, where it took much longer than the others.
     pub slow: Option<Slow>,
+    /// What is known of the answer that a cache gave.
+    pub cached: CachedAnswer,
 }
 
 impl<'a> Listed<'a> {
     /// One of which only this is known.
     #[must_use]
     pub fn new(request: &'a Request, cost: Option<Money>) -> Self {
-        Self { request, cost, slow: None }
+        Self { request, cost, slow: None, cached: CachedAnswer::default() }
     }
 
     fn of(profile: &'a Profile, bill: &Billing, slow: &FxHashMap<RequestId, Slow>, id: RequestId) -> Self {
-        Self {
-            request: &profile.requests.rows[id.index()],
-            cost: bill.cost(id),
-            slow: slow.get(&id).copied(),
-        }
+        let request = &profile.requests.rows[id.index()];
+        let cached =
+            if request.cache.is_some() { cached_answer(profile, request) } else { CachedAnswer::default() };
+        Self { request, cost: bill.cost(id), slow: slow.get(&id).copied(), cached }
     }
 }
 

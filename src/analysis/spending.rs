@@ -37,8 +37,22 @@ pub struct Group {
     pub looked_up: (usize, usize),
     /// Figures over them.
     pub figures: Option<RequestFigures>,
-    /// No other group is both faster and cheaper per request.
+    /// Mean of the scores that evaluations gave them, and how many have one; `None` where quality is not measured.
+    pub quality: Option<(f64, usize)>,
+    /// No other group is faster and cheaper per request, and as good where that is measured of both.
     pub best: bool,
+}
+
+/// The score of a request: the mean of the labels that begin with «score» or are called «quality» and are numbers.
+fn score(profile: &Profile, r: &Request) -> Option<f64> {
+    let is_score = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("score") || name == "quality"
+    };
+    let labels = r.attributes.iter().filter(|(name, _)| is_score(profile.text(*name)));
+    let scores = labels.filter_map(|(_, value)| profile.text(*value).parse::<f64>().ok());
+    let (sum, n) = scores.filter(|s| s.is_finite()).fold((0.0, 0), |(sum, n), s| (sum + s, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
 }
 
 impl Group {
@@ -171,6 +185,12 @@ impl Query for Spending {
             });
             out.groups[group as usize].add(id, r, charge, bill.best[id.index()]);
             out.all.add(id, r, charge, bill.best[id.index()]);
+            if let Some(score) = score(profile, r) {
+                for group in [&mut out.groups[group as usize], &mut out.all] {
+                    let (mean, n) = group.quality.unwrap_or((0.0, 0));
+                    group.quality = Some((mean + (score - mean) / (n + 1) as f64, n + 1));
+                }
+            }
             rows[group as usize].push((r, Some(charge)));
             all.push((r, Some(charge)));
             if let Some((cost, latency)) = charge.cost.zip(r.latency()).filter(|_| n % out.every == 0) {
@@ -231,12 +251,16 @@ fn reasons(out: &mut Spent, id: RequestId, r: &Request, charge: &Charge) {
     }
 }
 
-/// Marks groups that none beats in both cost per request and latency.
+/// Marks groups that none beats in cost per request and latency, and in quality where it is measured of both.
 fn mark_best(groups: &mut [Group]) {
-    let known: Vec<Option<(f64, f64)>> = groups.iter().map(|g| g.per_request().zip(g.latency)).collect();
+    let of = |g: &Group| Some((g.per_request()?, g.latency?, g.quality.map(|q| q.0)));
+    let known: Vec<Option<(f64, f64, Option<f64>)>> = groups.iter().map(of).collect();
     for (group, own) in groups.iter_mut().zip(&known) {
-        let Some((cost, latency)) = *own else { continue };
-        let better = |&(c, l): &(f64, f64)| c <= cost && l <= latency && (c < cost || l < latency);
+        let Some((cost, latency, quality)) = *own else { continue };
+        let better = |&(c, l, q): &(f64, f64, Option<f64>)| {
+            let as_good = q.zip(quality).is_none_or(|(other, own)| other >= own);
+            c <= cost && l <= latency && as_good && (c < cost || l < latency)
+        };
         group.best = !known.iter().flatten().any(better);
     }
 }
@@ -545,5 +569,29 @@ mod tests {
         assert_eq!(cheap.now.map(|m| m.to_string()).as_deref(), Some("0.015"));
         assert_eq!(cheap.left_out, 1);
         assert!(reprice("no such model").model.is_err());
+    }
+
+    #[test]
+    fn scores_of_evaluations_are_the_quality_of_a_group_and_keep_it_on_the_front() {
+        let found = |scores: [&str; 2]| {
+            let mut b = ProfileBuilder::new("test");
+            let name = b.string("score faithful");
+            for (model, latency, score) in [("dear", 900, scores[0]), ("cheap", 500, scores[1])] {
+                let (model, score) = (b.string(model), b.string(score));
+                let tokens = TokenCounts { input: Some(100), output: Some(10), ..TokenCounts::default() };
+                let attributes = if profile_has(score) { vec![(name, score)] } else { vec![] };
+                b.request(Request { model, tokens, finished: Some(latency), attributes, ..Request::default() });
+            }
+            let asked = Asked::all(&prices());
+            let spent = ask(&Run::of(b.finish().into()), &Spending { asked, ..Spending::default() });
+            spent.groups.iter().map(|g| (g.name.clone(), g.quality, g.best)).collect::<Vec<_>>()
+        };
+        fn profile_has(id: crate::model::StringId) -> bool {
+            id != crate::model::StringId::default()
+        }
+        let better = found(["0.9", "0.5"]);
+        assert_eq!(better, [("dear".into(), Some((0.9, 1)), true), ("cheap".into(), Some((0.5, 1)), true)]);
+        let unknown = found(["", ""]);
+        assert_eq!(unknown, [("dear".into(), None, false), ("cheap".into(), None, true)]);
     }
 }

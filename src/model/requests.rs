@@ -18,6 +18,10 @@ pub const SAVED_OUTPUT: &str = "cache.saved_output_tokens";
 pub const SAVED_COST: &str = "cache.saved_cost";
 /// How long the answer had been in the cache, seconds.
 pub const ENTRY_AGE: &str = "cache.entry_age_s";
+/// How long looking into the caches of answers took, and putting an answer there, seconds.
+pub const LOOKUP_TIME: &str = "cache.lookup_s";
+/// See [`LOOKUP_TIME`].
+pub const STORE_TIME: &str = "cache.store_s";
 /// The prompt that the closest one in a semantic cache was, whether or not its answer was taken.
 pub const MATCHED_PROMPT: &str = "cache.matched_prompt";
 

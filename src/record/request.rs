@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::clock::{self, Scale};
 use super::{roots, secrets, sink};
 use crate::model::{
-    Accounting, CacheOutcome, ENTRY_AGE, MATCHED_PROMPT, Money, Outcome, ProfileBuilder, Request, Retry,
-    SAVED_COST, SAVED_INPUT, SAVED_OUTPUT, TokenCounts, TrackId,
+    Accounting, CacheOutcome, ENTRY_AGE, LOOKUP_TIME, MATCHED_PROMPT, Money, Outcome, ProfileBuilder,
+    Request, Retry, SAVED_COST, SAVED_INPUT, SAVED_OUTPUT, STORE_TIME, TokenCounts, TrackId,
 };
 
 /// What is known about a request so far.
@@ -244,6 +244,16 @@ impl RequestHandle {
         if let Some(cost) = cost {
             self.attribute(SAVED_COST, &cost.to_string());
         }
+    }
+
+    /// Looking into the caches of answers took so long.
+    pub fn lookup_time(&self, took: Duration) {
+        self.attribute(LOOKUP_TIME, &format!("{:.6}", took.as_secs_f64()));
+    }
+
+    /// Putting its answer into the caches took so long.
+    pub fn store_time(&self, took: Duration) {
+        self.attribute(STORE_TIME, &format!("{:.6}", took.as_secs_f64()));
     }
 
     /// The answer that it got had been in a cache for so long.

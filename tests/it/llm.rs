@@ -217,7 +217,11 @@ fn a_table_that_cannot_be_read_says_what_is_wrong() {
             r#"{"models": [{"name": "m", "prices": [{"from": "soon"}]}]}"#,
             "models[0].prices[0].from is no date",
         ),
-        (r#"{"currency": "EUR", "models": []}"#, "EUR"),
+        (r#"{"currency": "euros", "models": []}"#, "write its three letters"),
+        (
+            r#"{"models": [{"name": "m", "prices": [{"inptu": "1", "output": "2"}]}]}"#,
+            "models[0].prices[0].inptu is no field here: write «input»",
+        ),
         (r#"{"m": {"input_cost_per_token": -1}}"#, "input_cost_per_token is no price"),
     ] {
         let said = fails(text);

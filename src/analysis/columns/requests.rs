@@ -7,7 +7,7 @@ use crate::model::{CacheOutcome, Profile, Unit};
 
 impl SortBy for RequestColumn {
     fn ascends(self) -> bool {
-        matches!(self, Self::Name | Self::Model | Self::Outcome | Self::Cache | Self::Arrived)
+        matches!(self, Self::Name | Self::Model | Self::Matched | Self::Outcome | Self::Cache | Self::Arrived)
     }
 }
 
@@ -94,6 +94,13 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
             .room(10.0)
             .rank(4)
             .hint(say::SIMILARITY),
+        C::Matched => Column::text("matched", "Closest prompt", |row: Listed<'_>| {
+            or_unknown(profile.text(row.cached.prompt))
+        })
+        .room(14.0)
+        .rank(5)
+        .hint("The prompt in the semantic cache that was most like its own, whether or not its answer was taken"),
+        C::Age => time("age", "Age").room(10.0).rank(5).hint("How long the answer that it got had been in the cache"),
         C::Batch => Column::number("batch", "Batch", Form::Decimals(0), known)
             .room(7.0)
             .rank(4)

@@ -224,6 +224,7 @@ fn components(c: &Components) -> Value {
         .map(|s| {
             let value = json!({
                 "tokens": s.tokens, "share": c.share(s), "same_as_before": s.fixed, "requests": s.requests,
+                "cost_usd_about": s.cost,
             });
             (s.component.key().to_owned(), value)
         })
@@ -329,6 +330,7 @@ pub(super) fn caches(all: &[CacheFigures], keys: &KeyFacts) -> Value {
             "exact": answers.then_some(c.exact), "semantic": answers.then(|| c.hits - c.exact),
             "saved_latency": s(c.saved_latency()), "saved_tokens": c.saved_tokens,
             "latency_is": if answers { "of whole requests, s" } else { "to the first token, s" },
+            "age_at_hit_ns": super::json::distribution(c.age.as_ref()),
             "definition": c.kind.definition(),
         })
     };

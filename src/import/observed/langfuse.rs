@@ -1,7 +1,7 @@
 //! Langfuse: a trace as its page downloads it, and what its API answers.
 //!
 //! Reference: `GET /api/public/traces/{id}` and `/observations` (api.reference.langfuse.com). Kept: observations with their kind, times,
-//! model, usage, cost, input, output and error; scores and the fields of the trace are lost. Langfuse counts some usage and every cost
+//! model, usage, cost, input, output and error, scores as numbers; other fields of the trace are lost. Langfuse counts some usage and every cost
 //! itself where a program sends none; it does not say which, so its numbers count as stated.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::super::Gives::{Requests, Time, Tree};
-use super::super::otlp::{Reading, Row};
+use super::super::otlp::{Reading, Row, SCORE};
 use super::super::read::json::top_keys;
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use super::{Attributes, finish, for_each_span, said, span_id, stamp, text, trace_id};
@@ -93,6 +93,13 @@ fn of_trace(trace: &Map<String, Value>) -> Vec<(String, Value)> {
     a.add("user.id", get(&["userId", "user_id"]));
     a.add("langfuse.trace.tags", get(&["tags"]).filter(|t| t.as_array().is_some_and(|t| !t.is_empty())));
     a.add("langfuse.trace.metadata", get(&["metadata"]));
+    let scores = inner.get("scores").or_else(|| trace.get("scores"));
+    for score in scores.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object) {
+        // One of an observation is no word about the others.
+        let of_all = score.get("observationId").is_none_or(Value::is_null);
+        let value = score.get("value").filter(|v| of_all && v.is_number());
+        a.add(&format!("{SCORE}{}", text(score, &["name"])), value.cloned());
+    }
     a.0
 }
 

@@ -13,6 +13,9 @@ use super::super::read::value::{at, count, milliseconds, real, seconds, text};
 use super::row::Row;
 use crate::model::{ServerTimes, messages};
 
+/// How the name of an attribute begins that holds how good an answer was: its score by an evaluation of this name.
+pub(in crate::import) const SCORE: &str = "evaluation.score.";
+
 /// The attributes of a span by name.
 pub(super) struct Attributes<'a> {
     map: HashMap<&'a str, &'a Value>,
@@ -158,8 +161,20 @@ impl<'a> Attributes<'a> {
                 said.add_value(name, value);
             } else if OBJECTS.contains(&key.as_str()) {
                 said.add_all(value);
+            } else if let Some(name) = key.strip_prefix(SCORE) {
+                said.add_value(&format!("score {name}"), value);
             } else if let Some(name) = OWN.iter().find_map(|front| key.strip_prefix(front)) {
                 said.add_value(name, value);
+            }
+        }
+        // Evaluations are attributes of the span, or events of it.
+        let own = std::iter::once(&row.attributes);
+        let events = row.events.iter().filter(|e| e.name.starts_with("gen_ai.evaluation"));
+        for attributes in own.chain(events.map(|e| &e.attributes)) {
+            let of = |wanted: &str| attributes.iter().find(|(key, _)| key == wanted).map(|(_, value)| value);
+            if let Some(score) = of("gen_ai.evaluation.score.value").filter(|v| real(v).is_some()) {
+                let name = of("gen_ai.evaluation.name").and_then(Value::as_str).unwrap_or_default();
+                said.add_value(format!("score {name}").trim_end(), score);
             }
         }
     }

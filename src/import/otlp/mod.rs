@@ -27,6 +27,7 @@ mod tests;
 mod twins;
 mod unique;
 
+pub(super) use attributes::SCORE;
 pub(super) use build::build;
 pub(super) use read::Reading;
 pub(super) use row::{Event, Row, id, opaque};

@@ -183,6 +183,12 @@ impl Model {
         &self.name
     }
 
+    /// What counts its tokens.
+    #[must_use]
+    pub fn tokenizer(&self) -> &str {
+        &self.tokens.name
+    }
+
     /// The format of its weights, in the file and in memory.
     #[must_use]
     pub fn format(&self) -> &str {

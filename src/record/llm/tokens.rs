@@ -25,6 +25,8 @@ enum Chat {
 /// Tokenizer, prompt form and stop tokens of a model.
 pub(super) struct Tokens {
     tokenizer: Tokenizer,
+    /// What a person calls the tokenizer.
+    pub(super) name: String,
     chat: Chat,
     stops: Vec<u32>,
     has_template: bool,
@@ -70,6 +72,18 @@ pub(super) fn tokenizer(file: &ModelFile<'_>) -> Result<Tokenizer, LlmError> {
     Ok(tokenizer)
 }
 
+/// What a person calls the tokenizer of a file: where it is from, and how it splits.
+fn name(file: &ModelFile<'_>) -> String {
+    if !file.text(TOKENIZER_JSON).is_empty() {
+        return "tokenizer.json (Hugging Face)".to_owned();
+    }
+    let [model, splits] = ["tokenizer.ggml.model", "tokenizer.ggml.pre"].map(|key| file.text(key));
+    match splits {
+        "" => format!("{model} (GGUF)"),
+        splits => format!("{model}, {splits} (GGUF)"),
+    }
+}
+
 fn failed(e: impl std::fmt::Display) -> LlmError {
     LlmError::File(format!("the model has no tokenizer that can be used: {e}"))
 }
@@ -83,7 +97,7 @@ impl Tokens {
         let ends = ["<|end|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "</s>"];
         let mut stops: Vec<u32> = ends.iter().filter_map(|t| tokenizer.token_to_id(t)).collect();
         stops.extend(file.end_tokens());
-        Ok(Self { tokenizer, chat, stops, has_template: !template.is_empty() })
+        Ok(Self { tokenizer, name: name(file), chat, stops, has_template: !template.is_empty() })
     }
 
     /// How a question becomes a prompt, in words.

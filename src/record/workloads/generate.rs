@@ -193,6 +193,7 @@ fn note(model: &Model, cx: &Context) {
         "Weights",
         format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6),
     );
+    cx.fact(FactKind::Input, "Tokenizer", model.tokenizer());
     for (name, size, unit) in model.sizes() {
         cx.fact(FactKind::Input, name, (size as i64, unit));
     }

@@ -4,6 +4,7 @@ use egui::{DragValue, Slider, Ui};
 use egui_plot::{Bar, BarChart, VLine};
 
 use super::Caches;
+use crate::analysis::cached_answers::cached_answer;
 use crate::analysis::similarities::Alike;
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
@@ -115,6 +116,10 @@ fn nearest(cx: &mut ViewCx<'_>, ui: &mut Ui, alike: &Alike, threshold: f64) {
         };
         let response = bar.show(ui);
         cx.interact(&response, &item);
+        let matched = profile.text(cached_answer(&profile, request).prompt);
+        if !matched.is_empty() {
+            response.on_hover_text(format!("Closest: «{}»", format::short(matched, 200)));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use egui_plot::{HoverPosition, MarkerShape, Points};
 
 use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::definitions as say;
+use crate::analysis::step_memory::StepMemory;
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
 use crate::ui::theme::{Palette, space};
@@ -17,28 +18,83 @@ use crate::views::shared::{bars, plot};
 pub(super) enum Card {
     Limits,
     Roofline,
+    Memory,
     Given,
 }
 
-/// All of them.
-pub(super) const ALL: [Card; 3] = [Card::Limits, Card::Roofline, Card::Given];
+/// Those that have something to say.
+pub(super) fn wanted(memory: &[StepMemory]) -> Vec<Card> {
+    let all = [Card::Limits, Card::Roofline, Card::Memory, Card::Given];
+    all.into_iter().filter(|card| *card != Card::Memory || !memory.is_empty()).collect()
+}
+
+/// Steps that are listed.
+const STEPS: usize = 10;
 
 /// Width of the names.
 const NAMES: f32 = 128.0;
 /// Height of the roofline.
 const HEIGHT: f32 = 210.0;
 
-pub(super) fn show(which: Card, ui: &mut Ui, found: &Explained, fields: impl FnOnce(&mut Ui)) {
+pub(super) fn show(
+    which: Card,
+    ui: &mut Ui,
+    (found, memory): (&Explained, &[StepMemory]),
+    fields: impl FnOnce(&mut Ui),
+) {
     let title = match which {
         Card::Limits => "What limits it",
         Card::Roofline => "Roofline",
+        Card::Memory => "Memory by step",
         Card::Given => "Model and device",
     };
     card(ui, title, |ui| match which {
         Card::Limits => limits(ui, found),
         Card::Roofline => roofline(ui, found),
+        Card::Memory => memory_by_step(ui, memory),
         Card::Given => fields(ui),
     });
+}
+
+/// How much memory each step of the loop held at most, and what it left behind.
+fn memory_by_step(ui: &mut Ui, all: &[StepMemory]) {
+    let palette = Palette::of(ui);
+    let bytes = |n: f64| format::bytes(n.round() as i64);
+    for of in all {
+        let [least, median, most] = of.spread();
+        let text = format!(
+            "{}: {} of {}, at most {} to {}, median {}",
+            of.name,
+            format::counted(of.rounds.len() as i64, "step", "steps"),
+            of.steps,
+            bytes(least),
+            bytes(most),
+            bytes(median)
+        );
+        weak(ui, &text);
+        for (i, step) in of.rounds.iter().take(STEPS).enumerate() {
+            let color = palette.series(0);
+            let segment = [bars::Segment { name: "at most", size: step.peak, color, hatched: false }];
+            let change = match step.change {
+                Some(change) if change != 0.0 => {
+                    format!(" ({})", format::signed_cost(Unit::Bytes, change.round() as i64))
+                }
+                _ => String::new(),
+            };
+            let (name, value) = (format!("step {}", i + 1), format!("{}{change}", bytes(step.peak)));
+            let tip = "Most that was held during the step, and in brackets what it left behind";
+            bars::StackedRow {
+                tip,
+                value_width: 150.0,
+                ..bars::StackedRow::new(&name, &value, &segment, most)
+            }
+            .show(ui);
+        }
+        if of.rounds.len() > STEPS {
+            weak(ui, &format!("{} more", format::count((of.rounds.len() - STEPS) as i64)));
+        }
+        ui.add_space(space::SMALL);
+    }
 }
 
 /// A figure, or «–» and why.

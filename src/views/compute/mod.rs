@@ -18,6 +18,7 @@ use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::columns::ops::OpColumn;
 use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::ops::{OpKind, OpTable, Ops, has_ops};
+use crate::analysis::step_memory::MemoryOfSteps;
 use crate::model::Profile;
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
@@ -145,11 +146,16 @@ impl View for Compute {
 }
 
 impl Compute {
-    fn cards(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, found: &Arc<Explained>) {
+    fn cards(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Arc<Explained>) {
+        let memory = cx.ask(&MemoryOfSteps(cx.interaction.range), 2).beside();
+        let memory = memory.as_deref().map_or(&[][..], |all| &all[..]);
+        let wanted = cards::wanted(memory);
         scrolled(ui, |ui| {
             let mut board = std::mem::take(&mut self.board);
-            board.show(ui, cards::ALL.len(), |i, ui| {
-                cards::show(cards::ALL[i], ui, found, |ui| self.fields.show(ui, cx.profile(), &found.stated));
+            board.show(ui, wanted.len(), |i, ui| {
+                cards::show(wanted[i], ui, (found, memory), |ui| {
+                    self.fields.show(ui, cx.profile(), &found.stated)
+                });
             });
             self.board = board;
         });

@@ -6,14 +6,15 @@ use egui::{Color32, RichText, TextEdit, Ui};
 use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
 use super::{Cost, amount, cost_text};
+use crate::analysis::components::{Component, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::prices::Prices;
 use crate::analysis::spending::{Group, PriceCurves, Reprice, Spent};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Money, Unit};
+use crate::model::{Money, Profile, StringId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, mono, space};
-use crate::ui::widgets::{KeyValues, link_button};
+use crate::ui::widgets::link_button;
 use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
@@ -27,6 +28,7 @@ pub(super) enum Card {
     WhatIf,
     Latency,
     Context,
+    Components,
     Machine,
     Basis,
 }
@@ -37,13 +39,15 @@ const GROUPS: usize = 12;
 const OFFERED: usize = 6;
 
 /// The cards that have something to say.
-pub(super) fn wanted(spent: &Spent) -> Vec<Card> {
+pub(super) fn wanted(profile: &Profile, spent: &Spent) -> Vec<Card> {
+    let kept = || profile.requests.rows.iter().any(|r| r.prompt != StringId::default());
     let listed = spent.all.sums.as_billed.is_some();
     [
         (Card::Groups, true),
         (Card::Latency, spent.points.len() > 1),
         (Card::WhatIf, listed),
         (Card::Context, listed),
+        (Card::Components, listed && kept()),
         (Card::Machine, true),
         (Card::Basis, true),
     ]
@@ -73,7 +77,8 @@ impl Cost {
             Card::WhatIf => "What if".into(),
             Card::Latency => "Cost against latency".into(),
             Card::Context => "One request by the size of its prompt".into(),
-            Card::Machine => "By the hour".into(),
+            Card::Components => "Cost by part of the prompt".into(),
+            Card::Machine => "By the hour, and by energy".into(),
             Card::Basis => "What this rests on".into(),
         };
         card(ui, &title, |ui| match which {
@@ -81,7 +86,8 @@ impl Cost {
             Card::WhatIf => self.what_if(cx, ui, spent),
             Card::Latency => scatter(cx, ui, spent, self.plots),
             Card::Context => context(cx, ui, self.plots),
-            Card::Machine => machine_hour(cx, ui, &mut self.hour, spent),
+            Card::Components => components(cx, ui),
+            Card::Machine => self.machine(cx, ui, spent),
             Card::Basis => basis(cx, ui, spent),
         });
     }
@@ -159,30 +165,35 @@ impl Cost {
     }
 }
 
-/// A field for the price of an hour of the machine, for models that run on it, and what the run costs by it.
-fn machine_hour(cx: &ViewCx<'_>, ui: &mut Ui, hour: &mut String, spent: &Spent) {
-    let range = cx.interaction.range;
-    let elapsed = range.map(|(a, b)| b - a).or_else(|| cx.profile().elapsed());
-    ui.horizontal(|ui| {
-        let palette = Palette::of(ui);
-        ui.label(RichText::new("This machine at $").color(palette.text_weak));
-        ui.add(
-            TextEdit::singleline(hour).font(mono(12.0)).desired_width(54.0).hint_text("2.50").char_limit(20),
-        )
-        .accessible_name("Dollars for an hour of the machine");
-        ui.label(RichText::new("an hour").color(palette.text_weak));
-    });
-    let rate = hour.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r >= 0.0);
-    if let Some((rate, elapsed)) = rate.zip(elapsed) {
-        let (cost, output) = (rate * elapsed as f64 / 3.6e12, spent.all.sums.output);
-        let per = |n: f64| if n > 0.0 { amount(Some(cost / n)) } else { UNKNOWN.to_owned() };
-        let mut grid = KeyValues::new(ui, 150.0);
-        grid.row("The run", &format!("{} for {}", amount(Some(cost)), format::duration(elapsed)));
-        grid.row("An answer", &per(spent.all.answered as f64));
-        grid.row("1 M output tokens", &per(output as f64 / 1e6));
-    } else {
-        remark(ui, "What the time of the run costs where the model runs on a machine of yours.");
+/// What the parts of prompts cost.
+fn components(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let asked = PromptComponents { asked: cx.asked() };
+    let Some(found) = cx.ask(&asked, 6).content(ui, "Reading prompts") else { return };
+    let palette = Palette::of(ui);
+    let priced: Vec<_> = found.sums.iter().filter_map(|s| Some((s, s.cost?))).collect();
+    if priced.is_empty() {
+        weak(ui, "No prompt with a price was kept.");
+        return;
     }
+    let whole: f64 = priced.iter().map(|p| p.1).sum();
+    let most = priced.iter().map(|p| p.1).fold(0.0, f64::max);
+    for (sum, cost) in priced {
+        let place = Component::ALL.iter().position(|c| *c == sum.component).unwrap_or(0);
+        let color = palette.series(place);
+        let segment = [Segment { name: sum.component.name(), size: cost, color, hatched: false }];
+        let value =
+            format!("≈ {} · {}", amount(Some(cost)), format::percent(cost / whole.max(f64::MIN_POSITIVE)));
+        let tip = format!("≈ {} tokens", format::count(sum.tokens.round() as i64));
+        let name = sum.component.name();
+        StackedRow {
+            tip: &tip,
+            value_width: 136.0,
+            swatch: Some(color),
+            ..StackedRow::new(name, &value, &segment, most)
+        }
+        .show(ui);
+    }
+    remark(ui, say::COMPONENT_COSTS);
 }
 
 /// Rows of groups with the parts of their bills.
@@ -300,7 +311,7 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
             let points = Points::new(group.name.clone(), PlotPoints::from(dots));
             shown.points(points.radius(2.5).color(plot::see_through(color(i))));
             if let Some((latency, cost)) = group.latency.zip(group.per_request()) {
-                let mean = Points::new(format!("{} on average", group.name), vec![at(latency, cost)]);
+                let mean = Points::new(format!("{} on average{}", group.name, quality(group)), vec![at(latency, cost)]);
                 shown.points(mean.radius(5.0).filled(false).shape(MarkerShape::Circle).color(color(i)));
             }
         }
@@ -323,7 +334,22 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
         1 => String::new(),
         n => format!(" A dot stands for {n} requests."),
     };
-    remark(ui, &format!("A dot is a request, a ring the mean of a group. Quality is not measured.{many}"));
+    let measured = match spent.all.quality {
+        Some((_, n)) => {
+            let scores = spent.groups.iter().filter(|g| g.quality.is_some()).take(GROUPS);
+            let texts: Vec<String> = scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g))).collect();
+            format!("Quality by {}: {}.", format::counted(n as i64, "score", "scores"), texts.join("; "))
+        }
+        None => "Quality is not measured.".to_owned(),
+    };
+    remark(ui, &format!("A dot is a request, a ring the mean of a group. {measured}{many}"));
+}
+
+/// «, score 0.82 (n 12)»; empty where quality is not measured.
+fn quality(group: &Group) -> String {
+    group.quality.map_or_else(String::new, |(mean, n)| {
+        format!(", score {} (n {})", format::number(mean), format::count(n as i64))
+    })
 }
 
 /// What one request costs by the size of its prompt.

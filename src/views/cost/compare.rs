@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use egui::Ui;
 
 use super::question;
+use crate::analysis::components::{Component, Components, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow};
 use crate::analysis::diff::{State, Two};
@@ -41,7 +42,11 @@ impl View for DiffCost {
         let both = [&*base_spent, &*head_spent];
         let pairs = DiffRequests { figure: RequestColumn::Cost, asked: cx.asked() };
         let pairs = cx.ask_pair(&pairs, 2).beside();
-        above(ui, "sums", |ui| sums(ui, both, pairs.as_deref()));
+        let parts = cx.both_beside(&PromptComponents { asked: cx.asked() }, 6);
+        above(ui, "sums", |ui| {
+            sums(ui, both, pairs.as_deref());
+            components(ui, [parts[0].as_deref(), parts[1].as_deref()]);
+        });
         ui.scope(|ui| {
             let mut rows = rows(cx, both);
             two::sort(&mut rows, self.sort, true);
@@ -145,6 +150,28 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
             "Unpriced requests are in no sum, so costs of the runs are not of the same requests.",
         );
     }
+}
+
+/// What the parts of prompts cost in both.
+fn components(ui: &mut Ui, both: [Option<&Components>; 2]) {
+    let of = |found: Option<&Components>, which| {
+        let sum = found?.sums.iter().find(|s| s.component == which)?;
+        sum.cost.map(|cost| (cost * 1e9).round() as i64)
+    };
+    let rows =
+        Component::ALL.map(|which| (which, Two { base: of(both[0], which), head: of(both[1], which) }));
+    let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
+    let names: Vec<(String, Two<i64>)> =
+        told.map(|(c, values)| (format!("≈ {}", c.name()), *values)).collect();
+    two_figures(
+        ui,
+        names.iter().map(|(name, values)| TwoFigure {
+            name,
+            unit: Unit::NanoDollars,
+            values: *values,
+            about: say::COMPONENT_COSTS,
+        }),
+    );
 }
 
 /// Groups by their names.

@@ -3,6 +3,7 @@
 
 mod cards;
 mod compare;
+mod machine;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,7 @@ pub const KIND: ViewKind = ViewKind {
         Box::new(Cost {
             by: Facet::default(),
             other: String::new(),
-            hour: String::new(),
+            machine: machine::Machine::default(),
             board: Board::of_plots(),
             plots: 0.0,
         })
@@ -44,8 +45,8 @@ struct Cost {
     by: Facet,
     /// The other model that is asked about.
     other: String,
-    /// Dollars for an hour of the machine, as typed.
-    hour: String,
+    /// Prices of a machine of one's own, as typed.
+    machine: machine::Machine,
     board: Board,
     /// Height of the plots.
     plots: f32,
@@ -78,7 +79,7 @@ impl View for Cost {
         scrolled(ui, |ui| {
             figures(ui, &spent);
             ui.add_space(space::MEDIUM);
-            let cards = cards::wanted(&spent);
+            let cards = cards::wanted(cx.profile(), &spent);
             let mut board = std::mem::take(&mut self.board);
             board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &spent));
             self.board = board;
@@ -86,13 +87,17 @@ impl View for Cost {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "by": self.by, "other": self.other, "hour": self.hour })
+        serde_json::json!({ "by": self.by, "other": self.other, "machine": self.machine })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         self.by = shared::kept(saved, "by").unwrap_or_default();
         self.other = shared::kept(saved, "other").unwrap_or_default();
-        self.hour = shared::kept(saved, "hour").unwrap_or_default();
+        self.machine = shared::kept(saved, "machine").unwrap_or_default();
+        // As older versions kept it.
+        if let Some(hour) = shared::kept(saved, "hour") {
+            self.machine.hour = hour;
+        }
     }
 }
 

@@ -47,19 +47,21 @@ fn height(stage: Stage, has_cache: bool) -> f32 {
     match stage {
         Stage::Exact => 0.1,
         Stage::Similar => 0.38,
-        Stage::Queue | Stage::Model if has_cache => 0.78,
-        Stage::Arrived | Stage::Check | Stage::Queue | Stage::Model => 0.5,
+        Stage::Queue | Stage::Batch | Stage::Model | Stage::Store if has_cache => 0.78,
+        Stage::Arrived | Stage::Check | Stage::Queue | Stage::Batch | Stage::Model | Stage::Store => 0.5,
         Stage::Answered => 0.28,
         Stage::Failed => 0.92,
     }
 }
 
 /// Places from left to right, by columns.
-const COLUMNS: [&[Stage]; 5] = [
+const COLUMNS: [&[Stage]; 7] = [
     &[Stage::Arrived],
     &[Stage::Check],
     &[Stage::Exact, Stage::Similar, Stage::Queue],
+    &[Stage::Batch],
     &[Stage::Model],
+    &[Stage::Store],
     &[Stage::Answered, Stage::Failed],
 ];
 
@@ -74,8 +76,9 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let has = |stage: &Stage| ways.at(*stage) > 0;
     let columns: Vec<&[Stage]> = COLUMNS.into_iter().filter(|column| column.iter().any(has)).collect();
     let count = columns.len().max(2) as f32;
-    // Between two places a label has room.
-    let width = (area.width() / count - LABEL - 6.0).clamp(58.0, 130.0);
+    // Between two places a label has room; where there are many a smaller one.
+    let room = (area.width() / count - 84.0).clamp(48.0, LABEL);
+    let width = (area.width() / count - room - 6.0).clamp(58.0, 130.0);
     let size = vec2(width, (area.height() * 0.15).clamp(30.0, 52.0));
     let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
     let all = ways.requests.max(1) as f64;
@@ -92,20 +95,25 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
         let (count, share) = (format::count(requests as i64), format::percent(requests as f64 / all));
         Node { stage, rect, count, share }
     });
-    let edges = ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], size.x / 2.0));
+    let edges = ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], (size.x / 2.0, room)));
     Picture { nodes: nodes.collect(), edges: edges.collect() }
 }
 
-fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], half: f32) -> Way {
+fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room): (f32, f32)) -> Way {
     let (start, end) = (pos2(from.x + half, from.y), pos2(to.x - half, to.y));
     let bend = ((end.x - start.x) * 0.5).max(20.0);
     let curve = [start, pos2(start.x + bend, start.y), pos2(end.x - bend, end.y), end];
     let share = edge.requests as f64 / all;
-    let mut lines = vec![format!("{} · {}", format::count(edge.requests as i64), format::percent(share))];
+    let (count, percent) = (format::count(edge.requests as i64), format::percent(share));
+    // What does not fit side by side stands on two lines.
+    let mut lines = match room < LABEL - 8.0 {
+        true => vec![count, percent],
+        false => vec![format!("{count} · {percent}")],
+    };
     lines.extend(edge.time.map(format::duration));
     lines.extend(edge.cost.map(format::money));
     let middle = at(&curve, 0.5);
-    let label = Rect::from_center_size(middle, vec2(LABEL, 15.0 * lines.len() as f32 + 2.0));
+    let label = Rect::from_center_size(middle, vec2(room, 15.0 * lines.len() as f32 + 2.0));
     Way { from: edge.from, to: edge.to, curve, share, label, lines }
 }
 
@@ -160,15 +168,17 @@ mod tests {
             (Stage::Check, Stage::Exact),
             (Stage::Check, Stage::Similar),
             (Stage::Check, Stage::Queue),
-            (Stage::Queue, Stage::Model),
-            (Stage::Model, Stage::Answered),
+            (Stage::Queue, Stage::Batch),
+            (Stage::Batch, Stage::Model),
+            (Stage::Model, Stage::Store),
+            (Stage::Store, Stage::Answered),
             (Stage::Model, Stage::Failed),
         ];
         let ways = Ways { requests: 7, edges: pairs.map(|(a, b)| edge(a, b)).into(), ..Ways::default() };
         for size in [vec2(1600.0, 1000.0), vec2(1024.0, 640.0), vec2(520.0, 300.0)] {
             let area = Rect::from_min_size(pos2(10.0, 20.0), size);
             let picture = layout(&ways, area);
-            assert_eq!(picture.nodes.len(), 8);
+            assert_eq!(picture.nodes.len(), 10);
             assert!(picture.nodes.iter().all(|n| area.contains_rect(n.rect)), "{size:?}");
             for (i, a) in picture.nodes.iter().enumerate() {
                 assert!(picture.nodes[i + 1..].iter().all(|b| !a.rect.intersects(b.rect)), "{size:?}");

@@ -16,11 +16,11 @@ fn color(palette: &Palette, stage: Stage) -> Color32 {
     match stage {
         Stage::Exact => palette.series(0),
         Stage::Similar => palette.series(1),
-        Stage::Queue => palette.phase("queued").fill,
+        Stage::Queue | Stage::Batch => palette.phase("queued").fill,
         Stage::Model => palette.phase("decode").fill,
         Stage::Answered => palette.tone(Tone::Good),
         Stage::Failed => palette.tone(Tone::Bad),
-        Stage::Arrived | Stage::Check => palette.line_strong,
+        Stage::Arrived | Stage::Check | Stage::Store => palette.line_strong,
     }
 }
 
@@ -72,7 +72,9 @@ pub(super) fn about(ways: &Ways, stage: Stage) -> String {
         Stage::Exact => "The cache had the answer to the same request. A click looks at these only.",
         Stage::Similar => "The cache took the answer to a similar request. A click looks at these only.",
         Stage::Queue => "Waited for a turn before the model began.",
+        Stage::Batch => "Put together with others and computed at the same time.",
         Stage::Model => "Computed by the model.",
+        Stage::Store => "The answer was put into the cache before it was given.",
         Stage::Answered => "Ended well. A click looks at these only.",
         Stage::Failed => "Failed or cancelled. A click looks at those that failed only.",
     };

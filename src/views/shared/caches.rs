@@ -57,6 +57,10 @@ pub fn figures(ui: &mut Ui, c: &CacheFigures) {
     let mut grid = KeyValues::new(ui, 128.0);
     grid.row(&format!("Hit{of}"), &time(c.hit_latency));
     grid.row(&format!("Miss{of}"), &time(c.miss_latency));
+    if let Some(age) = c.age {
+        let [median, most] = [age.p50, age.max].map(|ns| format::duration(ns.round() as i64));
+        grid.row("Age at a hit", &format!("{median} (median), at most {most}"));
+    }
     let less = |tone_of: f64| if tone_of >= 0.0 { None } else { Some(Tone::Warning) };
     if let Some(saved) = c.saved_latency() {
         let share = c

@@ -9,6 +9,7 @@ use crate::analysis::activity_parts::{ActivityParts, Part, Stacked as ActivitySt
 use crate::analysis::counters::{Figures, Lod};
 use crate::analysis::events::{EventIndex, Heap, Listed};
 use crate::analysis::flame_rows::FlameRows;
+use crate::analysis::limits::limit;
 use crate::analysis::phases::Phases;
 use crate::analysis::requests::Packing;
 use crate::format;
@@ -30,6 +31,8 @@ pub(super) const STRIP: f32 = 22.0;
 pub(super) const REQUEST_ROW: f32 = 8.0;
 /// Most rows of requests, unless all are asked for.
 pub(super) const REQUEST_ROWS: u32 = 8;
+/// A limit further than that many times what a counter reached is not drawn.
+const FAR_LIMIT: f64 = 4.0;
 /// Events nearer than this share a mark, points.
 const MARK: f32 = 3.0;
 /// Columns of the strip of a folded group.
@@ -318,6 +321,9 @@ impl Scene<'_> {
         if let Some(other) = self.of_other(id) {
             (min, max) = (min.min(other.min), max.max(other.max));
         }
+        // A limit that is far away says nothing, and would flatten what is there.
+        let limit = limit(self.profile, counter).filter(|l| l.value <= max.max(1.0) * FAR_LIMIT);
+        max = limit.as_ref().map_or(max, |l| max.max(l.value));
         let scale = Scale::new(min, max, counter.unit, area.height());
         let chart = Chart { area: area.shrink2(vec2(0.0, 1.0)), axis: self.axis, scale: &scale };
         let color = self.palette.series(id.index());
@@ -328,6 +334,14 @@ impl Scene<'_> {
         if let Some((lod, series)) = series {
             time::area(painter, &chart, lod, series, mix(self.palette.canvas, color, 0.34));
             time::line(painter, &chart, lod, series, color, 1.2);
+        }
+        if let Some(limit) = limit {
+            let y = scale.y_of(limit.value, chart.area);
+            let stroke = Stroke::new(1.0, self.palette.tone(Tone::Warning));
+            let ends = [pos2(known.left(), y), pos2(known.right(), y)];
+            painter.extend(Shape::dashed_line(&ends, stroke, 5.0, 4.0));
+            let at = pos2(area.right() - 4.0, y + 1.0);
+            painter.text(at, Align2::RIGHT_TOP, limit.words(), small(), self.palette.text_weak);
         }
         let cursor = cx.cursor.filter(|t| *t <= self.end);
         if let Some((t, value)) = cursor.and_then(|t| Some((t, counter.at(t)?))) {

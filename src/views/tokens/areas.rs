@@ -208,6 +208,7 @@ mod tests {
             component,
             tokens,
             fixed,
+            cost: None,
             requests: 2,
             largest: RequestId(0),
         };

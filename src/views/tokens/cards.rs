@@ -13,7 +13,7 @@ use crate::analysis::repeats::Repeats;
 use crate::analysis::spending::Spent;
 use crate::analysis::token_facts::{Counted, Facts};
 use crate::format::{self, UNKNOWN};
-use crate::model::{RequestId, Unit};
+use crate::model::{Request, RequestId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::link_button;
@@ -270,6 +270,28 @@ fn in_common(ui: &mut Ui, r: &Repeats) {
     );
 }
 
+/// What counted the tokens, in words.
+fn counted_by(cx: &ViewCx<'_>, facts: &Facts) -> String {
+    let profile = cx.profile();
+    if let Some(name) = profile.meta.fact("Tokenizer") {
+        return format!("Counted by the model\u{2019}s own tokenizer: {}.", format::fact(name));
+    }
+    let mut parts = Vec::new();
+    if facts.origins[0] + facts.origins[2] > 0 {
+        parts.push("the provider\u{2019}s count");
+    }
+    if facts.origins[1] > 0 {
+        parts.push("≈ what follows from the other counts");
+    }
+    if profile.requests.rows.iter().any(Request::is_estimated) {
+        parts.push("≈ a guess by chunks where nobody counted");
+    }
+    match parts.is_empty() {
+        true => "Nobody counted tokens.".to_owned(),
+        false => format!("Counted by: {}. No tokenizer is guessed.", parts.join(", ")),
+    }
+}
+
 /// Who counted, and whether sums agree.
 fn known(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts) {
     let palette = Palette::of(ui);
@@ -286,6 +308,7 @@ fn known(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts) {
         .map(|i| (colors[i], format!("{} {}", format::count(facts.origins[i] as i64), names[i])))
         .collect();
     bars::legend(ui, texts.iter().map(|(color, text)| (*color, text.as_str())));
+    weak(ui, &counted_by(cx, facts));
     let link = |cx: &mut ViewCx<'_>, ui: &mut Ui, text: &str, id: Option<RequestId>| {
         if let Some(id) = id
             && link_button(ui, text).clicked()

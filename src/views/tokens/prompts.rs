@@ -123,6 +123,9 @@ fn row(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Components, sum: &ComponentSum)
         tip.push(format!("≈ {} the same as in an earlier prompt", count(sum.fixed)));
         tip.push(format!("≈ {} new", count(changing)));
     }
+    if let Some(cost) = sum.cost {
+        tip.push(format!("≈ {}", format::dollars((cost * 1e9).round() as i64)));
+    }
     tip.push("A click selects the request with most of it".to_owned());
     let tip = tip.join("\n");
     let name = sum.component.name();

@@ -112,6 +112,7 @@ impl<'a> EventLoop<'a> {
         let key = self.key(ask, &self.salt);
         if ask.cached {
             request.cache_key(&key, &["prompt", "max_tokens", "temperature"]);
+            let began = Instant::now();
             let found = {
                 let span = info_span!(target: "inferscope::service", "cache_get", key, hit = Empty, ttl_left_s = Empty);
                 let _get = span.entered();
@@ -121,6 +122,7 @@ impl<'a> EventLoop<'a> {
                 self.service.cache_failed(&why, request);
                 Found::default()
             });
+            request.lookup_time(began.elapsed());
             Span::current().record("cache_hit", found.text.is_some());
             let said = if found.text.is_some() { CacheOutcome::Exact } else { CacheOutcome::Miss };
             self.service.looked_up(said, request);

@@ -56,11 +56,14 @@ impl Front {
         watch: &mut Watch,
     ) -> Result<Reply, String> {
         let mut vector = Vec::new();
+        let began = std::time::Instant::now();
         if ask.cached {
-            if let Some(reply) = exact(service, ask, request).await {
-                return Ok(reply);
+            let mut found = exact(service, ask, request).await;
+            if found.is_none() {
+                found = self.similar(service, ask, request, &mut vector).await?;
             }
-            if let Some(reply) = self.similar(service, ask, request, &mut vector).await? {
+            request.lookup_time(began.elapsed());
+            if let Some(reply) = found {
                 return Ok(reply);
             }
             service.looked_up(CacheOutcome::Miss, request);
@@ -74,7 +77,9 @@ impl Front {
         if ask.cached {
             let prompt = request.known_prompt_tokens().unwrap_or(0);
             service.took(&answer.text, Tokens { prompt, output: answer.tokens as u64 });
+            let began = std::time::Instant::now();
             store(service, ask, request, vector, &answer.text).await;
+            request.store_time(began.elapsed());
         }
         Ok(Reply { cache: ask.cached.then_some(CacheOutcome::Miss), ..answer })
     }
@@ -256,6 +261,7 @@ pub(super) fn work(
             let _ = call.reply.send(Event::Started);
         }
         service.generating(calls.len());
+        service.working(1);
         let begin = std::time::Instant::now();
         match generate(&mut generator, &calls, service, cx) {
             Ok(()) => {
@@ -270,6 +276,7 @@ pub(super) fn work(
                 }
             }
         }
+        service.working(-1);
     }
 }
 

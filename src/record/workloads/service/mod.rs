@@ -290,6 +290,7 @@ fn faithful(
     let generator = Generator::new(model.clone())?;
     std::thread::scope(|scope| {
         let (calls, incoming) = channel();
+        cx.fact(FactKind::Setting, "Limit of requests in flight", faithful::LIMIT);
         let server = scope.spawn(move || {
             pool.install(move || faithful::EventLoop::new(service, generator, cx).run(&incoming));
         });

@@ -161,6 +161,7 @@ pub(super) struct Service {
     spent_and_saved: Mutex<(Tokens, Tokens)>,
     waiting: AtomicUsize,
     in_flight: AtomicUsize,
+    working: AtomicUsize,
 }
 
 impl Service {
@@ -174,6 +175,7 @@ impl Service {
             spent_and_saved: Mutex::default(),
             waiting: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            working: AtomicUsize::new(0),
         }
     }
 
@@ -247,6 +249,10 @@ impl Service {
 
     pub(super) fn flying(&self, change: isize) {
         gauge(&self.in_flight, "Requests in flight", change);
+    }
+
+    pub(super) fn working(&self, change: isize) {
+        gauge(&self.working, "Busy workers", change);
     }
 
     /// A cache that does not answer is a miss, and worth a word.
