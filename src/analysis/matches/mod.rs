@@ -9,6 +9,7 @@
 
 mod spellings;
 
+use std::cell::OnceCell;
 use std::hash::Hash;
 
 use regex::Regex;
@@ -80,42 +81,44 @@ impl Query<Pair> for MatchQuery {
         }
         for step in [Step::Exact, Step::File, Step::Module, Step::Name] {
             cx.job().checkpoint(0, 0)?;
-            if step > cx.alignment().loosest {
+            if step > cx.alignment().loosest || found.is_done() {
                 break;
             }
             match step {
                 Step::Exact => found.pair(step, &sides, true, |f| Some(f.without_twin())),
                 Step::File => {
                     // Unknown roots: the longest common end of the paths decides.
-                    for parts in (1..=FOLDERS).rev() {
+                    let deepest = found.deepest(&sides);
+                    for parts in (1..=deepest).rev() {
                         cx.job().checkpoint(0, 0)?;
-                        found.pair(step, &sides, false, |f| Some((f.plain, f.tail(parts)?)));
+                        found.pair(step, &sides, false, |f| Some((f.plain(), f.tail(parts)?)));
                     }
                     // What one tool calls `choice`, another one calls `Random.choice`.
-                    for parts in (1..=FOLDERS).rev() {
+                    let methods = found.has_methods(&sides);
+                    for parts in (1..=deepest).rev().filter(|_| methods) {
                         cx.job().checkpoint(0, 0)?;
                         found.methods(step, &sides, parts);
                     }
                 }
                 Step::Module => found.pair(step, &sides, false, |f| {
-                    Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
+                    Some((f.plain(), f.key.module)).filter(|_| !f.key.module.is_empty())
                 }),
-                Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
+                Step::Name => found.pair(step, &sides, false, |f| Some(f.plain())),
                 Step::Ids | Step::Rule | Step::Place | Step::ByHand => {}
             }
         }
-        if cx.alignment().loosest >= Step::Name {
+        if cx.alignment().loosest >= Step::Name && !found.is_done() {
             cx.job().checkpoint(0, 0)?;
             found.by_name_without_ids(&sides);
         }
         let rules = Rules::new(&cx.alignment().rules);
-        if !rules.is_empty() {
+        if !rules.is_empty() && !found.is_done() {
             cx.job().checkpoint(0, 0)?;
             let sides = sides.map(|side| side.changed(&rules));
-            found.pair(Step::Rule, &sides, false, |f| Some((f.plain, f.tail(1)?)));
-            found.pair(Step::Rule, &sides, false, |f| Some(f.plain));
+            found.pair(Step::Rule, &sides, false, |f| Some((f.plain(), f.tail(1)?)));
+            found.pair(Step::Rule, &sides, false, |f| Some(f.plain()));
         }
-        if cx.alignment().loosest >= Step::Name {
+        if cx.alignment().loosest >= Step::Name && !found.is_done() {
             found.by_place(base.profile(), head.profile(), cx.job())?;
         }
         Ok(found.matches)
@@ -177,14 +180,18 @@ struct Function {
     key: SymbolKey,
     /// Its file.
     file: NameKey,
-    /// Its name without marks of the compiler.
-    plain: NameKey,
+    /// Its name without marks of the compiler. Most functions have a partner before anybody asks.
+    plain: OnceCell<NameKey>,
     line: u32,
     /// Where each of the last parts of its path begins, the last one first.
-    starts: Vec<u16>,
+    starts: OnceCell<Vec<u16>>,
 }
 
 impl Function {
+    fn plain(&self) -> NameKey {
+        *self.plain.get_or_init(|| NameKey::from(&*plain(&self.key.name)))
+    }
+
     fn without_twin(&self) -> (NameKey, NameKey, NameKey, NameKey) {
         (self.key.name, self.key.module, self.key.file, self.key.category)
     }
@@ -192,7 +199,11 @@ impl Function {
     /// The last `parts` parts of the path, when it has so many.
     fn tail(&self, parts: usize) -> Option<&'static str> {
         let file: &'static str = self.file.value();
-        file.get(usize::from(*self.starts.get(parts - 1)?)..)
+        file.get(usize::from(*self.starts().get(parts - 1)?)..)
+    }
+
+    fn starts(&self) -> &[u16] {
+        self.starts.get_or_init(|| starts(&self.file))
     }
 }
 
@@ -206,9 +217,9 @@ impl Side {
         let functions = profile.keys().symbols().iter().zip(rows).map(|(&key, row)| Function {
             key,
             file: key.file,
-            plain: NameKey::from(&*plain(&key.name)),
+            plain: OnceCell::new(),
             line: row.line,
-            starts: starts(&key.file),
+            starts: OnceCell::new(),
         });
         Self { functions: functions.collect() }
     }
@@ -216,8 +227,8 @@ impl Side {
     /// With names and files as the rules make them.
     fn changed(self, rules: &Rules<'_>) -> Self {
         let change = |f: Function| {
-            let file = rules.apply(&f.file);
-            Function { plain: rules.apply(&f.plain), file, starts: starts(&file), ..f }
+            let (file, plain) = (rules.apply(&f.file), OnceCell::from(rules.apply(&f.plain())));
+            Function { plain, file, starts: OnceCell::new(), ..f }
         };
         Self { functions: self.functions.into_iter().map(change).collect() }
     }
@@ -255,6 +266,21 @@ impl Found {
             pairs.into_iter().for_each(|(b, h)| self.take(b, h, Step::Place));
         }
         Ok(())
+    }
+
+    /// Parts that paths of both sides have, of functions without a partner.
+    fn deepest(&self, [base, head]: &[Side; 2]) -> usize {
+        let of = |side: &Side, done: &[Option<(FunctionId, Step)>]| {
+            let open = side.functions.iter().zip(done).filter(|(_, done)| done.is_none());
+            open.map(|(function, _)| function.starts().len()).max().unwrap_or(0)
+        };
+        of(base, &self.matches.to_head).min(of(head, &self.matches.to_base))
+    }
+
+    /// True when a side has no function left without a partner.
+    fn is_done(&self) -> bool {
+        let all = |side: &[Option<(FunctionId, Step)>]| side.iter().all(Option::is_some);
+        all(&self.matches.to_head) || all(&self.matches.to_base)
     }
 
     fn take(&mut self, base: FunctionId, head: FunctionId, step: Step) {
