@@ -360,6 +360,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_samples_counts_as_many_as_it_stands_for() {
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/pprof/go-cpu.pb.gz");
+        let profile =
+            crate::import::open_whole(&crate::import::Input::Path(path), &crate::jobs::Job::new()).unwrap();
+        let s = Run::of(std::sync::Arc::new(profile));
+        let cpu = s.profile.metric_key(s.profile.metric_by_key("cpu").unwrap());
+        let table = ask(&s, &Functions(Slice::whole(cpu)));
+        let counted = |name: &str| {
+            let row = table.rows.iter().find(|r| s.profile.function_name(r.function) == name).unwrap();
+            (row.samples.unwrap(), row.own / 10_000_000, row.samples_total.unwrap(), row.total / 10_000_000)
+        };
+        // One sample is 10 ms; `go tool pprof -top` says how many ms they are.
+        assert_eq!(counted("runtime.asyncPreempt"), (51, 51, 51, 51));
+        assert_eq!(counted("main.fib"), (41, 41, 63, 63));
+    }
+
+    #[test]
     fn the_largest_are_right_and_ties_are_stable() {
         let row = |i: u32, own, total| FunctionRow {
             measured: i != 12,

@@ -258,12 +258,12 @@ impl Adding<'_> {
         }
         job.checkpoint(0, 0)?;
         let (spans, samples) = (&profile.track(id).spans, &profile.track(id).samples);
-        let weights = column.of(&samples.weights);
+        let (weights, each) = (column.of(&samples.weights), profile.samples_of(profile.track(id)));
         let is_time = column.is_time(profile);
         let in_spans = is_time || column.of(&spans.costs).is_some();
         parts(profile, tree, id, column.range, job, |part| {
             if part.node != NO_NODE && part.first {
-                Counts::one(&mut counts.samples, part.node);
+                Counts::add(&mut counts.samples, part.node, each.row(part.sample as usize));
             }
             let Some(weights) = weights else { return };
             let mut weight = part.of(weights[part.sample as usize]);
@@ -297,9 +297,9 @@ impl Adding<'_> {
             let left_out = scope.leaves_out(span.status);
             // A span that a transform merged into its caller is no call of the caller.
             if node != NO_NODE && node != caller && !left_out {
-                Counts::one(&mut counts.calls, node);
+                Counts::add(&mut counts.calls, node, 1);
                 if span.status == SpanStatus::Unfinished {
-                    Counts::one(&mut counts.unfinished, node);
+                    Counts::add(&mut counts.unfinished, node, 1);
                 }
             }
             let value = match values {
@@ -336,9 +336,9 @@ impl Counts {
         Self { calls: column(calls), unfinished: column(calls), samples: column(samples) }
     }
 
-    fn one(column: &mut [u64], node: u32) {
+    fn add(column: &mut [u64], node: u32, more: u64) {
         if let Some(count) = column.get_mut(node as usize) {
-            *count += 1;
+            *count = count.saturating_add(more);
         }
     }
 }

@@ -63,6 +63,6 @@ pub(crate) use symbols::{ChildIndex, row_hash};
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tokens::{Accounting, DecidedBy, InputCount, Origin, TokenCounts};
 pub use tracks::{
-    Caller, Counter, EVENT_LOOP, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus,
-    SpanTable, Track, TrackKind,
+    Caller, Counter, EVENT_LOOP, Instant, Lane, Link, NO_ROW, RowSamples, SampleTable, Severity, Span,
+    SpanStatus, SpanTable, Track, TrackKind,
 };

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Fact, Finding, Frames, FunctionId, Functions,
-    Instant, Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Request, Requests, Sources, StackId, Stacks,
-    StringId, Strings, Track, TrackId, Unit, Value,
+    Instant, Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Request, Requests, RowSamples, SAMPLES,
+    Sources, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -206,6 +206,8 @@ pub struct Profile {
     pub attached: Vec<Attachment>,
     /// Kept answer of [`Self::time_bounds`].
     pub(super) bounds: OnceLock<Option<(i64, i64)>>,
+    /// Kept answer of [`Self::samples_on`], by track.
+    pub(super) samples: OnceLock<Vec<u64>>,
     /// What is known of [`Self::keys`].
     pub(super) keys: super::keys::Made,
 }
@@ -379,25 +381,46 @@ impl Profile {
         self.tracks.iter().map(|t| t.samples.len()).sum()
     }
 
-    /// Samples that the tool took; of sums of samples only what the file says. `None` when it does not.
+    /// Samples that the tool took: as the file says, else added up from the rows. `None` when nothing tells.
     #[must_use]
     pub fn samples_taken(&self) -> Option<u64> {
-        // A row without stack and weight only says that nothing was sampled from then on.
-        let taken = |t: &Track| {
-            let samples = &t.samples;
+        let sum = || self.track_ids().fold(0u64, |sum, id| sum.saturating_add(self.samples_on(id)));
+        self.meta.samples.or_else(|| self.counts_samples().then(sum))
+    }
+
+    /// Samples of a track, as far as its rows tell; without [`counts_samples`](Self::counts_samples) the number of rows.
+    #[must_use]
+    pub fn samples_on(&self, track: TrackId) -> u64 {
+        let count = |track: &Track| {
+            let (samples, each) = (&track.samples, self.samples_of(track));
+            // A row without stack and weight only says that nothing was sampled from then on.
             let is_one = |&i: &usize| {
                 samples.stacks[i].is_some()
                     || samples.weights.iter().any(|w| w.1.get(i).is_some_and(|w| *w != 0))
             };
-            (0..samples.len()).filter(is_one).count() as u64
+            (0..samples.len()).filter(is_one).fold(0u64, |sum, i| sum.saturating_add(each.row(i)))
         };
-        self.meta.samples.or_else(|| self.counts_samples().then(|| self.tracks.iter().map(taken).sum()))
+        let of_tracks = self.samples.get_or_init(|| self.tracks.iter().map(count).collect());
+        of_tracks.get(track.index()).copied().unwrap_or(0)
     }
 
-    /// True when each row of samples is one that the tool took, false when the rows are sums that it made.
+    /// How many samples the rows of a track stand for.
+    #[must_use]
+    pub fn samples_of<'a>(&self, track: &'a Track) -> RowSamples<'a> {
+        let column = |metric| track.samples.weights.iter().find(|w| w.0 == metric).map(|w| w.1.as_slice());
+        RowSamples(self.sample_metric().and_then(column))
+    }
+
+    /// True when it is known how many samples the rows stand for: one each, or as many as a metric says. False when the rows are
+    /// sums that the tool made.
     #[must_use]
     pub fn counts_samples(&self) -> bool {
-        self.meta.basis != Basis::Aggregated
+        self.meta.basis != Basis::Aggregated || self.sample_metric().is_some()
+    }
+
+    /// The metric that says how many samples a row stands for.
+    fn sample_metric(&self) -> Option<MetricId> {
+        self.metric_by_key(SAMPLES).filter(|&m| self.metric(m).unit == Unit::Count)
     }
 
     /// True when something has a place in time.

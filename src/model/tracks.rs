@@ -219,8 +219,23 @@ pub struct SampleTable {
     pub weights: Vec<(MetricId, Vec<i64>)>,
 }
 
+/// How many samples each row of a [`SampleTable`] stands for: tools that sum equal stacks say it in a metric of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct RowSamples<'a>(pub(super) Option<&'a [i64]>);
+
+impl RowSamples<'_> {
+    /// Those of a row.
+    #[must_use]
+    pub fn row(self, row: usize) -> u64 {
+        match self.0 {
+            Some(counts) => counts.get(row).map_or(0, |&n| n.max(0) as u64),
+            None => 1,
+        }
+    }
+}
+
 impl SampleTable {
-    /// Number of samples.
+    /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.stacks.len()

@@ -110,7 +110,7 @@ pub(super) fn interval(profile: &Profile) -> Option<i64> {
     if profile.meta.basis != Basis::Sampled {
         return None;
     }
-    let samples = profile.sample_count() as i64;
+    let samples = profile.samples_taken().and_then(|n| i64::try_from(n).ok()).unwrap_or(0);
     let time = profile.metric_ids().find(|&m| profile.metric(m).unit == Unit::Nanoseconds)?;
     let sum = profile
         .tracks

@@ -22,6 +22,7 @@ impl Asked<'_> {
         let mut leaves = vec![(0i64, 0u64); profile.stacks.len()];
         for id in self.slice.scope.work_tracks(profile) {
             let samples = &profile.track(id).samples;
+            let each = profile.samples_of(profile.track(id));
             let weights: Vec<(i64, &Vec<i64>)> = samples
                 .weights
                 .iter()
@@ -35,7 +36,7 @@ impl Asked<'_> {
                 if !alive || !touches(start, end, range) {
                     continue;
                 }
-                leaves[stack].1 += 1;
+                leaves[stack].1 = leaves[stack].1.saturating_add(each.row(i));
                 for (factor, weights) in &weights {
                     let weight = weights.get(i).copied().unwrap_or(0).saturating_mul(*factor);
                     leaves[stack].0 = leaves[stack].0.saturating_add(cut(weight, start, end, range));
@@ -59,7 +60,7 @@ impl Asked<'_> {
             if let Some(parent) = rows[i].parent {
                 let (weight, count) = below[i];
                 let sums = &mut below[parent.index()];
-                *sums = (sums.0.saturating_add(weight), sums.1 + count);
+                *sums = (sums.0.saturating_add(weight), sums.1.saturating_add(count));
             }
         }
         cx.job().checkpoint(0, 0)?;

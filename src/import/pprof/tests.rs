@@ -1,6 +1,6 @@
 use crate::import::ImportError;
 use crate::import::testing::{damage, open_bytes, totals};
-use crate::model::{Profile, Unit};
+use crate::model::{Profile, TrackId, Unit};
 
 macro_rules! sample {
     ($name:literal) => {
@@ -35,6 +35,9 @@ fn a_cpu_profile_gives_the_totals_of_go_tool_pprof() {
     let p = open(sample!("go-cpu.pb.gz"));
     assert_eq!((keys(&p), p.metrics[0].unit), (vec!["cpu", "samples"], Unit::Nanoseconds));
     assert_eq!((all(&p, "cpu"), all(&p, "samples")), (2_100_000_000, 210));
+    // A row stands for as many samples as it says.
+    assert!(p.sample_count() < 210, "{}", p.sample_count());
+    assert_eq!((p.samples_taken(), p.samples_on(TrackId(0))), (Some(210), 210));
     assert_eq!(sum(&p, "runtime.asyncPreempt"), (510_000_000, 510_000_000));
     assert_eq!(sum(&p, "main.fib"), (410_000_000, 630_000_000));
     assert!(p.warnings.is_empty() && p.meta.duration.is_some(), "{:?}", p.warnings);

@@ -274,14 +274,11 @@ fn group_note(rows: &FlameRows, group: &Group) -> String {
                 TrackKind::Summary => "summary of other tracks",
                 TrackKind::Untimed => "times not known",
             };
-            let (spans, samples) = (track.spans.rows.len() as i64, track.samples.len() as i64);
             let mut parts = vec![kind.to_owned()];
-            if spans > 0 {
-                parts.push(format::counted(spans, "span", "spans"));
+            if !track.spans.rows.is_empty() {
+                parts.push(format::counted(track.spans.rows.len() as i64, "span", "spans"));
             }
-            if samples > 0 {
-                parts.push(format::counted(samples, "sample", "samples"));
-            }
+            parts.extend(crate::views::shared::sampled(rows.profile(), id));
             parts.join(" · ")
         }
         GroupOf::Callers => "who called whom, outermost at the top".into(),

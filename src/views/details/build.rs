@@ -515,7 +515,12 @@ fn track(cx: &ViewCx<'_>, id: TrackId) -> Option<Sheet> {
         }
     }
     if !track.samples.is_empty() {
-        rows.push(Fact::count("Samples", track.samples.len()));
+        let known = profile.counts_samples();
+        let (label, count) = match known {
+            true => ("Samples", profile.samples_on(id) as usize),
+            false => ("Sums of samples", track.samples.len()),
+        };
+        rows.push(Fact::count(label, count));
     }
     let events = profile.instants.iter().filter(|i| i.track == Some(id)).count();
     if events > 0 {

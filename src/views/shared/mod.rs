@@ -27,8 +27,8 @@ use crate::analysis::columns::Shown;
 use crate::analysis::functions::Functions;
 use crate::analysis::gaps::Gap;
 use crate::analysis::nothing;
-use crate::format::{Column, UNKNOWN};
-use crate::model::{Basis, CounterId, FunctionId, Profile, Unit};
+use crate::format::{self, Column, UNKNOWN};
+use crate::model::{Basis, CounterId, FunctionId, Profile, TrackId, Unit};
 use crate::state::{Command, Interaction};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
@@ -185,4 +185,14 @@ pub fn path_cell(ui: &mut Ui, text: &str, cell: &Cell) -> Response {
 #[must_use]
 pub fn weak_cell(palette: &Palette) -> Cell {
     Cell { color: palette.text_weak, ..Cell::text(palette) }
+}
+
+/// «1 024 samples» of a track; `None` where it has none. What a tool summed up are stacks.
+pub fn sampled(profile: &Profile, track: TrackId) -> Option<String> {
+    let rows = profile.track(track).samples.len() as i64;
+    match profile.counts_samples() {
+        _ if rows == 0 => None,
+        true => Some(format::counted(profile.samples_on(track) as i64, "sample", "samples")),
+        false => Some(format::counted(rows, "stack", "stacks")),
+    }
 }

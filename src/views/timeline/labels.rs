@@ -11,7 +11,7 @@ use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, regular, small, space, strong};
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
-use crate::views::shared::menu::ContextMenu;
+use crate::views::shared::{self, menu::ContextMenu};
 use egui::{Align, Id, Key, Modifiers, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
 
 /// Height from which on a second line fits below the name.
@@ -87,10 +87,9 @@ impl Label<'_> {
                     return format::counted(i64::from(more), "row more", "rows more");
                 }
                 let track = profile.track(id);
-                match (track.spans.rows.len() as i64, track.samples.len() as i64) {
-                    (0, 0) => String::new(),
-                    (0, samples) => format::counted(samples, "sample", "samples"),
-                    (spans, _) => format::counted(spans, "span", "spans"),
+                match track.spans.rows.len() as i64 {
+                    0 => shared::sampled(profile, id).unwrap_or_default(),
+                    spans => format::counted(spans, "span", "spans"),
                 }
             }
             LaneOf::Counter(id) => {
