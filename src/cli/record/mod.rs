@@ -182,6 +182,13 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     recorded.outcome()
 }
 
+impl RecordArgs {
+    /// A script wants no more than where the recording of its command is; what a proxy says of its course is its address.
+    fn says_nothing_of_its_course(&self) -> bool {
+        self.how.json || self.how.quiet && self.workload == COMMAND
+    }
+}
+
 /// Records what the arguments say, here or there.
 fn once(args: &RecordArgs, stream: Option<&Stream>) -> Result<Recorded, Failure> {
     let params = params(args)?;
@@ -191,7 +198,7 @@ fn once(args: &RecordArgs, stream: Option<&Stream>) -> Result<Recorded, Failure>
         return elsewhere::record(args, on, params, options);
     }
     let beside = stream.map(|stream| stream as &dyn Beside);
-    record(&args.workload, &params, options, beside, args.how.json)
+    record(&args.workload, &params, options, beside, args.says_nothing_of_its_course())
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {
