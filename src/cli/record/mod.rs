@@ -28,7 +28,7 @@ use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
 use crate::remote::Anywhere;
 pub(super) use listen::{EXAMPLES as LISTEN_EXAMPLES, ListenArgs, listen};
-use progress::{record, was_interrupted};
+use progress::{COMMAND, record, was_interrupted};
 use stream::Stream;
 
 /// Arguments of `record`.
