@@ -224,7 +224,7 @@ fn options(args: &RecordArgs, journal: Option<PathBuf>) -> Options {
         one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
         max_bytes: (args.how.memory_limit as usize) << 20,
-        terminal: args.workload == progress::COMMAND,
+        terminal: args.workload == COMMAND,
         ..Options::default()
     }
 }
