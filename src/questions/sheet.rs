@@ -245,6 +245,28 @@ mod tests {
     }
 
     #[test]
+    fn parts_without_room_share_a_line_that_says_what_shows_them() {
+        let mut sheet = Sheet { more: "--budget 120".into(), ..Sheet::new("what it is", 60) };
+        sheet.part(Part::new("threads", "threads:", rows(2, "one row of this part")));
+        let long = "a row that is so long that a small answer has no room for it beside others ".repeat(3);
+        for key in ["own", "findings", "what_if"] {
+            sheet.part(Part::new(key, "a title for each part", rows(3, &long)));
+        }
+        let text = sheet.text();
+        assert!(estimate(text.text()) <= 65, "{}", text.text());
+        let last = text.text().lines().last().unwrap();
+        assert_eq!(last, "… no room for self costs (3), findings (3), what if (3); --budget 120");
+        assert!(text.text().contains("one row of this part 1"), "{}", text.text());
+    }
+
+    #[test]
+    fn a_row_may_lead_as_far_above_as_the_answer_was_below() {
+        assert!(fits(160, 200, 200) && fits(180, 212, 200) && fits(150, 216, 200));
+        assert!(!fits(190, 212, 200), "below it is nearer");
+        assert!(!fits(150, 217, 200), "too far above");
+    }
+
+    #[test]
     fn secrets_are_in_no_answer() {
         let secret =
             "GET https://h/?token=abcdef123456&x=1 Bearer abcdefgh12345678 postgres://u:hunter2@h/db";

@@ -184,4 +184,5 @@ fn stages_of_one_name_are_told_apart_by_their_starts() {
     for what_if in ["without ask at 5.00 µs", "without ask at 0 s\n", "without load;"] {
         assert!(said.contains(what_if), "{what_if}: {said}");
     }
+    assert!(!said.contains("more with"), "all of it is there: {said}");
 }

@@ -15,7 +15,7 @@ use inferscope::import::{Input, open_whole};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsPlace, NO_ROW, Profile, SpanStatus, TrackId, TrackKind, Value};
 
-use crate::support::{file, folder, interpreters, program, report};
+use crate::support::{file, folder, interpreters, own_errors, program, report};
 
 const VERSIONS: [&str; 7] = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"];
 
@@ -43,8 +43,7 @@ fn record_with(folder: &Path, set: &[&str], debug: &str, command: &[&str]) -> (O
     record.current_dir(folder).env("PYTHONUNBUFFERED", "1").env("PYTHONASYNCIODEBUG", debug);
     let mut out = record.output().unwrap();
     let complained = String::from_utf8_lossy(&out.stderr).into_owned();
-    let own = complained.find("Recording ").unwrap_or(complained.len());
-    out.stderr = complained.as_bytes()[..own].to_vec();
+    out.stderr = own_errors(&complained).as_bytes().to_vec();
     (out, session)
 }
 

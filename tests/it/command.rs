@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{folder, interpreters, program, python, report};
+use crate::support::{folder, interpreters, own_errors, program, python, report};
 
 /// Records `command` into a session in `folder`.
 fn record(folder: &Path, set: &[&str], command: &[&str]) -> (Output, Value) {
@@ -603,9 +603,8 @@ fn a_python_program_does_not_notice_that_it_is_recorded() {
         }
         let out = command.current_dir(&folder).env("PYTHONUNBUFFERED", "1").output().unwrap();
         let [said, complained] = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned());
-        // What the recorder itself says comes after that.
-        let own = complained.find("Recording ").filter(|_| recorded).unwrap_or(complained.len());
-        (out.status.code(), said, complained[..own].to_owned())
+        let own = if recorded { own_errors(&complained) } else { &complained };
+        (out.status.code(), said, own.to_owned())
     };
     for python in &pythons {
         for program in [

@@ -287,3 +287,16 @@ fn a_script_gets_one_object_of_a_recording() {
     assert!(json["summary"]["about"].is_array() && json["failed"].is_null());
     assert!(String::from_utf8_lossy(&out.stderr).contains("from the program"), "it is not lost");
 }
+
+#[test]
+fn a_quiet_recording_says_where_it_is_and_no_more() {
+    let folder = folder("record-quiet");
+    let (session, journals) = (folder.join("run.inferscope"), folder.join("journals"));
+    let out = program(&["record", "command", "--quiet", "--journal", journals.to_str().unwrap(), "-o"])
+        .arg(&session)
+        .args(["--", "echo", "from the program"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "from the program\n");
+    assert_eq!(String::from_utf8_lossy(&out.stderr), format!("Saved {}\n", session.display()));
+}

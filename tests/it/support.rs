@@ -105,3 +105,9 @@ pub fn python() -> Option<&'static str> {
     }
     found.then_some("python3")
 }
+
+/// What a recorded program complained of: what the recorder itself says comes behind it.
+pub fn own_errors(all: &str) -> &str {
+    let end = ["Recording ", "Saved "].iter().filter_map(|said| all.find(said)).min();
+    &all[..end.unwrap_or(all.len())]
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{folder, interpreters, program, python, report};
+use crate::support::{folder, interpreters, own_errors, program, python, report};
 
 /// `inferscope record command` into a session in `folder`, with `more` before the command.
 fn recorder(folder: &Path, more: &[&str], command: &[&str]) -> Command {
@@ -27,11 +27,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the program complained of; the recorder's own line comes behind it.
+/// What the program complained of.
 fn complained(out: &Output) -> String {
-    let all = text(&out.stderr);
-    let own = all.find("Recording ").unwrap_or(all.len());
-    all[..own].to_owned()
+    own_errors(&text(&out.stderr)).to_owned()
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {

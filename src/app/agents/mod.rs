@@ -291,7 +291,9 @@ impl App {
                 RunState::Failed(_) => "failed",
                 _ => "ready",
             };
-            let path = run.input().and_then(Input::path).map(|p| p.display().to_string());
+            // The window and the agent may stand in different folders.
+            let absolute = |p: &Path| std::path::absolute(p).map_or_else(|_| p.to_owned(), |p| p);
+            let path = run.input().and_then(Input::path).map(|p| absolute(p).display().to_string());
             json!({ "name": short(&run.label, LONGEST), "path": path, "state": state })
         };
         let runs: Vec<Value> = self.session.runs.iter().take(MOST_RUNS).map(run).collect();

@@ -39,6 +39,17 @@ fn ask(h: &mut Harness<'_, App>, message: Value) -> Result<Value, String> {
 }
 
 #[test]
+fn an_agent_in_another_folder_is_told_where_a_file_lies() {
+    let mut app = App::headless();
+    app.open_path("sample_profiles/pstats/workload-py311.prof".as_ref());
+    let mut h = harness(app, egui::vec2(1024.0, 640.0));
+    wait(&mut h, "it opens", |app| app.active().is_some_and(|r| r.profile.is_some()));
+    let shown = ask(&mut h, json!({ "shown": {} })).unwrap();
+    let path = std::path::absolute("sample_profiles/pstats/workload-py311.prof").unwrap();
+    assert_eq!(shown["runs"][0]["path"].as_str(), path.to_str());
+}
+
+#[test]
 fn what_an_agent_shows_is_one_step_and_one_undo_takes_it_back() {
     let mut h = window();
     let profile = h.state().active().and_then(|r| r.profile.clone()).unwrap();

@@ -29,8 +29,8 @@ pub(super) fn record(
         _ => echo::OUT.pass_on(bytes),
     });
     let recording = remote::record(order, None, on_output);
-    let words = Words { told: RefCell::default(), quiet: args.how.json };
-    let (quiet, of_command) = (args.how.json, args.workload == COMMAND);
+    let (quiet, of_command) = (args.says_nothing_of_its_course(), args.workload == COMMAND);
+    let words = Words { told: RefCell::default(), quiet };
     attend(Anywhere::There(recording), Some(&words), (!of_command && !quiet, quiet), false)
 }
 

@@ -28,7 +28,7 @@ use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
 use crate::remote::Anywhere;
 pub(super) use listen::{EXAMPLES as LISTEN_EXAMPLES, ListenArgs, listen};
-use progress::{record, was_interrupted};
+use progress::{COMMAND, record, was_interrupted};
 use stream::Stream;
 
 /// Arguments of `record`.
@@ -182,6 +182,13 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     recorded.outcome()
 }
 
+impl RecordArgs {
+    /// A script wants no more than where the recording of its command is; what a proxy says of its course is its address.
+    fn says_nothing_of_its_course(&self) -> bool {
+        self.how.json || self.how.quiet && self.workload == COMMAND
+    }
+}
+
 /// Records what the arguments say, here or there.
 fn once(args: &RecordArgs, stream: Option<&Stream>) -> Result<Recorded, Failure> {
     let params = params(args)?;
@@ -191,7 +198,7 @@ fn once(args: &RecordArgs, stream: Option<&Stream>) -> Result<Recorded, Failure>
         return elsewhere::record(args, on, params, options);
     }
     let beside = stream.map(|stream| stream as &dyn Beside);
-    record(&args.workload, &params, options, beside, args.how.json)
+    record(&args.workload, &params, options, beside, args.says_nothing_of_its_course())
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {
@@ -217,7 +224,7 @@ fn options(args: &RecordArgs, journal: Option<PathBuf>) -> Options {
         one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
         max_bytes: (args.how.memory_limit as usize) << 20,
-        terminal: args.workload == progress::COMMAND,
+        terminal: args.workload == COMMAND,
         ..Options::default()
     }
 }

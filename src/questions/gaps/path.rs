@@ -78,11 +78,12 @@ pub(super) fn path(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             rows.push(Row::new(text, json!({ "name": what, "on_path_ns": length })));
         }
     }
-    let lengths: Vec<i64> = stages.iter().map(|s| s.2).chain([between, unknown]).collect();
+    let gaps = [between, unknown].into_iter().filter(|gap| *gap > 0);
+    let lengths: Vec<i64> = stages.iter().map(|s| s.2).chain(gaps).collect();
     let budget = asked.more_budget();
     sheet.part(Part::new("path", "on the path: time, %, stage", rows).least(6).rest(move |shown| {
         let left: i64 = lengths.iter().skip(shown).sum();
-        match lengths.iter().skip(shown).filter(|l| **l > 0).count() {
+        match lengths.len() - shown {
             0 => String::new(),
             n => format!("… {n} more with {}; {budget}", words::share(left, total)),
         }

@@ -274,8 +274,8 @@ impl CallTreeView {
         let paths = format::counted(costs.tree.nodes.len() as i64, "call path", "call paths");
         let own = self.shown.as_ref().map_or(0, |s| s.own);
         let mut sum = format!("self costs add up to {}", format::cost(unit, own));
-        if own != costs.whole.total {
-            sum += &format!(" of {}", format::cost(unit, costs.whole.total));
+        if own != costs.whole.own {
+            sum += &format!(" of {}", format::cost(unit, costs.whole.own));
         }
         if costs.at_once > 0 {
             sum += &format!(", {} of it at the same time as other calls", format::cost(unit, costs.at_once));

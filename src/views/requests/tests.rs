@@ -52,7 +52,7 @@ fn range_and_search_narrow_the_list_and_an_empty_one_is_explained() {
     assert!(order(&h).iter().all(|r| r.starts_with("req-1")));
     h.state_mut().send(Command::SetRange(Some((0, 1000))));
     h.run();
-    assert!(h.query_by_label_contains("No request arrived").is_some());
+    assert!(h.query_by_label_contains("No request was in flight").is_some());
 }
 
 #[test]

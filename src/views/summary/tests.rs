@@ -40,7 +40,7 @@ fn numbers_follow_the_range() {
         1,
         "the contents are those of the whole profile"
     );
-    assert!(h.query_by_label_contains("No request arrived").is_some());
+    assert!(h.query_by_label_contains("No request was in flight").is_some());
 }
 
 #[test]

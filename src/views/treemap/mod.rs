@@ -152,6 +152,8 @@ impl TreemapView {
                     let name = format::beginning(cx.profile().function_name(f), 32);
                     format!("Area: {what} of {name} under each caller, {} shown", format::cost(unit, shown))
                 }
+                // With what no function has as its own, which is hatched.
+                None if !tree.whole.is_one() => format!("Area: {what}, {} shown", format::cost(unit, shown)),
                 None => format!("Area: self {what}, {} shown", format::cost(unit, shown)),
             };
             if let Some(share) = tree.whole.total_share(shown).filter(|_| root != 0) {
