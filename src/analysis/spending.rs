@@ -580,7 +580,13 @@ mod tests {
                 let (model, score) = (b.string(model), b.string(score));
                 let tokens = TokenCounts { input: Some(100), output: Some(10), ..TokenCounts::default() };
                 let attributes = if profile_has(score) { vec![(name, score)] } else { vec![] };
-                b.request(Request { model, tokens, finished: Some(latency), attributes, ..Request::default() });
+                b.request(Request {
+                    model,
+                    tokens,
+                    finished: Some(latency),
+                    attributes,
+                    ..Request::default()
+                });
             }
             let asked = Asked::all(&prices());
             let spent = ask(&Run::of(b.finish().into()), &Spending { asked, ..Spending::default() });

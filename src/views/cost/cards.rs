@@ -311,7 +311,10 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
             let points = Points::new(group.name.clone(), PlotPoints::from(dots));
             shown.points(points.radius(2.5).color(plot::see_through(color(i))));
             if let Some((latency, cost)) = group.latency.zip(group.per_request()) {
-                let mean = Points::new(format!("{} on average{}", group.name, quality(group)), vec![at(latency, cost)]);
+                let mean = Points::new(
+                    format!("{} on average{}", group.name, quality(group)),
+                    vec![at(latency, cost)],
+                );
                 shown.points(mean.radius(5.0).filled(false).shape(MarkerShape::Circle).color(color(i)));
             }
         }
@@ -337,7 +340,8 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
     let measured = match spent.all.quality {
         Some((_, n)) => {
             let scores = spent.groups.iter().filter(|g| g.quality.is_some()).take(GROUPS);
-            let texts: Vec<String> = scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g))).collect();
+            let texts: Vec<String> =
+                scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g))).collect();
             format!("Quality by {}: {}.", format::counted(n as i64, "score", "scores"), texts.join("; "))
         }
         None => "Quality is not measured.".to_owned(),
