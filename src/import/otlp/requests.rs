@@ -11,6 +11,8 @@ use super::row::Row;
 use crate::format;
 use crate::model::{ProfileBuilder, Request, Retry, ServerTimes, TokenCounts, TrackId};
 
+/// The label that holds what another span counts of the same call.
+const OTHER_COUNT: &str = "counted by another span";
 /// So far above a span it is looked for the request that it is part of.
 const MOST_ABOVE: usize = 64;
 /// Clocks of two machines may be so far apart, ns.
@@ -208,10 +210,11 @@ fn compare(
     }
     let count = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64));
     let (name, text) =
-        (b.string("client counts"), b.string(&format!("{} in, {} out", count(prompt), count(output))));
+        (b.string(OTHER_COUNT), b.string(&format!("{} in, {} out", count(prompt), count(output))));
     request.attributes.push((name, text));
-    request.accounting.stated_total = request.accounting.stated_total.or(total);
-    b.warn("call of which client and server count different tokens: the server's count", "");
+    // What is taken adds up by itself: shown is what contradicts it.
+    request.accounting.stated_total = total.or(request.accounting.stated_total);
+    b.warn("call that two spans count differently: the inner one, or the first, is taken", "");
 }
 
 /// Whether one of two calls lies within the other, but for clocks that differ.

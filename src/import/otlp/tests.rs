@@ -522,8 +522,8 @@ fn what_client_and_server_count_is_compared_and_counted_once() {
         (r.tokens.output, r.accounting.stated_total, r.accounting.agrees(&r.tokens)),
         (Some(476), Some(1012), Some(false))
     );
-    assert_eq!(said(&other, r, "client counts"), "512 in, 500 out");
-    assert!(told(&other)[0].contains("client and server"), "{:?}", told(&other));
+    assert_eq!(said(&other, r, "counted by another span"), "512 in, 500 out");
+    assert!(told(&other)[0].contains("count differently"), "{:?}", told(&other));
     // Two programs that know of each other by the id of the answer alone.
     let id = json!({"gen_ai.response.id": "chatcmpl-123"});
     let apart = |start: u64| {
