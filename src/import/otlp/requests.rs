@@ -70,7 +70,7 @@ impl Spans<'_> {
             if let Some(&known) = answers.get(answer).filter(|_| answer.len() >= 8)
                 && is_within(&tried[known].request, &request)
             {
-                same_call(&mut tried[known].request, request, b);
+                same_call(&mut tried[known].request, &request, b);
                 continue;
             }
             answers.insert(answer.to_owned(), tried.len());
@@ -227,7 +227,7 @@ fn is_within(a: &Request, b: &Request) -> bool {
 }
 
 /// Gives a call what another program, which saw the same answer, knows of it.
-fn same_call(known: &mut Request, other: Request, b: &mut ProfileBuilder) {
+fn same_call(known: &mut Request, other: &Request, b: &mut ProfileBuilder) {
     if known.tokens.is_unknown() {
         (known.tokens, known.accounting, known.tokens_why) =
             (other.tokens, other.accounting, other.tokens_why);

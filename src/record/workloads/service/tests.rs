@@ -94,7 +94,7 @@ fn a_run_says_what_its_caches_saved_and_all_places_say_the_same() {
     assert!(of_hits.starts_with('$'), "{:?}", p.meta.facts);
     // The view of caches and that of costs say what the results say.
     let asked = Asked::default();
-    let run = Run::of(p.into());
+    let run = Run::of(p);
     let caches = ask(&run, &Caches { asked: asked.clone() });
     let found = caches.iter().find(|c| c.kind == CacheKind::Answers).unwrap();
     let tokens = format::count(found.saved_tokens.unwrap() as i64);
