@@ -65,10 +65,8 @@ impl Query for MemoryOfSteps {
                 out.push(StepMemory { counter, name, steps: longest.label(), rounds });
             }
         }
-        // What moves from step to step comes first.
-        let moves =
-            |m: &StepMemory| m.spread()[2] - m.rounds.iter().map(|r| r.peak).fold(f64::INFINITY, f64::min);
-        out.sort_by(|a, b| moves(b).total_cmp(&moves(a)));
+        // The memory that most is held of comes first.
+        out.sort_by(|a, b| b.spread()[2].total_cmp(&a.spread()[2]));
         out.truncate(COUNTERS);
         Ok(out)
     }

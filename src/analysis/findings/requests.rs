@@ -344,7 +344,7 @@ fn unpriced(spent: &Spent) -> Option<Noted> {
 fn totals(facts: &Facts) -> Option<Noted> {
     let (n, first) = facts.disagreeing;
     let text = format!(
-        "In {} the total that the source states is not the sum of its parts.",
+        "In {} the total that the source, or another span of the same call, states is not the sum of the parts.",
         format::counted((n > 0).then_some(n as i64)?, "request", "requests")
     );
     let advice = "Details shows both; do not trust costs of these before it is clear what was counted";

@@ -170,16 +170,15 @@ fn rule(value: &Value, per: u32) -> Result<Rule, String> {
                 rule.hours =
                     Some(hours(value).ok_or(".hours are no two times: write [\"01:00\", \"04:00\"]")?)
             }
-            key => match Class::ALL.iter().find(|(_, name)| *name == key) {
-                Some(&(class, _)) => {
+            key => {
+                if let Some(&(class, _)) = Class::ALL.iter().find(|(_, name)| *name == key) {
                     only(value, &OF_RATE).map_err(|e| format!(".{key}{e}"))?;
                     let per = if matches!(class, Class::Request | Class::Search) { 3 } else { per };
                     *rule.rate_mut(class) = rate(value, per).ok_or_else(|| {
                         format!(".{key} is no price: write \"2.5\", or {{\"base\": \"2\", \"above\": {{\"272000\": \"4\"}}}}")
                     })?;
                 }
-                None => {}
-            },
+            }
         }
     }
     Ok(rule)

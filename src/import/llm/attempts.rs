@@ -62,10 +62,13 @@ pub(in crate::import) fn link(all: Vec<Tried>, b: &mut ProfileBuilder) -> Vec<Re
     let none = StringId::default();
     for Tried { mut request, trace, id, resent } in all {
         let asked_for = if request.requested_model == none { request.model } else { request.requested_model };
-        let asked = (trace != 0 && request.prompt != none && asked_for != none)
-            .then(|| Same::Asked(trace, asked_for, request.prompt));
-        let of_id = (!id.is_empty() && answered.get(&id).is_none_or(|n| *n < 2)).then(|| Same::Id(id));
-        let of_trace = (trace != 0 && asked_for != none).then(|| Same::Trace(trace, asked_for));
+        let asked = (trace != 0 && request.prompt != none && asked_for != none).then_some(Same::Asked(
+            trace,
+            asked_for,
+            request.prompt,
+        ));
+        let of_id = (!id.is_empty() && answered.get(&id).is_none_or(|n| *n < 2)).then_some(Same::Id(id));
+        let of_trace = (trace != 0 && asked_for != none).then_some(Same::Trace(trace, asked_for));
         let began = request.arrived;
         let ways = [asked.as_ref(), of_id.as_ref(), of_trace.as_ref().filter(|_| resent > 0)];
         let before = ways.into_iter().flatten().find_map(|way| {

@@ -11,6 +11,8 @@ use super::row::Row;
 use crate::format;
 use crate::model::{ProfileBuilder, Request, Retry, ServerTimes, TokenCounts, TrackId};
 
+/// The label that holds what another span counts of the same call.
+const OTHER_COUNT: &str = "counted by another span";
 /// So far above a span it is looked for the request that it is part of.
 const MOST_ABOVE: usize = 64;
 /// Clocks of two machines may be so far apart, ns.
@@ -68,7 +70,7 @@ impl Spans<'_> {
             if let Some(&known) = answers.get(answer).filter(|_| answer.len() >= 8)
                 && is_within(&tried[known].request, &request)
             {
-                same_call(&mut tried[known].request, request, b);
+                same_call(&mut tried[known].request, &request, b);
                 continue;
             }
             answers.insert(answer.to_owned(), tried.len());
@@ -208,10 +210,11 @@ fn compare(
     }
     let count = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64));
     let (name, text) =
-        (b.string("client counts"), b.string(&format!("{} in, {} out", count(prompt), count(output))));
+        (b.string(OTHER_COUNT), b.string(&format!("{} in, {} out", count(prompt), count(output))));
     request.attributes.push((name, text));
-    request.accounting.stated_total = request.accounting.stated_total.or(total);
-    b.warn("call of which client and server count different tokens: the server's count", "");
+    // What is taken adds up by itself: shown is what contradicts it.
+    request.accounting.stated_total = total.or(request.accounting.stated_total);
+    b.warn("call that two spans count differently: the inner one, or the first, is taken", "");
 }
 
 /// Whether one of two calls lies within the other, but for clocks that differ.
@@ -224,7 +227,7 @@ fn is_within(a: &Request, b: &Request) -> bool {
 }
 
 /// Gives a call what another program, which saw the same answer, knows of it.
-fn same_call(known: &mut Request, other: Request, b: &mut ProfileBuilder) {
+fn same_call(known: &mut Request, other: &Request, b: &mut ProfileBuilder) {
     if known.tokens.is_unknown() {
         (known.tokens, known.accounting, known.tokens_why) =
             (other.tokens, other.accounting, other.tokens_why);

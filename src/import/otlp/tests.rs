@@ -477,7 +477,7 @@ fn attempts_of_one_call_are_one_request_with_its_retries() {
     assert_eq!((r.arrived, r.lost(), r.outcome), (100, 600, Outcome::Ok));
     assert_eq!(p.text(r.retries[0].reason), "429 Too Many Requests");
     assert_eq!(said(&p, r, "attempts linked by"), "same trace, model and prompt");
-    let p = open(&[around.clone(), first.clone(), span(3, 1, (700, 1500), "chat", &answered("Another?"))]);
+    let p = open(&[around.clone(), first, span(3, 1, (700, 1500), "chat", &answered("Another?"))]);
     assert_eq!(p.requests.rows.len(), 2, "another question");
     // The SDK sent it again over HTTP: the call knows nothing of it, its requests do.
     let http = |status: u64, resent: u64| {
@@ -522,8 +522,8 @@ fn what_client_and_server_count_is_compared_and_counted_once() {
         (r.tokens.output, r.accounting.stated_total, r.accounting.agrees(&r.tokens)),
         (Some(476), Some(1012), Some(false))
     );
-    assert_eq!(said(&other, r, "client counts"), "512 in, 500 out");
-    assert!(told(&other)[0].contains("client and server"), "{:?}", told(&other));
+    assert_eq!(said(&other, r, "counted by another span"), "512 in, 500 out");
+    assert!(told(&other)[0].contains("count differently"), "{:?}", told(&other));
     // Two programs that know of each other by the id of the answer alone.
     let id = json!({"gen_ai.response.id": "chatcmpl-123"});
     let apart = |start: u64| {

@@ -98,11 +98,14 @@ fn figures(ui: &mut Ui, both: &Two<CacheFigures>) {
     figures.extend([
         (times[0], Unit::Nanoseconds, of(&|c| whole(c.hit_latency))),
         (times[1], Unit::Nanoseconds, of(&|c| whole(c.miss_latency))),
-        ("Age at a hit (median)", Unit::Nanoseconds, of(&|c| whole(c.age.map(|age| age.p50)))),
         ("Time saved", Unit::Nanoseconds, of(&|c| whole(c.saved_latency()))),
         ("Tokens saved", Unit::Count, of(&|c| c.saved_tokens.map(|n| n as i64))),
         ("Money saved", Unit::NanoDollars, of(&|c| c.saved_cost.map(crate::model::Money::nano))),
     ]);
+    let age = of(&|c| whole(c.age.map(|age| age.p50)));
+    if age.base.is_some() || age.head.is_some() {
+        figures.push(("Age at a hit (median)", Unit::Nanoseconds, age));
+    }
     let definition = both.base.or(both.head).map_or("", |c| c.kind.definition());
     two_figures(
         ui,

@@ -7,6 +7,7 @@ use crate::analysis::compute::{Explained, Given, Known, Peak, Work};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::ops::{Op, OpKind, OpTable, Ops};
+use crate::analysis::step_memory::{MemoryOfSteps, StepMemory};
 use crate::model::{Better, Unit};
 use crate::query::Pair;
 use crate::state::Command;
@@ -88,8 +89,10 @@ impl View for DiffCompute {
             self.figure = figures.first().map_or(self.figure, |f| f.0);
         }
         let Some(matches) = cx.ask_pair(&MatchQuery, 2).content(ui, "Pairing operations") else { return };
+        let memory = cx.both_beside(&MemoryOfSteps(cx.interaction.range), 3);
         if let Some([base, head]) = cx.both(ui, &limits, 1, "Adding up passes") {
-            above(ui, "limits", |ui| figures_of(ui, tables, [&base, &head]));
+            let memory = [0, 1].map(|i| memory[i].as_deref().and_then(|all| all.first()));
+            above(ui, "limits", |ui| figures_of(ui, tables, [&base, &head], memory));
         }
         ui.scope(|ui| {
             let mut rows = rows(&pair, &matches, tables, self.kind, self.figure);
@@ -129,7 +132,7 @@ impl View for DiffCompute {
 }
 
 /// Sums, and what limits the model.
-fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
+fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2], memory: [Option<&StepMemory>; 2]) {
     let two = |values: [Option<i64>; 2]| Two { base: values[0], head: values[1] };
     let whole = |v: Option<f64>| v.filter(|v| v.is_finite()).map(|v| v.round() as i64);
     let work = |name: &str, of: &dyn Fn(&Work, &Given) -> Known<f64>| {
@@ -156,6 +159,10 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
             });
             rows.push((format!("{}, {name}", peak.share_name()), Unit::MilliPercent, share));
         }
+    }
+    for (i, which) in ["Least", "Median", "Most"].into_iter().enumerate() {
+        let peak = two(memory.map(|of| whole(of.map(|of| of.spread()[i]))));
+        rows.push((format!("{which} memory of a step"), Unit::Bytes, peak));
     }
     let told = rows.iter().filter(|r| r.2.base.is_some() || r.2.head.is_some());
     two_figures(

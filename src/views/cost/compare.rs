@@ -43,10 +43,8 @@ impl View for DiffCost {
         let pairs = DiffRequests { figure: RequestColumn::Cost, asked: cx.asked() };
         let pairs = cx.ask_pair(&pairs, 2).beside();
         let parts = cx.both_beside(&PromptComponents { asked: cx.asked() }, 6);
-        above(ui, "sums", |ui| {
-            sums(ui, both, pairs.as_deref());
-            components(ui, [parts[0].as_deref(), parts[1].as_deref()]);
-        });
+        let parts = components([parts[0].as_deref(), parts[1].as_deref()]);
+        above(ui, "sums", |ui| sums(ui, both, pairs.as_deref(), &parts));
         ui.scope(|ui| {
             let mut rows = rows(cx, both);
             two::sort(&mut rows, self.sort, true);
@@ -97,7 +95,7 @@ fn like_for_like(pairs: &FigureDiff) -> (usize, Two<i64>) {
 }
 
 /// Sums over all requests, and first over those that compare like for like.
-fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
+fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>, parts: &[(String, Two<i64>)]) {
     let of = |value: &dyn Fn(&Group) -> Option<i64>| Two { base: value(&base.all), head: value(&head.all) };
     let money = |value: fn(&Group) -> Option<Money>| of(&|g| value(g).map(Money::nano));
     let part = |value: fn(&Group) -> Money| of(&|g| g.sums.cost.map(|_| value(g).nano()));
@@ -126,7 +124,13 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
     let like = like.zip(title.as_deref()).filter(|((n, _), _)| *n > 0 && others > 0);
     let like = like.map(|((_, values), name)| TwoFigure { name, unit: d, values, about });
     let compares = like.is_some();
-    two_figures(ui, like.into_iter().chain(told));
+    let of_parts = parts.iter().map(|(name, values)| TwoFigure {
+        name,
+        unit: d,
+        values: *values,
+        about: say::COMPONENT_COSTS,
+    });
+    two_figures(ui, like.into_iter().chain(told).chain(of_parts));
     for currency in
         base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>()
     {
@@ -152,26 +156,16 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>) {
     }
 }
 
-/// What the parts of prompts cost in both.
-fn components(ui: &mut Ui, both: [Option<&Components>; 2]) {
+/// What the parts of prompts cost in both, with their names.
+fn components(both: [Option<&Components>; 2]) -> Vec<(String, Two<i64>)> {
     let of = |found: Option<&Components>, which| {
         let sum = found?.sums.iter().find(|s| s.component == which)?;
         sum.cost.map(|cost| (cost * 1e9).round() as i64)
     };
     let rows =
         Component::ALL.map(|which| (which, Two { base: of(both[0], which), head: of(both[1], which) }));
-    let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
-    let names: Vec<(String, Two<i64>)> =
-        told.map(|(c, values)| (format!("≈ {}", c.name()), *values)).collect();
-    two_figures(
-        ui,
-        names.iter().map(|(name, values)| TwoFigure {
-            name,
-            unit: Unit::NanoDollars,
-            values: *values,
-            about: say::COMPONENT_COSTS,
-        }),
-    );
+    let told = rows.into_iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
+    told.map(|(part, values)| (format!("≈ {}", format::capitalised(part.name())), values)).collect()
 }
 
 /// Groups by their names.

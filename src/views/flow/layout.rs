@@ -77,7 +77,7 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let columns: Vec<&[Stage]> = COLUMNS.into_iter().filter(|column| column.iter().any(has)).collect();
     let count = columns.len().max(2) as f32;
     // Between two places a label has room; where there are many a smaller one.
-    let room = (area.width() / count - 84.0).clamp(48.0, LABEL);
+    let room = (area.width() / count - 92.0).clamp(48.0, LABEL);
     let width = (area.width() / count - room - 6.0).clamp(58.0, 130.0);
     let size = vec2(width, (area.height() * 0.15).clamp(30.0, 52.0));
     let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
@@ -104,6 +104,8 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room): (f32, f32)) -
     let bend = ((end.x - start.x) * 0.5).max(20.0);
     let curve = [start, pos2(start.x + bend, start.y), pos2(end.x - bend, end.y), end];
     let share = edge.requests as f64 / all;
+    // A way over several columns has room enough.
+    let room = if end.x - start.x > LABEL + 8.0 { LABEL } else { room };
     let (count, percent) = (format::count(edge.requests as i64), format::percent(share));
     // What does not fit side by side stands on two lines.
     let mut lines = match room < LABEL - 8.0 {

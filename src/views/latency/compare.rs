@@ -31,14 +31,17 @@ impl View for DiffLatency {
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
         scrolled(ui, |ui| {
             let named = in_base.of_run.is_some() || in_head.of_run.is_some();
-            self.board.show(ui, if named { 4 } else { 3 }, |i, ui| match i {
-                3 => card(ui, "Phases of the run", |ui| {
+            self.board.show(ui, if named { 5 } else { 4 }, |i, ui| match i {
+                3 => card(ui, "Queued, busy, awaited", |ui| {
+                    activity(ui, both);
+                    remark(ui, say::ACTIVITY);
+                }),
+                4 => card(ui, "Phases of the run", |ui| {
                     phases(ui, both, |l| l.of_run.as_ref());
                     remark(ui, say::RUN_PHASES);
                 }),
                 0 => card(ui, "Where the time goes", |ui| {
                     phases(ui, both, |l| Some(&l.of_requests));
-                    activity(ui, both);
                     remark(ui, "Sums over requests that ended well.");
                 }),
                 1 => card(ui, "Percentiles", |ui| percentiles(ui, both)),

@@ -340,8 +340,8 @@ impl Scene<'_> {
             let stroke = Stroke::new(1.0, self.palette.tone(Tone::Warning));
             let ends = [pos2(known.left(), y), pos2(known.right(), y)];
             painter.extend(Shape::dashed_line(&ends, stroke, 5.0, 4.0));
-            let at = pos2(area.right() - 4.0, y + 1.0);
-            painter.text(at, Align2::RIGHT_TOP, limit.words(), small(), self.palette.text_weak);
+            let at = pos2(known.right() - 4.0, y + 1.0);
+            painter.text(at, Align2::RIGHT_TOP, limit.words(), small(), self.palette.text);
         }
         let cursor = cx.cursor.filter(|t| *t <= self.end);
         if let Some((t, value)) = cursor.and_then(|t| Some((t, counter.at(t)?))) {

@@ -322,7 +322,7 @@ fn known(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts) {
     let (n, first) = facts.disagreeing;
     if n > 0 {
         let text = format!(
-            "{}: the total that the source states is not the sum of its parts.",
+            "{}: the total that the source, or another span of the call, states is not the sum of the parts.",
             format::counted(n as i64, "request", "requests")
         );
         ui.add(egui::Label::new(RichText::new(text).color(palette.tone(Tone::Bad))).wrap());

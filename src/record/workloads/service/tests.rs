@@ -66,7 +66,8 @@ fn hits_save_what_their_answers_took_when_they_were_generated() {
         cache,
     };
     let book = |reply: Reply, prompt: Option<usize>| {
-        let request = crate::record::request("r", "m", "");
+        // Recordings of other tests must not see it.
+        let request = crate::record::request::unseen();
         prompt.into_iter().for_each(|n| request.prompt_tokens(n));
         service.book(&reply, &request);
     };
@@ -93,7 +94,7 @@ fn a_run_says_what_its_caches_saved_and_all_places_say_the_same() {
     assert!(of_hits.starts_with('$'), "{:?}", p.meta.facts);
     // The view of caches and that of costs say what the results say.
     let asked = Asked::default();
-    let run = Run::of(p.into());
+    let run = Run::of(p);
     let caches = ask(&run, &Caches { asked: asked.clone() });
     let found = caches.iter().find(|c| c.kind == CacheKind::Answers).unwrap();
     let tokens = format::count(found.saved_tokens.unwrap() as i64);
