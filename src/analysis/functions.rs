@@ -364,8 +364,8 @@ mod tests {
         let path =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/pprof/go-cpu.pb.gz");
         let profile =
-            crate::import::open_whole(&crate::import::Input::Path(path), &crate::jobs::Job::new()).unwrap();
-        let s = Run::of(std::sync::Arc::new(profile));
+            crate::import::open_whole(&crate::import::Input::Path(path), &Job::new()).unwrap();
+        let s = Run::of(Arc::new(profile));
         let cpu = s.profile.metric_key(s.profile.metric_by_key("cpu").unwrap());
         let table = ask(&s, &Functions(Slice::whole(cpu)));
         let counted = |name: &str| {

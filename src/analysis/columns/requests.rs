@@ -47,7 +47,7 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
         C::Name => {
             Column::text("name", "Request", |row: Listed<'_>| Value::text(profile.text(row.request.name)))
                 .look(Look::Text)
-                .room(22.0)
+                .room(14.0)
                 .growing(1.0)
                 .hint("Name or id of the request")
         }
