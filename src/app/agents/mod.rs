@@ -292,7 +292,7 @@ impl App {
                 _ => "ready",
             };
             // The window and the agent may stand in different folders.
-            let absolute = |p: &Path| std::path::absolute(p).map_or_else(|_| p.to_owned(), |p| p);
+            let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
             let path = run.input().and_then(Input::path).map(|p| absolute(p).display().to_string());
             json!({ "name": short(&run.label, LONGEST), "path": path, "state": state })
         };
