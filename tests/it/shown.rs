@@ -58,6 +58,7 @@ const FILES: &[(&str, &str)] = &[
     ("run.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("generate.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("service.inferscope", "sample_profiles/otlp/openai-v2.otlp.json"),
+    ("answers.inferscope", "sample_profiles/native/rag.inferscope"),
     ("faithful.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("fixed.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("f32.inferscope", "sample_profiles/native/asyncio.inferscope"),

@@ -77,7 +77,7 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let columns: Vec<&[Stage]> = COLUMNS.into_iter().filter(|column| column.iter().any(has)).collect();
     let count = columns.len().max(2) as f32;
     // Between two places a label has room; where there are many a smaller one.
-    let room = (area.width() / count - 92.0).clamp(48.0, LABEL);
+    let room = (area.width() / count - 92.0).clamp(42.0, LABEL);
     let width = (area.width() / count - room - 6.0).clamp(58.0, 130.0);
     let size = vec2(width, (area.height() * 0.15).clamp(30.0, 52.0));
     let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
@@ -95,11 +95,13 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
         let (count, share) = (format::count(requests as i64), format::percent(requests as f64 / all));
         Node { stage, rect, count, share }
     });
-    let edges = ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], (size.x / 2.0, room)));
+    let step = inner.width() / (count - 1.0);
+    let edges =
+        ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], (size.x / 2.0, room, step)));
     Picture { nodes: nodes.collect(), edges: edges.collect() }
 }
 
-fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room): (f32, f32)) -> Way {
+fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room, step): (f32, f32, f32)) -> Way {
     let (start, end) = (pos2(from.x + half, from.y), pos2(to.x - half, to.y));
     let bend = ((end.x - start.x) * 0.5).max(20.0);
     let curve = [start, pos2(start.x + bend, start.y), pos2(end.x - bend, end.y), end];
@@ -114,7 +116,8 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room): (f32, f32)) -
     };
     lines.extend(edge.time.map(format::duration));
     lines.extend(edge.cost.map(format::money));
-    let middle = at(&curve, 0.5);
+    // Long ways to one place come together at their ends.
+    let middle = at(&curve, if to.x - from.x > 1.5 * step { 0.3 } else { 0.5 });
     let label = Rect::from_center_size(middle, vec2(room, 15.0 * lines.len() as f32 + 2.0));
     Way { from: edge.from, to: edge.to, curve, share, label, lines }
 }

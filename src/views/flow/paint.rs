@@ -33,7 +33,7 @@ pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
     let border = Stroke::new(if chosen { 2.0 } else { 1.0 }, if chosen { palette.accent } else { color });
     let painter = ui.painter();
     painter.rect(node.rect, space::RADIUS, fill, border, StrokeKind::Inside);
-    let inner = node.rect.shrink2(egui::vec2(4.0, 3.0));
+    let inner = node.rect.shrink2(egui::vec2(2.0, 3.0));
     let (top, bottom) = inner.split_top_bottom_at_fraction(0.5);
     text_in(painter, top, node.stage.name(), strong(12.0), palette.text_strong, Align::Center);
     let text = format!("{} · {}", node.count, node.share);
