@@ -77,7 +77,7 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let columns: Vec<&[Stage]> = COLUMNS.into_iter().filter(|column| column.iter().any(has)).collect();
     let count = columns.len().max(2) as f32;
     // Between two places a label has room; where there are many a smaller one.
-    let room = (area.width() / count - 92.0).clamp(42.0, LABEL);
+    let room = (area.width() / count - 92.0).clamp(48.0, LABEL);
     let width = (area.width() / count - room - 6.0).clamp(58.0, 130.0);
     let size = vec2(width, (area.height() * 0.15).clamp(30.0, 52.0));
     let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
