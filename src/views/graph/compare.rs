@@ -317,10 +317,10 @@ impl DiffGraphView {
             (Some(i), _) => {
                 let row = scene.row(i);
                 Some(format!(
-                    "{}\n{}\n{}",
+                    "{}\n{}\nSelf {}",
                     scene.name(i),
                     scene.line("Total", row.total(), row.state()),
-                    format!("Self {}", scene.told.of_self().line(row.own(), row.state()))
+                    scene.told.of_self().line(row.own(), row.state())
                 ))
             }
             (None, Some(e)) => Some(scene.edge_text(&scene.graph.drawn.edges[e])),

@@ -256,10 +256,10 @@ impl DiffTreemap {
             let (own, total) = shown.costs(cell.last);
             let state = shown.state(cell.last);
             let text = format!(
-                "{}\n{}\n{}",
+                "{}\n{}\nSelf {}",
                 shown.names(&cell),
                 shown.line("Total", total, state),
-                format!("Self {}", shown.told.of_self().line(own, state))
+                shown.told.of_self().line(own, state)
             );
             response.clone().on_hover_text_at_pointer(text);
         }
