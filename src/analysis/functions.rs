@@ -363,8 +363,7 @@ mod tests {
     fn a_row_of_samples_counts_as_many_as_it_stands_for() {
         let path =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/pprof/go-cpu.pb.gz");
-        let profile =
-            crate::import::open_whole(&crate::import::Input::Path(path), &Job::new()).unwrap();
+        let profile = crate::import::open_whole(&crate::import::Input::Path(path), &Job::new()).unwrap();
         let s = Run::of(Arc::new(profile));
         let cpu = s.profile.metric_key(s.profile.metric_by_key("cpu").unwrap());
         let table = ask(&s, &Functions(Slice::whole(cpu)));
