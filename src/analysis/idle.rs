@@ -235,15 +235,17 @@ fn explain(
             }
             let depth = other.depth(profile, &answer.loops, &sums, job)?;
             let mut taken = Intervals::default();
+            let mut of_causes: FxHashMap<usize, Vec<&Segment>> = FxHashMap::default();
             for (i, s) in other.segments.iter().filter(|s| s.waits == waits).enumerate() {
                 look_up(i, job)?;
                 let what = other.key(profile, &answer.loops, s, depth);
                 let place = place(&mut answer.causes, &mut places, (what, Some(other.track), waits));
                 give(&mut answer.causes[place], place, rest.within(s.start, s.end), &mut pieces, &mut taken);
+                of_causes.entry(place).or_default().push(s);
             }
-            for cause in answer.causes.iter_mut().filter(|c| c.track == Some(other.track) && c.waits == waits)
-            {
-                other.describe(profile, &answer.loops, cause, depth, &sums, job)?;
+            for (place, own) in of_causes {
+                job.checkpoint(0, 0)?;
+                other.describe(profile, &mut answer.causes[place], own, depth, &sums);
             }
             rest = rest.without(&taken.joined());
         }

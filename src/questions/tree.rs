@@ -47,9 +47,59 @@ const TELLS_LITTLE: f64 = 0.9;
 /// Levels that are shown by how far a line is to the right.
 const MOST_INDENT: u32 = 24;
 
-/// A tree as this question shows one: of calls, or of callers.
+/// The nodes of a tree of calls, or of callers.
+enum Nodes<'a> {
+    /// There may be millions of them; few are looked at.
+    Calls(&'a TreeCosts),
+    Callers(Vec<Node>),
+}
+
+impl Nodes<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Calls(costs) => costs.tree.nodes.len(),
+            Self::Callers(nodes) => nodes.len(),
+        }
+    }
+
+    fn get(&self, n: u32) -> Node {
+        match self {
+            Self::Calls(costs) => of_calls(costs, n),
+            Self::Callers(nodes) => nodes[n as usize],
+        }
+    }
+
+    /// Those below a node, or those that nothing is above.
+    fn below(&self, n: u32) -> Vec<u32> {
+        match self {
+            Self::Calls(costs) => costs.tree.children((n != NO_NODE).then_some(n)).collect(),
+            Self::Callers(nodes) => {
+                (0u32..).zip(nodes).filter(|(_, node)| node.parent == n).map(|(i, _)| i).collect()
+            }
+        }
+    }
+
+    /// What shows a node before others.
+    fn rank(&self, n: u32) -> i64 {
+        match self {
+            Self::Calls(costs) => costs.total[n as usize].saturating_abs(),
+            Self::Callers(nodes) => nodes[n as usize].rank,
+        }
+    }
+
+    /// Sum of all self costs.
+    fn own(&self) -> i64 {
+        let sum = |sum: i64, own: i64| sum.saturating_add(own);
+        match self {
+            Self::Calls(costs) => costs.own.iter().copied().fold(0, sum),
+            Self::Callers(nodes) => nodes.iter().map(|n| n.own).fold(0, sum),
+        }
+    }
+}
+
+/// A tree as this question shows one.
 struct Shown<'a> {
-    nodes: Vec<Node>,
+    nodes: Nodes<'a>,
     /// Cost of everything.
     whole: i64,
     unit: Unit,
@@ -98,15 +148,15 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     }
     sheet.notes.extend(left_out);
     sheet.notes.extend(loss(asked, &costs, &whole_slice, &metric, root)?);
-    let nodes = if inverted { callers(asked, slice)? } else { of_calls(&costs) };
+    let nodes = if inverted { Nodes::Callers(callers(asked, slice)?) } else { Nodes::Calls(&costs) };
     let tree = Shown { nodes, whole, unit: metric.unit, names: &names };
     let fixed = sheet.head.iter().chain(&sheet.notes).map(|l| estimate(l) + 1).sum::<usize>()
         + estimate(&rest(asked, 1000, 1, 1))
         + 2;
     let (order, rows) = if asked.whole { tree.all() } else { tree.fit(fixed, asked.budget()) };
     let left = tree.nodes.len() - order.len();
-    let shown: i64 = order.iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
-    let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
+    let shown: i64 = order.iter().map(|&n| tree.nodes.get(n).own).fold(0, i64::saturating_add);
+    let all = tree.nodes.own();
     if left > 0 {
         sheet.notes.push(rest(asked, left, all.saturating_sub(shown), all));
     }
@@ -180,17 +230,17 @@ fn rest(asked: &Asked<'_>, paths: usize, own: i64, all: i64) -> String {
     format!("… {paths} more paths with {} of self cost; {more} or {root}", words::share(own, all))
 }
 
-fn of_calls(costs: &TreeCosts) -> Vec<Node> {
-    let node = |(i, n): (usize, &crate::analysis::Node)| Node {
-        symbol: n.symbol,
-        parent: n.parent,
+fn of_calls(costs: &TreeCosts, n: u32) -> Node {
+    let (i, node) = (n as usize, &costs.tree.nodes[n as usize]);
+    Node {
+        symbol: node.symbol,
+        parent: node.parent,
         own: costs.own[i],
         total: costs.total[i],
-        count: costs.count(i as u32),
+        count: costs.count(n),
         unfinished: costs.unfinished.get(i).copied().unwrap_or(0),
         rank: costs.total[i].saturating_abs(),
-    };
-    costs.tree.nodes.iter().enumerate().map(node).collect()
+    }
 }
 
 /// Rows of callers that are opened at most.
@@ -241,22 +291,13 @@ fn of_callers(rows: &InvertedRows, waits: &[bool]) -> Vec<Node> {
 impl Shown<'_> {
     /// The largest nodes, none without its caller, in the order in which they are taken.
     fn largest(&self, most: usize) -> Vec<u32> {
-        // The last child of each node, and the sibling before each: there may be millions of nodes.
-        let (mut last, mut before) = (vec![NO_NODE; self.nodes.len()], vec![NO_NODE; self.nodes.len()]);
-        let size = |n: u32| (self.nodes[n as usize].rank, Reverse(n));
-        let mut next: BinaryHeap<(i64, Reverse<u32>)> = BinaryHeap::new();
-        for (i, node) in (0u32..).zip(&self.nodes) {
-            match node.parent {
-                NO_NODE => next.push(size(i)),
-                parent => before[i as usize] = std::mem::replace(&mut last[parent as usize], i),
-            }
-        }
+        let size = |n: u32| (self.nodes.rank(n), Reverse(n));
+        let mut next: BinaryHeap<(i64, Reverse<u32>)> =
+            self.nodes.below(NO_NODE).into_iter().map(size).collect();
         let mut taken = Vec::new();
         while let Some((_, Reverse(n))) = next.pop().filter(|_| taken.len() < most) {
             taken.push(n);
-            let children =
-                std::iter::successors(Some(last[n as usize]), |&c| before.get(c as usize).copied());
-            next.extend(children.take_while(|&c| c != NO_NODE).map(size));
+            next.extend(self.nodes.below(n).into_iter().map(size));
         }
         taken
     }
@@ -295,7 +336,7 @@ impl Shown<'_> {
         let place = |n: u32| places.get(&n).copied();
         let mut children = vec![0u32; nodes.len()];
         for &n in &nodes {
-            if let Some(parent) = place(self.nodes[n as usize].parent) {
+            if let Some(parent) = place(self.nodes.get(n).parent) {
                 children[parent] += 1;
             }
         }
@@ -303,10 +344,10 @@ impl Shown<'_> {
         let mut lines: Vec<(Vec<u32>, u32)> = Vec::new();
         let mut line_of = vec![0usize; nodes.len()];
         for (i, &n) in nodes.iter().enumerate() {
-            let node = self.nodes[n as usize];
+            let node = self.nodes.get(n);
             let above = place(node.parent);
             let joins = above.is_some_and(|a| {
-                let parent = self.nodes[nodes[a] as usize];
+                let parent = self.nodes.get(nodes[a]);
                 children[a] == 1
                     && node.total as f64 >= parent.total as f64 * ALL_OF_IT
                     && node.total <= parent.total
@@ -330,11 +371,9 @@ impl Shown<'_> {
     fn in_order(&self, nodes: &[u32]) -> Vec<u32> {
         let mut below: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for &n in nodes {
-            below.entry(self.nodes[n as usize].parent).or_default().push(n);
+            below.entry(self.nodes.get(n).parent).or_default().push(n);
         }
-        below
-            .values_mut()
-            .for_each(|nodes| nodes.sort_by_key(|&n| (self.nodes[n as usize].rank, Reverse(n))));
+        below.values_mut().for_each(|nodes| nodes.sort_by_key(|&n| (self.nodes.rank(n), Reverse(n))));
         let mut open = below.remove(&NO_NODE).unwrap_or_default();
         let mut ordered = Vec::with_capacity(nodes.len());
         while let Some(n) = open.pop() {
@@ -345,7 +384,7 @@ impl Shown<'_> {
     }
 
     fn line(&self, run: &[u32], level: u32) -> Row {
-        let of = |n: &u32| self.nodes[*n as usize];
+        let of = |n: &u32| self.nodes.get(*n);
         let (first, last) = (of(&run[0]), run.last().map_or(of(&run[0]), of));
         let names: Vec<String> = run.iter().map(|n| self.names.symbol(of(n).symbol)).collect();
         // What calls itself again and again is named once.

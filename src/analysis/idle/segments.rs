@@ -160,25 +160,15 @@ impl Other {
         Ok(deepest)
     }
 
-    /// Calls of a cause, and what in it has most of its time.
+    /// Calls of a cause that has these segments of the lane, and what in it has most of its time.
     pub fn describe(
         &self,
         profile: &Profile,
-        loops: &[Loop],
         cause: &mut Cause,
+        own: Vec<&Segment>,
         depth: u32,
         sums: &Sums,
-        job: &Job,
-    ) -> Result<(), Cancelled> {
-        job.checkpoint(0, 0)?;
-        let own: Vec<&Segment> = self
-            .segments
-            .iter()
-            .filter(|s| s.waits == cause.waits && self.key(profile, loops, s, depth) == cause.what)
-            .collect();
-        if own.is_empty() {
-            return Ok(());
-        }
+    ) {
         let spans = &profile.track(self.track).spans;
         let mut calls: Vec<u32> = own
             .iter()
@@ -199,7 +189,6 @@ impl Other {
         for depth in depth + 1.. {
             let mut by: FxHashMap<FunctionId, i64> = FxHashMap::default();
             inside.retain(|s| s.depth >= depth);
-            job.checkpoint(0, 0)?;
             for s in &inside {
                 *by.entry(self.function(profile, s, depth)).or_default() += sums.between(s.start, s.end);
             }
@@ -211,6 +200,5 @@ impl Other {
             inside.retain(|s| self.function(profile, s, depth) == function);
             before = time;
         }
-        Ok(())
     }
 }
