@@ -132,21 +132,27 @@ pub(super) fn place(
             (left + (width * 0.08).min(12.0), left + width - (width * 0.08).min(12.0))
         }
     };
-    let mut top = rustc_hash::FxHashMap::default();
-    layout.tracks.iter().for_each(|(track, y)| {
-        top.insert(*track, y.min + sizes.name);
-    });
+    // By track, as there may be hundreds of thousands of stages and edges: where its first row is, and how many rows are above.
+    let last = tracks.iter().map(|t| t.track.index()).max().map_or(0, |last| last + 1);
+    let mut place_of: Vec<Option<(f32, usize)>> = vec![None; last];
+    let mut rows = 0;
+    for (track, (_, y)) in tracks.iter().zip(&layout.tracks) {
+        place_of[track.track.index()] = Some((y.min + sizes.name, rows));
+        rows += track.lanes as usize;
+    }
     let rect_of = |i: usize| {
         let stage = &graph.stages[i];
-        let y = top.get(&stage.id.track)? + stage.lane as f32 * (sizes.bar + sizes.gap);
+        let (top, _) = (*place_of.get(stage.id.track.index())?)?;
+        let y = top + stage.lane as f32 * (sizes.bar + sizes.gap);
         let (left, right) = x_of(i);
         Some(Rect::from_min_max(pos2(left, y), pos2(right.max(left + LEAST), y + sizes.bar)))
     };
     // The right edge of the last box of each row: what lies within a point of it is seen already.
-    let mut filled: rustc_hash::FxHashMap<(TrackId, u32), f32> = rustc_hash::FxHashMap::default();
-    for i in 0..graph.stages.len() {
-        let Some(rect) = rect_of(i) else { continue };
-        let row = filled.entry((graph.stages[i].id.track, graph.stages[i].lane)).or_insert(f32::MIN);
+    let mut filled = vec![f32::MIN; rows];
+    for (i, stage) in graph.stages.iter().enumerate() {
+        let above = place_of.get(stage.id.track.index()).copied().flatten().map(|place| place.1);
+        let (Some(rect), Some(above)) = (rect_of(i), above) else { continue };
+        let Some(row) = filled.get_mut(above + stage.lane as usize) else { continue };
         let hidden = rect.right() < axis.x.min || rect.left() > axis.x.max || rect.right() <= *row + 0.5;
         if !hidden && seen.max >= rect.top() && seen.min <= rect.bottom() {
             *row = rect.right();
