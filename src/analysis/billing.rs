@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::cached_answers::{cached_answer, is_answered_by_cache};
+use super::cached_answers::cached_answer;
 use super::prices::{self, Charge, Prices, Resolved};
 use crate::jobs::Cancelled;
 use crate::model::{Accounting, COST_IN, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
@@ -205,7 +205,7 @@ fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Res
     let tier = if served.is_empty() { profile.text(r.requested_tier) } else { served };
     // An answer from a cache would have taken what it took when it was generated.
     let (mut tokens, mut accounting) = (r.tokens, r.accounting);
-    let answered = is_answered_by_cache(r);
+    let answered = r.answered_by_cache();
     if answered && tokens.is_unknown() {
         tokens = cached_answer(profile, r).saved;
         accounting = Accounting::of_counted(&tokens);

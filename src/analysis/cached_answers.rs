@@ -1,8 +1,8 @@
 //! What is known of an answer that a cache gave: what it had taken when it was generated, how old it was, to which prompt.
 
 use crate::model::{
-    CacheOutcome, ENTRY_AGE, LOOKUP_TIME, MATCHED_PROMPT, Money, Profile, Request, SAVED_COST, SAVED_INPUT,
-    SAVED_OUTPUT, STORE_TIME, StringId, TokenCounts,
+    ENTRY_AGE, LOOKUP_TIME, MATCHED_PROMPT, Money, Profile, Request, SAVED_COST, SAVED_INPUT, SAVED_OUTPUT,
+    STORE_TIME, StringId, TokenCounts,
 };
 
 /// Of one request, as its source states it.
@@ -22,19 +22,13 @@ pub struct CachedAnswer {
     pub prompt: StringId,
 }
 
-/// True for a request that a cache of answers answered.
-#[must_use]
-pub fn is_answered_by_cache(r: &Request) -> bool {
-    matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
-}
-
 /// What is known of the answer that a cache gave, or could have given, to a request.
 #[must_use]
 pub fn cached_answer(profile: &Profile, r: &Request) -> CachedAnswer {
     let said = |name: &str| profile.strings.find(name).and_then(|name| r.attribute(name));
     let text = |name: &str| said(name).map(|id| profile.text(id));
     let count = |name: &str| text(name).and_then(|text| text.parse().ok());
-    let hit = is_answered_by_cache(r);
+    let hit = r.answered_by_cache();
     let time = |name: &str| {
         let seconds = text(name)?.parse::<f64>().ok().filter(|s| (0.0..9e9).contains(s))?;
         Some((seconds * 1e9).round() as i64)

@@ -122,7 +122,7 @@ fn is_of(profile: &Profile, r: &Request, kind: CacheKind) -> bool {
 /// Whether a request hit a kind of cache; `None` when it says nothing of it.
 pub(super) fn is_hit(profile: &Profile, r: &Request, kind: CacheKind) -> Option<bool> {
     if kind == CacheKind::Answers {
-        return r.cache.map(|said| said != CacheOutcome::Miss);
+        return r.cache.map(CacheOutcome::is_hit);
     }
     let told = r.tokens.cache_read.is_some() || r.tokens.cache_write().is_some();
     (is_of(profile, r, kind) && told).then(|| r.tokens.cache_read.unwrap_or(0) > 0)

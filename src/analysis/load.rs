@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Outcome, Profile, Request, Unit};
+use crate::model::{Outcome, Profile, Request, Unit};
 use crate::query::{Context, Query};
 
 /// Requests in flight from a time on, until the next.
@@ -192,8 +192,7 @@ fn levels(rows: &[&Request], steps: &[Step]) -> Vec<Level> {
     let mut sums: std::collections::BTreeMap<u32, (usize, f64, usize, f64)> =
         std::collections::BTreeMap::new();
     // What a cache answered put no load on the model.
-    let cached = |r: &Request| matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic));
-    for r in rows.iter().filter(|r| r.outcome == Outcome::Ok && !cached(r)) {
+    for r in rows.iter().filter(|r| r.outcome == Outcome::Ok && !r.answered_by_cache()) {
         let Some(latency) = r.latency().filter(|&l| l > 0) else { continue };
         let at = steps.partition_point(|s| s.time <= r.arrived);
         let Some(step) = at.checked_sub(1).map(|i| steps[i]) else { continue };

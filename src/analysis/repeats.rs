@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::billing::Bill;
 use super::components::Beginnings;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, StringId};
+use crate::model::{Money, Outcome, StringId};
 use crate::query::{Context, Query};
 
 /// What repeats among the prompts that were kept.
@@ -71,10 +71,7 @@ impl Query for RepeatedPrompts {
                 answered.insert((r.model, r.prompt));
             }
             out.same_beginning += text[..same].chars().count() as u64;
-            if again
-                && !matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
-                && r.outcome == Outcome::Ok
-            {
+            if again && !r.answered_by_cache() && r.outcome == Outcome::Ok {
                 out.again += 1;
                 out.again_time = out.again_time.saturating_add(r.latency().unwrap_or(0));
                 if let Some(cost) = bill.cost(*id) {
@@ -95,7 +92,7 @@ impl Query for RepeatedPrompts {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, built};
-    use crate::model::{Request, TokenCounts};
+    use crate::model::{CacheOutcome, Request, TokenCounts};
 
     #[test]
     fn what_failed_before_is_not_asked_again() {

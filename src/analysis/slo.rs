@@ -284,7 +284,6 @@ fn prefill(r: &Request) -> Option<f64> {
 impl Typical {
     fn of(done: &[(RequestId, &Request)]) -> Self {
         let of = |value: &dyn Fn(&Request) -> Option<f64>| median(done.iter().filter_map(|(_, r)| value(r)));
-        let hit = |r: &Request| matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic));
         Self {
             latency: of(&|r| r.latency().map(|v| v as f64)),
             queue: of(&|r| r.queued().map(|v| v as f64)),
@@ -292,7 +291,7 @@ impl Typical {
             prompt: of(&|r| r.tokens.prompt().map(|v| v as f64)),
             tpot: of(&Request::tpot),
             output: of(&|r| r.output().map(|v| v.0 as f64)),
-            hits: done.iter().filter(|(_, r)| hit(r)).count() * 2 > done.len(),
+            hits: done.iter().filter(|(_, r)| r.answered_by_cache()).count() * 2 > done.len(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::overview::{RequestFigures, request_figures_of};
 use super::prices::{self, Call, Charge, Parts, Prices};
 use super::request_facets::Facet;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, TokenCounts};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, TokenCounts};
 use crate::query::{Context, Query};
 
 /// Requests that have something in common.
@@ -96,7 +96,7 @@ impl Group {
         }
         let (looked_up, hits) = &mut self.looked_up;
         *looked_up += usize::from(r.cache.is_some());
-        *hits += usize::from(r.cache.is_some_and(|said| said != CacheOutcome::Miss));
+        *hits += usize::from(r.answered_by_cache());
     }
 
     /// Fills in what follows from all its requests.

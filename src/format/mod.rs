@@ -19,7 +19,7 @@ mod typed;
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use csv::csv_text;
 pub use date::utc;
-pub use names::{bare, beginning, capitalised, fitting, sentence, shorter, within_a_line};
+pub use names::{bare, beginning, capitalised, distance, fitting, sentence, shorter, within_a_line};
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use scale::Scale;
 pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};

@@ -121,6 +121,24 @@ pub fn beginning(name: &str, most: usize) -> String {
     if chars.next().is_some() { format!("{head}…") } else { head }
 }
 
+/// Number of letters to change, add or drop; names that differ much are far apart, however much.
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
+    const FAR: usize = 64;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(FAR).collect(), b.chars().take(FAR).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// A name as it begins a line.
 #[must_use]
 pub fn capitalised(name: &str) -> String {
@@ -180,6 +198,11 @@ mod tests {
         ] {
             assert_eq!(bare(name), want);
         }
+    }
+
+    #[test]
+    fn letters_between_names_are_counted() {
+        assert_eq!([distance("hash", "hash"), distance("hash", "hsh"), distance("ab", "xyz")], [0, 1, 3]);
     }
 
     #[test]

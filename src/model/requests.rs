@@ -66,6 +66,12 @@ pub enum CacheOutcome {
 }
 
 impl CacheOutcome {
+    /// True when an answer was taken from the cache.
+    #[must_use]
+    pub fn is_hit(self) -> bool {
+        matches!(self, Self::Exact | Self::Semantic)
+    }
+
     /// The word in reports and tables.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -242,10 +248,16 @@ impl Request {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
+    /// True for one that a cache of answers answered: no model worked on it.
+    #[must_use]
+    pub fn answered_by_cache(&self) -> bool {
+        self.cache.is_some_and(CacheOutcome::is_hit)
+    }
+
     /// True for one that a cache of answers answered and of which nobody counted tokens: no model read or wrote any.
     #[must_use]
     pub fn needed_no_tokens(&self) -> bool {
-        matches!(self.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) && self.tokens.is_unknown()
+        self.answered_by_cache() && self.tokens.is_unknown()
     }
 
     /// When the answer began: the first token, or the first chunk where no more is known.

@@ -15,7 +15,7 @@ use crate::analysis::libraries;
 use crate::analysis::named::Named;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Slice};
-use crate::format::{bare, plain, short};
+use crate::format::{bare, distance, plain, short};
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
 use crate::model::{FunctionId, Profile, TrackId, row_hash};
@@ -299,31 +299,4 @@ fn labelled(text: &str, names: &Names<'_>, p: &Profile) -> Option<FunctionId> {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
     of(last).filter(|&f| agrees(f, before)).or_else(|| of(first).filter(|&f| agrees(f, after)))
-}
-
-/// Number of letters to change, add or drop; names that differ much are far apart, however much.
-fn distance(a: &str, b: &str) -> usize {
-    const FAR: usize = 64;
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(FAR).collect(), b.chars().take(FAR).collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn letters_between_names_are_counted() {
-        assert_eq!([distance("hash", "hash"), distance("hash", "hsh"), distance("ab", "xyz")], [0, 1, 3]);
-    }
 }

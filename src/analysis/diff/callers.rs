@@ -3,8 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
-use super::known_calls::KnownCalls;
-use super::{Compared, Cost, State, Two};
+use super::{Compared, Cost, Two};
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::analysis::path::Symbol;
 use crate::jobs::Cancelled;
@@ -42,8 +41,8 @@ impl Compared for NeighbourDiff {
         self.costs
     }
 
-    fn state(&self) -> State {
-        if self.unplaced { State::NotPlaced } else { self.costs.state().unwrap_or(State::Both) }
+    fn unplaced(&self) -> bool {
+        self.unplaced
     }
 }
 
@@ -108,13 +107,7 @@ impl DiffCallers {
         all: &FunctionDiff,
         cx: &Context<'_, Pair>,
     ) -> Result<(), Cancelled> {
-        let known = |is_base: bool| -> Result<KnownCalls, Cancelled> {
-            let side = if is_base { cx.base() } else { cx.head() };
-            let profile = side.profile();
-            let name = |symbol| all.row_of(RowKey::of(symbol, profile), is_base).unwrap_or(u32::MAX);
-            Ok(KnownCalls::of(&self.functions.calls(is_base, cx)?, name))
-        };
-        let (in_base, in_head) = (known(true)?, known(false)?);
+        let [in_base, in_head] = self.functions.known_calls(all, cx)?;
         let (base, head) = (cx.base().profile().clone(), cx.head().profile().clone());
         for (neighbours, are_callers) in [(&mut found.callers, true), (&mut found.callees, false)] {
             for n in neighbours {
@@ -187,6 +180,7 @@ fn joined(
 
 #[cfg(test)]
 mod tests {
+    use super::super::State;
     use super::*;
     use crate::analysis::testing::{all_functions, pair, symbol};
     use crate::jobs::Job;

@@ -83,8 +83,8 @@ impl Compared for Row {
         self.halves.map(|h| h.cost)
     }
 
-    fn state(&self) -> State {
-        if self.unplaced { State::NotPlaced } else { self.costs().state().unwrap_or(State::Both) }
+    fn unplaced(&self) -> bool {
+        self.unplaced
     }
 }
 

@@ -3,7 +3,6 @@
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
-use super::known_calls::KnownCalls;
 use super::{Compared, State, Two};
 use crate::analysis::call_graph::{Calling, Graph, GraphEdge, GraphNode, NOBODY};
 use crate::analysis::drawn::{Drawn, EdgeKind, NodeSizes};
@@ -82,13 +81,8 @@ impl Query<Pair> for DiffGraph {
             estimated |= matches!(graph.basis, Basis::Estimated(_));
             add(&graph, side.profile(), &all, is_base, &mut between);
         }
-        let known = |is_base: bool| -> Result<KnownCalls, Cancelled> {
-            let profile = if is_base { base.profile() } else { head.profile() };
-            let row = |symbol| all.row_of(RowKey::of(symbol, profile), is_base).unwrap_or(u32::MAX);
-            Ok(KnownCalls::of(&self.functions.calls(is_base, cx)?, row))
-        };
         let known = match estimated && !self.functions.scope.transforms.is_empty() {
-            true => Some([known(true)?, known(false)?]),
+            true => Some(self.functions.known_calls(&all, cx)?),
             false => None,
         };
         cx.job().checkpoint(0, 0)?;

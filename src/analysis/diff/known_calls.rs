@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::functions::DiffFunctions;
+use super::functions::{DiffFunctions, FunctionDiff, RowKey};
 use crate::analysis::call_graph::{Calling, Graph, NOBODY};
 use crate::analysis::path::Symbol;
 use crate::jobs::Cancelled;
@@ -25,6 +25,20 @@ impl DiffFunctions {
         }
         found.push(side.get(&Calling { slice, around: None })?);
         Ok(found)
+    }
+
+    /// What each run calls, base and head, between rows of `all`; what has no row there is known by none.
+    pub(super) fn known_calls(
+        &self,
+        all: &FunctionDiff,
+        cx: &Context<'_, Pair>,
+    ) -> Result<[KnownCalls; 2], Cancelled> {
+        let of = |base: bool| {
+            let profile = if base { cx.base() } else { cx.head() }.profile().clone();
+            let row = |symbol| all.row_of(RowKey::of(symbol, &profile), base).unwrap_or(u32::MAX);
+            Ok(KnownCalls::of(&self.calls(base, cx)?, row))
+        };
+        Ok([of(true)?, of(false)?])
     }
 }
 

@@ -150,9 +150,14 @@ pub trait Compared {
         self.costs().map(|c| c.total)
     }
 
+    /// True where the run without costs has it, too, but its estimated call paths do not lead to it.
+    fn unplaced(&self) -> bool {
+        false
+    }
+
     /// In both runs, or in which.
     fn state(&self) -> State {
-        self.costs().state().unwrap_or(State::Both)
+        if self.unplaced() { State::NotPlaced } else { self.costs().state().unwrap_or(State::Both) }
     }
 
     /// Δ of the own costs; `None` where a side's are not known.

@@ -14,6 +14,7 @@
 use serde_json::{Map, Value};
 
 use super::table::{Class, Entry, Pattern, PriceTable, Provider, Rate, Rule};
+use crate::format::distance;
 use crate::import::unix_time;
 use crate::model::Money;
 
@@ -84,26 +85,12 @@ fn only(value: &Value, known: &[&str]) -> Result<(), String> {
 
 /// What to write instead of an unknown name.
 fn instead(key: &str, known: &[&str]) -> String {
-    let key: Vec<char> = key.to_lowercase().chars().collect();
-    let nearest = known.iter().map(|name| (distance(&key, &name.chars().collect::<Vec<_>>()), name)).min();
+    let key = key.to_lowercase();
+    let nearest = known.iter().map(|name| (distance(&key, name), name)).min();
     match nearest.filter(|(far, name)| *far <= 2.max(name.len() / 3)) {
         Some((_, name)) => format!("write «{name}», or begin a remark with _"),
         None => format!("it takes {}; a remark begins with _", known.join(", ")),
     }
-}
-
-/// How many letters differ (Levenshtein), of short words.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().take(64).enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let other = before + usize::from(x != y);
-            before = row[j + 1];
-            row[j + 1] = other.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {

@@ -6,7 +6,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::kind::Kind;
-use super::tree::{Step, TraceOf, Tree, answered_by_cache};
+use super::tree::{Step, TraceOf, Tree};
 use crate::analysis::requests::{RequestPart, parts};
 use crate::format;
 use crate::jobs::Cancelled;
@@ -413,7 +413,7 @@ impl<'a> Telling<'a> {
         if let Some(cache) = r.cache {
             self.looked_up(at, caller, cache, told);
         }
-        if answered_by_cache(r) {
+        if r.answered_by_cache() {
             let cached = told.cache.is_none().then(|| self.line(Role::Cache, "cache"));
             return cached.map(|line| self.end(step, at, (line, caller), "hit".into())).into_iter().collect();
         }

@@ -13,7 +13,7 @@ use crate::analysis::intervals::covered;
 use crate::analysis::prices::Prices;
 use crate::analysis::requests::parts;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, SpanStatus};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, SpanStatus};
 use crate::query::{Context, Query};
 
 /// Most spans of a trace that are looked at.
@@ -406,7 +406,7 @@ fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), d
             Some(cost) => out.cost = Some(out.cost.unwrap_or_default() + cost),
             None => out.unpriced += 1,
         }
-        if answered_by_cache(r) {
+        if r.answered_by_cache() {
             tools.push((step.start, step.end));
             continue;
         }
@@ -421,9 +421,4 @@ fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), d
         (out.models, out.tools, out.waiting) = (length(models), length(tools), length(waiting));
     }
     out
-}
-
-/// True for a request that no model worked on.
-pub(super) fn answered_by_cache(r: &Request) -> bool {
-    matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
 }

@@ -79,6 +79,12 @@ impl Spans<'_> {
         attempts::link(tried, b)
     }
 
+    /// The spans around one, the innermost first.
+    fn above(&self, n: usize) -> impl Iterator<Item = usize> + '_ {
+        let way = std::iter::successors(self.parents[n], |up| self.parents[*up as usize]);
+        way.take(MOST_ABOVE).map(|up| up as usize)
+    }
+
     /// Requests over HTTP by the call of a model that they were made for, in order of time.
     fn sent(&self) -> HashMap<usize, Vec<usize>> {
         let mut sent: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -87,9 +93,7 @@ impl Spans<'_> {
             if self.judged[n].is_request || !is_http(row) {
                 continue;
             }
-            let way =
-                std::iter::successors(self.parents[n], |up| self.parents[*up as usize]).take(MOST_ABOVE);
-            if let Some(of) = way.map(|up| up as usize).find(|up| self.judged[*up].is_request) {
+            if let Some(of) = self.above(n).find(|up| self.judged[*up].is_request) {
                 sent.entry(of).or_default().push(n);
             }
         }
@@ -133,9 +137,7 @@ impl Spans<'_> {
     fn outside(&self, b: &mut ProfileBuilder) -> HashMap<usize, usize> {
         let mut below: HashMap<usize, Vec<usize>> = HashMap::new();
         for n in (0..self.rows.len()).filter(|n| self.judged[*n].is_request) {
-            let way =
-                std::iter::successors(self.parents[n], |up| self.parents[*up as usize]).take(MOST_ABOVE);
-            for up in way.map(|up| up as usize).filter(|up| Attributes::may_tell(self.rows[*up])) {
+            for up in self.above(n).filter(|up| Attributes::may_tell(self.rows[*up])) {
                 below.entry(up).or_default().push(n);
             }
         }

@@ -221,7 +221,7 @@ impl Service {
     pub(super) fn book(&self, reply: &Reply, request: &RequestHandle) {
         let price = |tokens| self.config.price.map(|price| price.of(tokens));
         let mut sums = self.spent_and_saved.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(reply.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
+        if reply.cache.is_some_and(CacheOutcome::is_hit) {
             let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).get(&reply.text).copied();
             if let Some(tokens) = taken {
                 sums.1.add(tokens);
@@ -306,14 +306,13 @@ impl Watch {
     pub(super) fn end(&self, result: &Result<Reply, String>) -> Measured {
         let latency = self.began.elapsed();
         let reply = result.as_ref().ok();
-        let hit = |c| matches!(c, CacheOutcome::Exact | CacheOutcome::Semantic);
         let tpot = self.first.filter(|_| self.tokens > 1).map(|f| (self.last - f) / (self.tokens - 1));
         Measured {
             ttft: self.first.map_or(latency, |f| f - self.began),
             latency,
             tpot,
             tokens: reply.map_or(0, |r| r.tokens),
-            hit: reply.and_then(|r| r.cache).is_some_and(hit),
+            hit: reply.and_then(|r| r.cache).is_some_and(CacheOutcome::is_hit),
             ok: reply.is_some(),
         }
     }

@@ -7,7 +7,7 @@ use super::shared::{Price, Reply, Tokens};
 use super::*;
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::Bill;
-use crate::analysis::cached_answers::{cached_answer, is_answered_by_cache};
+use crate::analysis::cached_answers::cached_answer;
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::testing::ask;
 use crate::format;
@@ -106,7 +106,7 @@ fn a_run_says_what_its_caches_saved_and_all_places_say_the_same() {
     // Requests that other tests report meanwhile are in the recording, too.
     let rows = run.profile.requests.rows.iter().zip(&bill.charges);
     assert!(rows.filter(|(r, _)| r.cache.is_some()).all(|(_, charge)| charge.cost.is_some()));
-    let hits = run.profile.requests.rows.iter().filter(|r| is_answered_by_cache(r));
+    let hits = run.profile.requests.rows.iter().filter(|r| r.answered_by_cache());
     let ages: Vec<Option<i64>> = hits.map(|r| cached_answer(&run.profile, r).age).collect();
     assert!(ages.len() == found.hits && ages.iter().all(|age| age.is_some_and(|ns| ns >= 0)), "{ages:?}");
 
