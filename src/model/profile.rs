@@ -412,10 +412,16 @@ impl Profile {
     }
 
     /// True when it is known how many samples the rows stand for: one each, or as many as a metric says. False when the rows are
-    /// sums that the tool made.
+    /// sums that the tool made: rows of a sampler without times are one for each stack.
     #[must_use]
     pub fn counts_samples(&self) -> bool {
-        self.meta.basis != Basis::Aggregated || self.sample_metric().is_some()
+        let summed = |t: &Track| !t.samples.is_empty() && !t.samples.is_timed();
+        let are_sums = match self.meta.basis {
+            Basis::Aggregated => true,
+            Basis::Sampled => self.tracks.iter().any(summed),
+            _ => false,
+        };
+        !are_sums || self.sample_metric().is_some()
     }
 
     /// The metric that says how many samples a row stands for.

@@ -106,6 +106,7 @@ impl Reader {
             let micros = before(text, " us").and_then(|t| t.parse::<i64>().ok());
             self.tick = micros.map_or(self.tick, |us| us.saturating_mul(1000));
             b.meta.duration = seconds;
+            b.meta.samples = before(text, " ticks").and_then(|n| n.parse().ok());
         } else if text.starts_with("total alloc") {
             self.total_bytes = before(text, " bytes").map_or(0, |t| t.replace(',', "").parse().unwrap_or(0));
         } else if text.contains("+RTS") {

@@ -74,5 +74,7 @@ fn ghc_gives_ticks_and_bytes() {
         \u{20}main Main app/Main.hs:6:1-11 338 1 50.0 9.4 30.4 9.4\n";
     let p = open(format!("{head}{shares}").as_bytes(), "ghc");
     assert_eq!(totals(&p)["main"].0, 10_000_000);
+    // A row is a cost centre, not a sample; the head says how many ticks there were.
+    assert_eq!((p.samples_taken(), p.counts_samples(), p.sample_count()), (Some(23), false, 2));
     damage(format!("{head}{exact}").as_bytes(), drop);
 }
