@@ -500,6 +500,7 @@ fn finish(mut graph: StageGraph, tracks: &[TrackId], borders: &[i64]) -> StageGr
     }
     graph.path = path(&graph.net, &times, start, &Measured);
     graph.path_names = graph.sum_path_by_name();
+    graph.path_gaps = graph.sum_gaps();
     for step in &graph.path {
         if let Step::Stage { stage, length } = *step {
             let stage = &mut graph.stages[stage as usize];

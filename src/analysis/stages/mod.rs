@@ -16,12 +16,14 @@ mod by_name;
 mod forest;
 mod gains;
 mod net;
+mod rows;
 #[cfg(test)]
 pub(crate) mod tests;
 mod what_if;
 
 pub use by_name::{NameGain, NameGains};
 pub use gains::{Gain, Gains};
+pub use rows::{Row, Rows, StageRows};
 pub use what_if::{Change, Estimate, Outcome, WhatIf};
 
 use std::cmp::Reverse;
@@ -182,6 +184,8 @@ pub struct StageGraph {
     pub path: Vec<Step>,
     /// Stages on it summed up by name, longest first.
     pub path_names: Vec<PathShare>,
+    /// Time on the critical path outside of stages, ns: that which a known wait explains, and the rest.
+    pub path_gaps: (i64, i64),
     /// Start of the first stage, ns.
     pub start: i64,
     /// End of the last one, ns.
@@ -206,7 +210,7 @@ impl StageGraph {
     /// What part of the total stages of the critical path take; the rest are gaps. `None` without length.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
-        let on_path: i64 = self.stages.iter().map(|s| s.on_path).fold(0, i64::saturating_add);
+        let on_path = self.path_names.iter().map(|s| s.length).fold(0, i64::saturating_add);
         (self.total() > 0).then(|| on_path as f64 / self.total() as f64)
     }
 
@@ -241,9 +245,8 @@ impl StageGraph {
         sums
     }
 
-    /// Time on the critical path outside of stages, ns: that which a known wait explains, and the rest.
-    #[must_use]
-    pub fn path_gaps(&self) -> (i64, i64) {
+    /// [`Self::path_gaps`] of the path.
+    fn sum_gaps(&self) -> (i64, i64) {
         self.path.iter().fold((0, 0), |(known, unknown), step| match *step {
             Step::Gap { from, to, explained: true } => (known + (to - from), unknown),
             Step::Gap { from, to, explained: false } => (known, unknown + (to - from)),

@@ -48,7 +48,7 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         let count = if count > 1 { format!("{count} × ") } else { String::new() };
         out.line(format_args!("  {:>10} {:>8}  {count}{name}", format::duration(length), share(length)));
     }
-    let (between, unknown) = graph.path_gaps();
+    let (between, unknown) = graph.path_gaps;
     for (length, what) in [(between, "between stages"), (unknown, "on no known path")] {
         if length > 0 {
             out.line(format_args!("  {:>10} {:>8}  ({what})", format::duration(length), share(length)));
@@ -95,7 +95,7 @@ impl Serialize for CriticalPath<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Some((graph, gains)) = &self.0.stages else { return to.serialize_none() };
         let p = &*self.0.profile;
-        let (between, unknown) = graph.path_gaps();
+        let (between, unknown) = graph.path_gaps;
         let gain = |stage: u32| gains.iter().find(|g| g.stage == stage);
         let step = |(stage, length): (u32, i64)| {
             let s = &graph.stages[stage as usize];

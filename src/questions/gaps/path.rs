@@ -53,7 +53,7 @@ pub(super) fn path(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         asked.budget(),
     );
     sheet.value("total_ns", total);
-    let (between, unknown) = graph.path_gaps();
+    let (between, unknown) = graph.path_gaps;
     // Rounds of a loop are one line.
     let loops = asked.get(&Loops(range))?;
     let mut stages: Vec<(String, usize, i64)> = Vec::new();

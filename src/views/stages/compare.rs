@@ -1,14 +1,13 @@
 //! The stages of two runs: both charts with their critical paths beside each other, and what the paths consist of.
 
-use std::sync::Arc;
-
 use egui::{Ui, UiBuilder};
 
+use super::layout::Mode;
 use super::panel::{self, Worth};
 use super::{Frame, MOST_GAINS, MOST_NAMES, WIDE};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::matches::{MatchQuery, Matches};
-use crate::analysis::stages::{Estimate, Gains, NameGains, PathShare, StageGraph, Stages};
+use crate::analysis::stages::{Estimate, Gains, NameGains, PathShare, Rows, StageGraph, Stages};
 use crate::format;
 use crate::model::Unit;
 use crate::query::Pair;
@@ -71,13 +70,15 @@ impl DiffStages {
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let level = shared::kept(&self.bands.save(), "level").unwrap_or_default();
         let query = Stages { scope, range: cx.interaction.range, level };
-        let graph = |cx: &mut ViewCx<'_>, base: bool| {
+        let by_order = shared::kept(&self.bands.save(), "mode") == Some(Mode::Order);
+        let rows = |cx: &mut ViewCx<'_>, base: bool| {
             let subject = pair.one(base);
-            cx.side(&subject, base).ask(&query, 0).beside().filter(|graph| !graph.stages.is_empty())
+            let rows = Rows { graph: query.clone(), by_order };
+            cx.side(&subject, base).ask(&rows, 0).beside().filter(|rows| !rows.graph.stages.is_empty())
         };
-        let graphs = Two { base: graph(cx, true), head: graph(cx, false) };
+        let rows = Two { base: rows(cx, true), head: rows(cx, false) };
         let matches = cx.ask_pair(&MatchQuery, 90).beside();
-        let (Some(head), Some(matches)) = (graphs.head.clone(), matches) else {
+        let (Some(head), Some(matches)) = (rows.head.clone(), matches) else {
             return;
         };
         let subject = pair.one(false);
@@ -87,18 +88,19 @@ impl DiffStages {
             None
         } else {
             let estimate = Estimate { graph: query.clone(), what_if };
-            side.ask(&estimate, 0).beside().filter(|o| o.stages.len() == head.stages.len())
+            side.ask(&estimate, 0).beside().filter(|o| o.stages.len() == head.graph.stages.len())
         };
         let selected = side.interaction.selection.as_ref().and_then(|item| {
             let (track, row) = item.span(&pair.head.profile)?;
-            head.stages.iter().position(|s| (s.id.track, s.id.row) == (track, row)).map(|i| i as u32)
+            head.of_span(track, row)
         });
         let gains = side.ask(&Gains { graph: query.clone(), most: MOST_GAINS }, 0).beside();
         let names = side.ask(&NameGains { graph: query.clone(), most: MOST_NAMES }, 0).beside();
-        let frame = Frame { query, graph: head, outcome, selected };
+        let frame = Frame { query, rows: head, outcome, selected };
         let worth = Worth { stages: gains, names };
         panel::show(&mut side, ui, &frame, &worth, |cx, ui| {
-            paths(cx, ui, pair, &graphs, &matches);
+            let graphs = Two { base: rows.base.as_deref(), head: rows.head.as_deref() };
+            paths(cx, ui, pair, graphs.map(|rows| &*rows.graph), &matches);
             None
         });
     }
@@ -111,11 +113,11 @@ fn item(pair: &Pair, graph: &StageGraph, share: &PathShare, base: bool) -> Optio
 }
 
 /// The critical paths of both, by the names of their stages, the largest change first.
-fn paths(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, graphs: &Two<Arc<StageGraph>>, matches: &Matches) {
-    let names = |graph: &Option<Arc<StageGraph>>| -> Vec<PathShare> {
-        graph.as_ref().map(|graph| graph.path_names.clone()).unwrap_or_default()
+fn paths(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, graphs: Two<&StageGraph>, matches: &Matches) {
+    let names = |graph: Option<&StageGraph>| -> Vec<PathShare> {
+        graph.map(|graph| graph.path_names.clone()).unwrap_or_default()
     };
-    let (base, head) = (names(&graphs.base), names(&graphs.head));
+    let (base, head) = (names(graphs.base), names(graphs.head));
     let functions = |shares: &[PathShare]| shares.iter().map(|s| (s.function, ())).collect::<Vec<_>>();
     let mut rows = pair::paired(matches, [&functions(&base), &functions(&head)]);
     let length = |two: &Two<usize>| Two {
@@ -148,21 +150,19 @@ fn paths(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, graphs: &Two<Arc<StageGr
         .iter()
         .take(MOST_ROWS)
         .map(|two| {
-            let of_head = two.head.zip(graphs.head.as_ref());
-            let of_base = two.base.zip(graphs.base.as_ref());
+            let of_head = two.head.zip(graphs.head);
+            let of_base = two.base.zip(graphs.base);
             let item = of_head
                 .and_then(|(at, graph)| item(pair, graph, &head[at], false))
                 .or_else(|| of_base.and_then(|(at, graph)| item(pair, graph, &base[at], true)));
             (name(two), length(two), item)
         })
         .collect();
-    let whole = |of: &dyn Fn(&StageGraph) -> i64| Two {
-        base: graphs.base.as_deref().map(of),
-        head: graphs.head.as_deref().map(of),
-    };
+    let whole =
+        |of: &dyn Fn(&StageGraph) -> i64| Two { base: graphs.base.map(of), head: graphs.head.map(of) };
     let gaps = [
-        ("between stages", whole(&|graph| graph.path_gaps().0)),
-        ("on no known path", whole(&|graph| graph.path_gaps().1)),
+        ("between stages", whole(&|graph| graph.path_gaps.0)),
+        ("on no known path", whole(&|graph| graph.path_gaps.1)),
     ];
     let gaps = gaps.into_iter().filter(|(_, two)| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) > 0);
     card(ui, "Critical path", |ui| {
@@ -186,8 +186,8 @@ fn paths(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, graphs: &Two<Arc<StageGr
         if rows.len() > MOST_ROWS {
             weak(ui, &format!("{} more", format::count((rows.len() - MOST_ROWS) as i64)));
         }
-        for (graph, base) in [(&graphs.base, true), (&graphs.head, false)] {
-            let left_out = graph.as_ref().map_or(0, |graph| graph.left_out);
+        for (graph, base) in [(graphs.base, true), (graphs.head, false)] {
+            let left_out = graph.map_or(0, |graph| graph.left_out);
             if left_out > 0 {
                 let spans = format::count(left_out as i64);
                 weak(ui, &format!("{}: {spans} spans are left out; choose a time range.", pair::title(base)));

@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use egui::{Rangef, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
-use self::layout::{Layout, Mode, Sizes, place, ranks, seen_tracks};
+use self::layout::{Layout, Mode, Sizes, place, seen_tracks};
 use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::stages::{
-    Change, Estimate, Gains, NameGains, Outcome, StageGraph, StageId, StageKey, Stages,
+    Change, Estimate, Gains, NameGains, Outcome, Rows, StageGraph, StageId, StageKey, StageRows, Stages,
 };
 use crate::format;
 use crate::model::{Profile, TrackId};
@@ -85,7 +85,7 @@ struct StagesView {
 /// What one frame is drawn from.
 struct Frame {
     query: Stages,
-    graph: Arc<StageGraph>,
+    rows: Arc<StageRows>,
     outcome: Option<Arc<Outcome>>,
     selected: Option<u32>,
 }
@@ -95,21 +95,22 @@ impl View for StagesView {
         self.viewport.follow(cx);
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let query = Stages { scope, range: cx.interaction.range, level: self.level };
-        let Some(graph) = cx.ask(&query, 0).content(ui, "Finding stages") else { return };
+        let rows = Rows { graph: query.clone(), by_order: self.mode == Mode::Order };
+        let Some(rows) = cx.ask(&rows, 0).content(ui, "Finding stages") else { return };
         let what_if = &cx.interaction.what_if;
         let outcome = if what_if.is_empty() {
             None
         } else {
             let estimate = Estimate { graph: query.clone(), what_if: what_if.clone() };
-            cx.ask(&estimate, 0).beside().filter(|o| o.stages.len() == graph.stages.len())
+            cx.ask(&estimate, 0).beside().filter(|o| o.stages.len() == rows.graph.stages.len())
         };
-        let selected = self.selected(cx, &graph);
-        let frame = Frame { query, graph, outcome, selected };
+        let selected = self.selected(cx, &rows);
+        let frame = Frame { query, rows, outcome, selected };
         // Of two runs the upper one has the controls of both, and one panel tells of both.
         if cx.beside.is_none() || cx.of_base {
             self.header(cx, ui, &frame);
         }
-        if frame.graph.stages.is_empty() {
+        if frame.rows.graph.stages.is_empty() {
             let text = "No span lies in the chosen tracks and range.";
             EmptyState::new(Icon::Graph, "No stage to show", text).show(ui);
             return;
@@ -140,7 +141,7 @@ impl View for StagesView {
                 panel::path(cx, ui, &frame, gains.stages.as_deref(), &mut self.listing)
             });
             if let Some(stage) = picked {
-                self.pick(cx, &frame.graph, stage);
+                self.pick(cx, &frame.rows.graph, stage);
             }
         });
     }
@@ -182,12 +183,11 @@ impl View for StagesView {
 
 impl StagesView {
     /// The stage that is selected, wherever that was.
-    fn selected(&self, cx: &ViewCx<'_>, graph: &StageGraph) -> Option<u32> {
+    fn selected(&self, cx: &ViewCx<'_>, rows: &StageRows) -> Option<u32> {
         let (track, row) = cx.interaction.selection.as_ref()?.span(cx.profile())?;
         let is = |id: &StageId| (id.track, id.row) == (track, row);
-        let picked =
-            self.picked.and_then(|key| key.id(cx.profile())).filter(is).and_then(|id| graph.find(id));
-        picked.or_else(|| graph.stages.iter().position(|s| is(&s.id)).map(|i| i as u32))
+        let picked = self.picked.and_then(|key| key.id(cx.profile())).filter(is).and_then(|id| rows.find(id));
+        picked.or_else(|| rows.of_span(track, row))
     }
 
     fn pick(&mut self, cx: &mut ViewCx<'_>, graph: &StageGraph, stage: u32) {
@@ -197,7 +197,7 @@ impl StagesView {
     }
 
     fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
-        let graph = &frame.graph;
+        let graph = &frame.rows.graph;
         shared::header(ui, |ui| {
             segmented(ui, "Order of stages", &mut self.mode, &[(Mode::Time, "Time"), (Mode::Order, "Order")]);
             self.levels(ui, graph);
@@ -272,7 +272,7 @@ impl StagesView {
         let palette = Palette::of(ui);
         let area = ui.available_rect_before_wrap();
         let timed = self.mode == Mode::Time;
-        let columns = (!timed).then(|| ranks(&frame.graph));
+        let columns = frame.rows.columns();
         let axis = if timed {
             TimeAxis::layout(self.viewport.t0, self.viewport.t1, area.x_range())
         } else {
@@ -299,21 +299,23 @@ impl StagesView {
             false => (body, Rect::NOTHING),
         };
         ui.painter().rect_filled(body, 0.0, palette.canvas);
-        let keep = frame.selected.map(|s| frame.graph.stages[s as usize].id.track);
+        let keep = frame.selected.map(|s| frame.rows.graph.stages[s as usize].id.track);
         let tracks = match timed && !self.all_rows {
-            true => seen_tracks(&frame.graph, &axis, keep),
-            false => frame.graph.tracks.clone(),
+            true => seen_tracks(&frame.rows, &axis, keep),
+            false => (0..frame.rows.graph.tracks.len()).collect(),
         };
-        self.hidden = frame.graph.tracks.len() - tracks.len();
-        let sizes = Sizes::for_height(&tracks, body.height());
+        self.hidden = frame.rows.graph.tracks.len() - tracks.len();
+        let of_tracks = || tracks.iter().map(|&at| frame.rows.graph.tracks[at]);
+        let sizes = Sizes::for_height(of_tracks(), body.height());
         if timed {
             axis.paint_grid(ui.painter(), body, palette);
         }
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt("rows"), |ui| {
-            let width = columns.as_ref().map_or(0.0, |c| c.1 as f32 * least_column(c.1)).max(body.width());
+            let width =
+                columns.map_or(0.0, |columns| columns as f32 * least_column(columns)).max(body.width());
             let area = if timed { ScrollArea::vertical() } else { ScrollArea::both() };
             area.id_salt("rows").auto_shrink(false).show_viewport(ui, |ui, view| {
-                ui.set_height(sizes.content(&tracks));
+                ui.set_height(sizes.content(of_tracks()));
                 ui.set_width(if timed { body.width() } else { width });
                 let origin = ui.min_rect().min;
                 let axis = if timed {
@@ -323,18 +325,18 @@ impl StagesView {
                 };
                 let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
                 let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
-                let mut layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
-                layout.thin(&frame.graph, frame.selected);
+                let layout = place(&frame.rows, &tracks, &axis, sizes, (inner, seen), frame.selected);
                 self.places.clear();
                 self.on_path = 0;
                 if timed && (cx.of_base || cx.follower) {
-                    for part in strip::place(&frame.graph, &axis, path) {
-                        let stage = part.stage.map(|stage| frame.graph.stages[stage as usize].id);
+                    for part in strip::place(&frame.rows.graph, &axis, path) {
+                        let stage = part.stage.map(|stage| frame.rows.graph.stages[stage as usize].id);
                         self.places.extend(stage.map(|id| (id, part.rect)));
                     }
                     self.on_path = self.places.len();
                     let seen = |bar: &layout::Bar| bar.rect.intersects(ui.clip_rect());
-                    let place = |bar: &layout::Bar| (frame.graph.stages[bar.stage as usize].id, bar.rect);
+                    let place =
+                        |bar: &layout::Bar| (frame.rows.graph.stages[bar.stage as usize].id, bar.rect);
                     self.places.extend(layout.bars.iter().filter(|bar| seen(bar)).map(place));
                 }
                 self.stages(cx, ui, frame, &layout, (&axis, sizes, timed));
@@ -355,13 +357,13 @@ impl StagesView {
     /// The critical path as a row of its own.
     fn path(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame, (axis, area): (&TimeAxis, Rect)) {
         let profile = cx.subject.profile().clone();
-        let parts = strip::place(&frame.graph, axis, area);
-        let (clicked, hovered) = strip::interact(cx, ui, &frame.graph, &parts, frame.selected);
+        let parts = strip::place(&frame.rows.graph, axis, area);
+        let (clicked, hovered) = strip::interact(cx, ui, &frame.rows.graph, &parts, frame.selected);
         if let Some(stage) = clicked {
-            self.pick(cx, &frame.graph, stage);
+            self.pick(cx, &frame.rows.graph, stage);
         }
         let painter = ui.painter().clone();
-        let of = (&*profile, &*frame.graph, Palette::of(ui));
+        let of = (&*profile, &*frame.rows.graph, Palette::of(ui));
         strip::paint(&painter, of, area, &parts, (frame.selected, hovered), &mut self.texts.begin(&painter));
     }
 
@@ -373,7 +375,7 @@ impl StagesView {
         layout: &Layout,
         (axis, sizes, timed): (&TimeAxis, Sizes, bool),
     ) {
-        let graph = &frame.graph;
+        let graph = &frame.rows.graph;
         let profile = cx.subject.profile().clone();
         let what_if = cx.interaction.what_if.clone();
         let mut hovered = None;
@@ -401,7 +403,7 @@ impl StagesView {
                 let function = profile.function_name(stage.function);
                 let context = ContextMenu::new().title(function).copies("Copy name", function);
                 context.show(cx, ui, |cx, ui| {
-                    if let Some(next) = panel::choices(ui, &profile, graph, bar.stage, &what_if) {
+                    if let Some(next) = panel::choices(ui, &profile, &frame.rows, bar.stage, &what_if) {
                         cx.send(Command::WhatIf(next));
                         ui.close();
                     }

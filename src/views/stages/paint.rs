@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use rustc_hash::FxHashMap;
 
 use super::layout::{Arrow, Bar, Layout, Sizes};
 use crate::analysis::stages::{Change, Outcome, Stage, StageGraph, WhatIf};
 use crate::format;
-use crate::model::{Profile, SpanStatus};
+use crate::model::{FunctionId, Profile, SpanStatus};
 use crate::ui::icons::Icon;
 use crate::ui::text::{LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
@@ -90,17 +91,22 @@ impl Scene<'_> {
     fn narrow(&self, painter: &Painter, bars: &[&Bar]) {
         let palette = self.palette;
         let mut mesh = Mesh::default();
+        // Colours by name: on the critical path, beside it, and left out. Mixing them for each bar costs more than the bar.
+        let mut colors: FxHashMap<FunctionId, [Color32; 3]> = FxHashMap::default();
         for bar in bars {
             let stage = &self.graph.stages[bar.stage as usize];
             let critical = self.is_critical(bar.stage);
-            let color = palette.span_named(self.profile.function_name(stage.function)).fill;
+            let [full, half, faint] = *colors.entry(stage.function).or_insert_with(|| {
+                let full = palette.span_named(self.profile.function_name(stage.function)).fill;
+                [full, mix(full, palette.canvas, 0.5), mix(full, palette.canvas, 0.82)]
+            });
             let kept = if self.dropped(stage) { 0.0 } else { self.kept(stage) };
             if kept < 1.0 {
-                mesh.add_colored_rect(bar.rect, mix(color, palette.canvas, 0.82));
+                mesh.add_colored_rect(bar.rect, faint);
             }
             if kept > 0.0 {
                 let part = bar.rect.with_max_x(bar.rect.left() + bar.rect.width() * kept);
-                mesh.add_colored_rect(part, mix(color, palette.canvas, if critical { 0.0 } else { 0.5 }));
+                mesh.add_colored_rect(part, if critical { full } else { half });
             }
             if critical {
                 // Where a border has no room, an edge tells the critical path.

@@ -6,7 +6,7 @@ use egui::{Button, RichText, ScrollArea, Ui, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::{Frame, HALF, change, paint};
-use crate::analysis::stages::{Change, Gain, NameGain, PathShare, StageGraph, StageKey, WhatIf};
+use crate::analysis::stages::{Change, Gain, NameGain, PathShare, StageGraph, StageKey, StageRows, WhatIf};
 use crate::format;
 use crate::model::{FunctionId, Profile, SpanStatus, SymbolKey};
 use crate::state::Command;
@@ -75,7 +75,7 @@ pub(super) fn show(
 }
 
 fn selected(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, stage: u32) {
-    let graph = &frame.graph;
+    let graph = &frame.rows.graph;
     let s = graph.stages[stage as usize];
     let profile = cx.subject.profile().clone();
     card(ui, profile.function_name(s.function), |ui| {
@@ -98,7 +98,7 @@ fn selected(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, stage: u32) {
         let what_if = cx.interaction.what_if.clone();
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(space::SMALL, space::SMALL);
-            if let Some(next) = choices(ui, &profile, graph, stage, &what_if) {
+            if let Some(next) = choices(ui, &profile, &frame.rows, stage, &what_if) {
                 cx.send(Command::WhatIf(next));
             }
         });
@@ -120,13 +120,14 @@ fn fact(ui: &mut Ui, name: &str, value: &str) {
 pub(super) fn choices(
     ui: &mut Ui,
     profile: &Profile,
-    graph: &StageGraph,
+    rows: &StageRows,
     stage: u32,
     what_if: &WhatIf,
 ) -> Option<WhatIf> {
+    let graph = &rows.graph;
     let id = graph.stages[stage as usize].id.key(profile)?;
     let mut choices = vec![("Drop".to_owned(), Change::Drop), ("Halve".to_owned(), HALF)];
-    let before = graph.edges.iter().filter(|e| e.to == stage);
+    let before = rows.edges_to(stage).map(|edge| rows.edge(edge));
     // The stage that it waited for longest.
     if let Some(edge) = before.max_by_key(|e| (e.critical, graph.stages[e.from as usize].end)) {
         let other = graph.stages[edge.from as usize];
@@ -221,7 +222,7 @@ pub(super) fn path(
     gains: Option<&Vec<Gain>>,
     listing: &mut Option<Listing>,
 ) -> Option<u32> {
-    let graph = &frame.graph;
+    let graph = &frame.rows.graph;
     let poor = graph.share().filter(|&share| share < EXPLAINS);
     let stages = graph.path_stages().count();
     let mut picked = None;
@@ -245,7 +246,7 @@ pub(super) fn path(
             Listing::Order => in_order(cx, ui, frame, gains),
         };
         let total = graph.total().max(1) as f64;
-        let (gaps, unknown) = graph.path_gaps();
+        let (gaps, unknown) = graph.path_gaps;
         for (text, length) in [("between stages", gaps), ("on no known path", unknown)] {
             if length > 0 && poor.is_none() {
                 let share = format::percent(length as f64 / total);
@@ -263,7 +264,7 @@ fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64, alarms: bool) {
         format!("The path explains {} of {}.", format::percent(share), format::duration(graph.total()));
     let color = if alarms { palette.tone(Tone::Bad) } else { palette.text };
     ui.label(RichText::new(text).color(color));
-    let (gaps, unknown) = graph.path_gaps();
+    let (gaps, unknown) = graph.path_gaps;
     let total = graph.total().max(1) as f64;
     for (length, what) in [
         (unknown, "before which nothing is known to have been waited for"),
@@ -279,7 +280,7 @@ fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64, alarms: bool) {
 
 /// A click picks the longest stage of a name.
 fn by_name(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, names: &[PathShare]) -> Option<u32> {
-    let graph = &frame.graph;
+    let graph = &frame.rows.graph;
     let total = graph.total().max(1) as f64;
     let selected = frame.selected.map(|stage| graph.stages[stage as usize].function);
     let mut picked = None;
@@ -303,7 +304,7 @@ fn by_name(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, names: &[PathShare]) -> 
 }
 
 fn in_order(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain>>) -> Option<u32> {
-    let graph = &frame.graph;
+    let graph = &frame.rows.graph;
     let total = graph.total().max(1) as f64;
     let mut picked = None;
     for (stage, length) in graph.path_stages().take(MOST_ROWS) {
@@ -338,7 +339,7 @@ fn more(ui: &mut Ui, rows: usize) {
 
 /// The changes that would save most, each to be tried by a click: all stages of a name at once, and pairs that could overlap.
 fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &Worth) {
-    let graph = &frame.graph;
+    let graph = &frame.rows.graph;
     let total = graph.total().max(1);
     let profile = cx.subject.profile().clone();
     let name = |function| profile.function_name(function);
