@@ -1,8 +1,10 @@
 //! How many requests were in flight and waited over time, and how latency and throughput went with that.
 
 use super::asked::Asked;
+use super::counters::figures;
+use super::limits::counts_requests;
 use crate::jobs::Cancelled;
-use crate::model::{Outcome, Profile, Request, Unit};
+use crate::model::{Outcome, Profile, Request};
 use crate::query::{Context, Query};
 
 /// Requests in flight from a time on, until the next.
@@ -151,10 +153,6 @@ fn average(steps: &[Step]) -> Option<f64> {
     Some(area / length as f64)
 }
 
-/// Names of counters of requests in flight, in lower case, without what stands around them.
-const IN_FLIGHT: [&str; 5] =
-    ["requests in flight", "in flight", "requests_in_flight", "num_requests_running", "num_running_reqs"];
-
 fn little(profile: &Profile, rows: &[&Request], average: Option<f64>) -> Option<Little> {
     let first = rows.iter().map(|r| r.arrived).min()?;
     let last = rows.iter().filter_map(|r| r.finished).max()?;
@@ -163,28 +161,13 @@ fn little(profile: &Profile, rows: &[&Request], average: Option<f64>) -> Option<
     let latency = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
     let rate = lengths.len() as f64 * 1e9 / length;
     let counted = profile.counters.iter().find_map(|c| {
-        let name = profile.text(c.name);
-        let lower = name.to_lowercase();
-        let is_it = c.unit == Unit::Count && IN_FLIGHT.iter().any(|known| lower.ends_with(known));
-        let mean = is_it.then(|| mean_between(&c.times, &c.values, first, last)).flatten()?;
-        Some((mean, name.to_owned()))
+        let is_it = counts_requests(profile, c);
+        let found = is_it.then(|| figures(c, Some((first, last)))).flatten()?;
+        Some((found.mean, profile.text(c.name).to_owned()))
     });
     let (measured, counter) = counted.or_else(|| Some((average?, String::new())))?;
     let expected = rate * latency / 1e9;
     (expected > 0.0).then_some(Little { rate, latency, expected, measured, counter })
-}
-
-/// Time-weighted mean of a counter that keeps its value until the next one; `None` where it says nothing of that time.
-fn mean_between(times: &[i64], values: &[f64], from: i64, to: i64) -> Option<f64> {
-    let at = times.partition_point(|t| *t <= from);
-    let mut value = at.checked_sub(1).map_or(0.0, |i| values[i]);
-    let (mut area, mut since) = (0.0, from);
-    for (time, next) in times[at..].iter().zip(&values[at..]).take_while(|(t, _)| **t < to) {
-        area += value * time.saturating_sub(since) as f64;
-        (value, since) = (*next, *time);
-    }
-    let is_known = times.first().is_some_and(|t| *t < to) && to > from;
-    is_known.then(|| (area + value * to.saturating_sub(since) as f64) / to.saturating_sub(from) as f64)
 }
 
 /// Requests by how many were in flight right after they arrived.
@@ -247,7 +230,7 @@ fn thinned(steps: Vec<Step>) -> Vec<Step> {
 mod tests {
     use super::*;
     use crate::analysis::testing::ask;
-    use crate::model::ProfileBuilder;
+    use crate::model::{ProfileBuilder, Unit};
     use crate::query::Run;
 
     fn load(rows: impl IntoIterator<Item = (i64, i64, i64)>) -> Load {
@@ -271,9 +254,24 @@ mod tests {
         assert_eq!(found.average, Some((100 + 140 + 180) as f64 / 200.0));
         let little = found.little.unwrap();
         assert!((little.expected - 2.1).abs() < 1e-9 && little.difference().abs() < 1e-9, "{little:?}");
-        // A counter that keeps its value: 2 from 10 to 110 of 0 to 200.
-        assert_eq!(mean_between(&[10, 110, 300], &[2.0, 0.0, 9.0], 0, 200), Some(1.0));
-        assert_eq!(mean_between(&[300], &[9.0], 0, 200), None, "it begins later");
+    }
+
+    #[test]
+    fn a_counter_is_measured_while_it_is_known() {
+        let little = |points: &[(i64, f64)]| {
+            let mut b = ProfileBuilder::new("test");
+            b.request(Request { arrived: 0, finished: Some(200), ..Request::default() });
+            let counter = b.counter("server:num_requests_running", "", Unit::Count);
+            points.iter().for_each(|&(time, value)| b.point(counter, time, value));
+            let run = Run::of(b.finish().into());
+            let little = ask(&run, &RequestLoad { asked: Asked::default() }).little.clone().unwrap();
+            (little.measured, little.counter)
+        };
+        // It keeps its value: 2 from 10 to 110 of 10 to 200.
+        let (measured, name) = little(&[(10, 2.0), (110, 0.0), (300, 9.0)]);
+        assert!((measured - 200.0 / 190.0).abs() < 1e-9, "{measured}");
+        assert_eq!(name, "server:num_requests_running");
+        assert_eq!(little(&[(300, 9.0)]), (1.0, String::new()), "it begins later: the requests themselves");
     }
 
     #[test]

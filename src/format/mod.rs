@@ -337,6 +337,12 @@ pub fn signed_cost(unit: Unit, value: i64) -> String {
     plus(value > 0, cost(unit, value))
 }
 
+/// [`number`] with the sign of a change.
+#[must_use]
+pub fn signed_number(value: f64) -> String {
+    plus(value > 0.0, number(value))
+}
+
 /// The value of a counter, which may be fractional.
 #[must_use]
 pub fn value(unit: Unit, value: f64) -> String {

@@ -17,6 +17,8 @@ pub struct Asking {
     old: Cell<usize>,
     /// What is being computed while the pane is drawn without it, and the finished share.
     doing: RefCell<Option<(String, Option<f32>)>>,
+    /// True where a place has no content yet.
+    waits: Cell<bool>,
     failed: RefCell<Vec<String>>,
 }
 
@@ -31,6 +33,12 @@ impl Asking {
     #[must_use]
     pub fn doing(&self) -> Option<(String, Option<f32>)> {
         self.doing.take()
+    }
+
+    /// True while content is missing: the picture is not there yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits.get()
     }
 
     /// Takes why questions failed.
@@ -94,6 +102,7 @@ impl<'a, T> Reply<'a, T> {
             }
             Answer::Working { progress, .. } => {
                 working_row(ui, doing, progress);
+                self.asking.waits.set(true);
                 None
             }
             Answer::Failed(why) => {

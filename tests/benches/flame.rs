@@ -97,6 +97,8 @@ struct Window {
     subject: Subject,
     interaction: Interaction,
     now: f64,
+    /// True while the last frame had a place without content.
+    waits: bool,
 }
 
 const SIZE: egui::Vec2 = egui::vec2(1600.0, 1000.0);
@@ -111,7 +113,7 @@ impl Window {
         inferscope::ui::theme::install(&ctx);
         let Some(kind) = view(id) else { panic!("no view {id}") };
         let (engine, interaction) = (Engine::new(Mode::Background, || ()), Interaction::default());
-        Self { ctx, view: kind.make_for(&subject), engine, subject, interaction, now: 0.0 }
+        Self { ctx, view: kind.make_for(&subject), engine, subject, interaction, now: 0.0, waits: true }
     }
 
     /// One frame from input to triangles; the CPU time it took, and the number of vertices.
@@ -124,11 +126,14 @@ impl Window {
             ..egui::RawInput::default()
         };
         let start = cpu();
+        let mut waits = false;
         let mut output = self.ctx.run_ui(input, |ui| {
             let mut out = Out::default();
             let mut cx = ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out);
             self.view.ui(&mut cx, ui);
+            waits = out.asking.waits();
         });
+        self.waits = waits;
         let shapes = std::mem::take(&mut output.shapes);
         let meshes = self.ctx.tessellate(shapes, output.pixels_per_point);
         let took = cpu().saturating_sub(start);
@@ -141,13 +146,29 @@ impl Window {
     }
 }
 
-/// Frames until nothing is computed any more; the middle of the view is under the pointer.
-fn settled(window: &mut Window) {
+/// Frames until nothing is computed any more; the middle of the view is under the pointer. The CPU time of all threads until the
+/// picture is there, and until all that stands beside it is.
+fn settled(window: &mut Window) -> [Duration; 2] {
+    let start = cpu_of_all();
     window.frame(vec![egui::Event::PointerMoved((SIZE / 2.0).to_pos2())]);
-    while window.engine.busy() > 0 {
+    let mut first = None;
+    loop {
+        if !window.waits && first.is_none() {
+            first = Some(cpu_of_all().saturating_sub(start));
+        }
+        if window.engine.busy() == 0 {
+            break;
+        }
         std::thread::sleep(Duration::from_millis(5));
         window.frame(Vec::new());
     }
+    let all = cpu_of_all().saturating_sub(start);
+    [first.unwrap_or(all), all]
+}
+
+/// Prints what [`settled`] says.
+fn print_settled(name: &str, [first, all]: [Duration; 2]) {
+    println!("first picture of {name}: CPU {:.2} s, at rest {:.2} s", first.as_secs_f64(), all.as_secs_f64());
 }
 
 /// Frames while the view is panned to and fro with the wheel.
@@ -179,6 +200,8 @@ fn pan(window: &mut Window, name: &str) {
 
 /// Two files of one's own, with a comma between them: they are compared, and nothing else is done.
 const PAIR: &str = "INFERSCOPE_BENCH_PAIR";
+/// Ids of views with commas between them: no others are compared.
+const ONLY: &str = "INFERSCOPE_BENCH_VIEWS";
 
 fn given() -> Option<(Run, Run)> {
     let pair = std::env::var(PAIR).ok()?;
@@ -257,10 +280,8 @@ fn views_of_requests(_: &mut Criterion) {
     let profile = requests();
     for kind in VIEWS.iter().filter(|kind| (kind.needs)(&profile).is_ok()) {
         let mut window = Window::new(&profile, kind.id);
-        let start = cpu_of_all();
-        settled(&mut window);
-        let first = cpu_of_all().saturating_sub(start);
-        println!("first picture of 10,000 requests, {}: CPU {:.2} s", kind.title, first.as_secs_f64());
+        let took = settled(&mut window);
+        print_settled(&format!("10,000 requests, {}", kind.title), took);
         pan(&mut window, &format!("10,000 requests with 1 M chunks, {}", kind.title));
     }
 }
@@ -270,13 +291,13 @@ fn compared(_: &mut Criterion) {
     let made = |id: u32, seed| Run { id: RunId(id), ..Run::of(profile_of(1_000_000, 100_000, seed)) };
     let (base, head) =
         given().unwrap_or_else(|| (made(1, 0x9E37_79B9_7F4A_7C15), made(2, 0xD1B5_4A32_D192_ED03)));
-    for kind in VIEWS {
+    let only = std::env::var(ONLY).ok();
+    let wanted = |id: &str| only.as_ref().is_none_or(|only| only.split(',').any(|one| one == id));
+    for kind in VIEWS.iter().filter(|kind| wanted(kind.id)) {
         let pair = Pair::of(base.clone(), head.clone());
         let mut window = Window::of(Subject::Pair(pair), kind.id);
-        let start = cpu_of_all();
-        settled(&mut window);
-        let first = cpu_of_all().saturating_sub(start);
-        println!("first picture of two runs, {}: CPU {:.2} s", kind.title, first.as_secs_f64());
+        let took = settled(&mut window);
+        print_settled(&format!("two runs, {}", kind.title), took);
         pan(&mut window, &format!("two runs, {}", kind.title));
     }
 }

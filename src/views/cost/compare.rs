@@ -4,19 +4,22 @@ use std::collections::BTreeSet;
 
 use egui::Ui;
 
+use super::machine::{Machine, Paid};
 use super::question;
 use crate::analysis::components::{Component, Components, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow};
 use crate::analysis::diff::{State, Two};
+use crate::analysis::energy::{Energy, Used};
 use crate::analysis::request_facets::Facet;
 use crate::analysis::requests::RequestColumn;
 use crate::analysis::spending::{Group, Spent};
 use crate::format;
 use crate::model::{Better, Money, Unit};
 use crate::state::Item;
+use crate::ui::theme::{Palette, space};
 use crate::views::shared::board::above;
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{Line, TwoFigure, show_lines, two_figures};
 use crate::views::shared::grid::GridState;
 use crate::views::shared::requests::value_text;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
@@ -26,6 +29,8 @@ use crate::views::{View, ViewCx, parts, shared};
 #[derive(Default)]
 pub struct DiffCost {
     by: Facet,
+    /// Prices of a machine of one's own, as typed.
+    machine: Machine,
     sort: TwoSort,
     grid: GridState,
 }
@@ -44,7 +49,16 @@ impl View for DiffCost {
         let pairs = cx.ask_pair(&pairs, 2).beside();
         let parts = cx.both_beside(&PromptComponents { asked: cx.asked() }, 6);
         let parts = components([parts[0].as_deref(), parts[1].as_deref()]);
-        above(ui, "sums", |ui| sums(ui, both, pairs.as_deref(), &parts));
+        let range = cx.interaction.range;
+        let used = cx.both_beside(&Energy(range), 8).map(|used| used.and_then(|used| (*used).clone()));
+        let elapsed =
+            [&pair.base, &pair.head].map(|run| range.map(|(a, b)| b - a).or_else(|| run.profile.elapsed()));
+        above(ui, "sums", |ui| {
+            sums(ui, both, pairs.as_deref(), &parts);
+            ui.add_space(space::MEDIUM);
+            self.machine.fields(ui);
+            on_a_machine(ui, &self.machine, [0, 1].map(|i| (elapsed[i], used[i].as_ref(), both[i])));
+        });
         ui.scope(|ui| {
             let mut rows = rows(cx, both);
             two::sort(&mut rows, self.sort, true);
@@ -72,12 +86,13 @@ impl View for DiffCost {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "by": self.by, "sort": self.sort })
+        serde_json::json!({ "by": self.by, "sort": self.sort, "machine": self.machine })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         self.by = shared::kept(saved, "by").unwrap_or_default();
         self.sort = shared::kept(saved, "sort").unwrap_or_default();
+        self.machine = shared::kept(saved, "machine").unwrap_or_default();
     }
 }
 
@@ -154,6 +169,41 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>, part
             "Unpriced requests are in no sum, so costs of the runs are not of the same requests.",
         );
     }
+}
+
+/// What both runs cost on a machine of one's own, and the energy that they took, where that is known.
+fn on_a_machine(ui: &mut Ui, machine: &Machine, runs: [(Option<i64>, Option<&Used>, &Spent); 2]) {
+    let palette = Palette::of(ui);
+    let [base, head] = runs.map(|(elapsed, used, spent)| machine.paid(elapsed, used, spent));
+    let money = |name, of: fn(&Paid) -> Option<f64>| {
+        let values = Two { base: of(&base), head: of(&head) };
+        (values.base.is_some() || values.head.is_some()).then(|| machine.line(name, values, palette))
+    };
+    let joules = Two { base: runs[0].1, head: runs[1].1 }.map(|used| used.joules / 3600.0);
+    let of_token = Two { base: base.of_token, head: head.of_token };
+    let number = |name, values: Two<f64>| {
+        let known = values.base.is_some() || values.head.is_some();
+        known.then(|| Line::number(name, values, say::MACHINE, palette))
+    };
+    let lines = [
+        money("The run, by the hour", |paid| paid.hour[0]),
+        money("An answer", |paid| paid.hour[1]),
+        money("1 M output tokens", |paid| paid.hour[2]),
+        number("Energy, Wh", joules),
+        money("Electricity", |paid| paid.energy[0]),
+        money("… of an answer", |paid| paid.energy[1]),
+        number("Energy of a token, J", of_token),
+    ];
+    let lines: Vec<Line<'_>> = lines.into_iter().flatten().collect();
+    if lines.is_empty() {
+        parts::remark(
+            ui,
+            "For a model on a machine of yours: type what it costs. No power was measured in either run.",
+        );
+        return;
+    }
+    show_lines(ui, &[Line::heading(palette)].into_iter().chain(lines).collect::<Vec<_>>());
+    parts::remark(ui, say::MACHINE);
 }
 
 /// What the parts of prompts cost in both, with their names.

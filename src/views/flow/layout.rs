@@ -27,6 +27,8 @@ pub(super) struct Way {
     pub label: Rect,
     /// «34 · 35.4 %», and «12.0 ms» and «$0.01» where known.
     pub lines: Vec<String>,
+    /// Of these there is room for so many.
+    pub shown: usize,
 }
 
 impl Way {
@@ -98,7 +100,37 @@ pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
     let step = inner.width() / (count - 1.0);
     let edges =
         ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], (size.x / 2.0, room, step)));
-    Picture { nodes: nodes.collect(), edges: edges.collect() }
+    let mut picture = Picture { nodes: nodes.collect(), edges: edges.collect() };
+    picture.set_labels_apart(area);
+    picture
+}
+
+impl Picture {
+    /// Moves labels above or below places that they would cover, and down where they would cover each other, as far as there is
+    /// room.
+    fn set_labels_apart(&mut self, area: Rect) {
+        for way in &mut self.edges {
+            let nodes = || self.nodes.iter().map(|node| node.rect);
+            let Some(node) = nodes().find(|node| node.intersects(way.label)) else { continue };
+            let label = way.label;
+            let [above, below] = [node.min.y - 1.0 - label.max.y, node.max.y + 1.0 - label.min.y];
+            let free = [above, below].map(|by| label.translate(vec2(0.0, by)));
+            let is_free =
+                |moved: &Rect| area.contains_rect(*moved) && !nodes().any(|node| node.intersects(*moved));
+            way.label = free.into_iter().find(is_free).unwrap_or(label);
+        }
+        let mut by_height: Vec<usize> = (0..self.edges.len()).collect();
+        by_height.sort_by(|a, b| self.edges[*a].label.min.y.total_cmp(&self.edges[*b].label.min.y));
+        for (nth, &lower) in by_height.iter().enumerate() {
+            for &upper in &by_height[..nth] {
+                let (above, label) = (self.edges[upper].label, self.edges[lower].label);
+                let moved = label.translate(vec2(0.0, above.max.y + 1.0 - label.min.y));
+                if above.intersects(label) && area.contains_rect(moved) {
+                    self.edges[lower].label = moved;
+                }
+            }
+        }
+    }
 }
 
 fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room, step): (f32, f32, f32)) -> Way {
@@ -119,7 +151,7 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room, step): (f32, f
     // Long ways to one place come together at their ends.
     let middle = at(&curve, if to.x - from.x > 1.5 * step { 0.3 } else { 0.5 });
     let label = Rect::from_center_size(middle, vec2(room, 15.0 * lines.len() as f32 + 2.0));
-    Way { from: edge.from, to: edge.to, curve, share, label, lines }
+    Way { from: edge.from, to: edge.to, curve, share, label, shown: lines.len(), lines }
 }
 
 /// Both runs as one picture: places and ways of either, as thick as the more of both, with the numbers of both.
@@ -134,6 +166,8 @@ pub(super) fn of_two([base, head]: [&Ways; 2], area: Rect) -> Picture {
     let both = |base: String, head: String| if base == head { base } else { format!("{base} → {head}") };
     let share = |n: usize, ways: &Ways| format::percent(n as f64 / ways.requests.max(1) as f64);
     let mut picture = layout(&all, area);
+    // Where places stand close there is room for the numbers of requests only; tables tell the rest.
+    let close = picture.edges.iter().any(|way| way.label.width() < LABEL);
     for node in &mut picture.nodes {
         let (b, h) = (base.at(node.stage), head.at(node.stage));
         node.count = both(format::count(b as i64), format::count(h as i64));
@@ -148,9 +182,11 @@ pub(super) fn of_two([base, head]: [&Ways; 2], area: Rect) -> Picture {
         way.lines = vec![both(format::count(n[0] as i64), format::count(n[1] as i64))];
         way.lines.push(both(share(n[0], base), share(n[1], head)));
         way.lines.extend((tb != format::UNKNOWN || th != format::UNKNOWN).then(|| both(tb, th)));
-        let size = vec2(WIDE, 15.0 * way.lines.len() as f32 + 2.0);
+        way.shown = if close { 1 } else { way.lines.len() };
+        let size = vec2(if close { way.label.width() } else { WIDE }, 15.0 * way.shown as f32 + 2.0);
         way.label = Rect::from_center_size(way.label.center(), size);
     }
+    picture.set_labels_apart(area);
     picture
 }
 
@@ -185,6 +221,9 @@ mod tests {
             let picture = layout(&ways, area);
             assert_eq!(picture.nodes.len(), 10);
             assert!(picture.nodes.iter().all(|n| area.contains_rect(n.rect)), "{size:?}");
+            for (i, a) in picture.edges.iter().enumerate() {
+                assert!(picture.edges[i + 1..].iter().all(|b| !a.label.intersects(b.label)), "{size:?}");
+            }
             for (i, a) in picture.nodes.iter().enumerate() {
                 assert!(picture.nodes[i + 1..].iter().all(|b| !a.rect.intersects(b.rect)), "{size:?}");
             }

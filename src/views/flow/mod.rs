@@ -72,6 +72,8 @@ fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, picture: &layout::Picture, about: impl
         paint::node(cx, ui, node, response.hovered() || response.has_focus());
         response.on_hover_text(about(node.stage));
     }
+    // Ways first, so that none crosses what another one is labelled with.
+    let mut labels = Vec::new();
     for edge in &picture.edges {
         let key = ui.scope_id().with((edge.from, edge.to));
         let response = ui.interact(edge.label, key, Sense::click());
@@ -82,9 +84,11 @@ fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, picture: &layout::Picture, about: impl
         if response.clicked() {
             clicked = Some(name);
         }
-        paint::edge(ui, edge, lit, chosen);
+        paint::curve(ui, edge, lit || chosen);
         response.on_hover_text(edge.spoken());
+        labels.push((edge, lit));
     }
+    labels.into_iter().for_each(|(edge, lit)| paint::label(ui, edge, lit));
     if let Some(name) = clicked {
         let now = &cx.interaction.requests;
         let is_on = matches!(now.of(Facet::Way), [one] if *one == name);

@@ -1,7 +1,7 @@
 //! Places and ways, drawn.
 
 use egui::epaint::CubicBezierShape;
-use egui::{Align, Color32, Stroke, StrokeKind, Ui};
+use egui::{Align, Color32, FontId, Stroke, StrokeKind, Ui};
 
 use super::layout::{Node, Way};
 use crate::analysis::flow::{Stage, Ways};
@@ -24,6 +24,9 @@ fn color(palette: &Palette, stage: Stage) -> Color32 {
     }
 }
 
+/// Least height of a line in a place, points.
+const ROW: f32 = 11.0;
+
 /// A place: its name and how many come there.
 pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
     let palette = Palette::of(ui);
@@ -34,27 +37,48 @@ pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
     let painter = ui.painter();
     painter.rect(node.rect, space::RADIUS, fill, border, StrokeKind::Inside);
     let inner = node.rect.shrink2(egui::vec2(2.0, 3.0));
-    let (top, bottom) = inner.split_top_bottom_at_fraction(0.5);
-    text_in(painter, top, node.stage.name(), strong(12.0), palette.text_strong, Align::Center);
+    let width = |text: &str, font: FontId| painter.layout_no_wrap(text.to_owned(), font, color).size().x;
+    let fits = |text: &str, font: FontId| width(text, font) <= inner.width() - 2.0;
+    let name = node.stage.name();
+    // A name is never cut: smaller, then in two lines.
+    let font = if fits(name, strong(12.0)) { strong(12.0) } else { strong(10.5) };
+    let lines: Vec<&str> = if fits(name, font.clone()) { vec![name] } else { name.split(' ').collect() };
+    // In a low place the name comes first: ways tell the numbers, too.
+    let counts = inner.height() >= ROW * (lines.len() + 1) as f32;
+    let rows = (lines.len() + usize::from(counts)) as f32;
+    let row = |i: usize| {
+        let height = inner.height() / rows;
+        let top = inner.top() + height * i as f32;
+        inner.with_min_y(top).with_max_y(top + height)
+    };
+    for (i, line) in lines.iter().enumerate() {
+        text_in(painter, row(i), *line, font.clone(), palette.text_strong, Align::Center);
+    }
+    if !counts {
+        return;
+    }
     let text = format!("{} · {}", node.count, node.share);
-    // Of two runs there is more to say than fits a small place.
-    let text = if text.chars().count() > 18 { &node.count } else { &text };
-    text_in(painter, bottom, text, small(), palette.text, Align::Center);
+    let text = if fits(&text, small()) { &text } else { &node.count };
+    text_in(painter, row(lines.len()), text, small(), palette.text, Align::Center);
 }
 
-/// A way: as thick as many go it, with its numbers in the middle.
-pub(super) fn edge(ui: &Ui, way: &Way, lit: bool, chosen: bool) {
+/// A way: as thick as many go it.
+pub(super) fn curve(ui: &Ui, way: &Way, strong: bool) {
     let palette = Palette::of(ui);
     let target = color(palette, way.to);
-    let strength = if lit || chosen { 0.8 } else { 0.45 };
     let width = 1.5 + 11.0 * way.share.clamp(0.0, 1.0) as f32;
-    let stroke = Stroke::new(width, mix(palette.canvas, target, strength));
-    let painter = ui.painter();
-    painter.add(CubicBezierShape::from_points_stroke(way.curve, false, Color32::TRANSPARENT, stroke));
+    let stroke = Stroke::new(width, mix(palette.canvas, target, if strong { 0.8 } else { 0.45 }));
+    let shape = CubicBezierShape::from_points_stroke(way.curve, false, Color32::TRANSPARENT, stroke);
+    ui.painter().add(shape);
+}
+
+/// The numbers of a way, in its middle.
+pub(super) fn label(ui: &Ui, way: &Way, lit: bool) {
+    let (palette, painter) = (Palette::of(ui), ui.painter());
     let ground = mix(palette.panel, palette.canvas, 0.5).gamma_multiply(0.88);
     painter.rect_filled(way.label, space::RADIUS_SMALL, if lit { palette.hover } else { ground });
-    let height = way.label.height() / way.lines.len().max(1) as f32;
-    for (i, line) in way.lines.iter().enumerate() {
+    let height = way.label.height() / way.shown.max(1) as f32;
+    for (i, line) in way.lines.iter().take(way.shown).enumerate() {
         let top = way.label.top() + height * i as f32;
         let row = way.label.with_min_y(top).with_max_y(top + height);
         let (font, color) =

@@ -1,17 +1,18 @@
 //! The cards of the view but for those about promises and the slowest requests.
 
 use egui::{Color32, RichText, Ui};
-use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
+use egui_plot::{Bar, BarChart, HLine, LineStyle, MarkerShape, Points, VLine};
 
 use super::{Figure, Latency};
 use crate::analysis::definitions as say;
 use crate::analysis::histogram::{GapHistogram, Histogram, RequestHistogram};
 use crate::analysis::latency::{FirstToken, Latency as Found, PhaseSums, Spread, UNACCOUNTED};
+use crate::analysis::limits::{self, Limit};
 use crate::analysis::load::{ENOUGH, Level, Little, RequestLoad, Step};
 use crate::analysis::requests::RequestColumn;
 use crate::format;
 use crate::model::{RequestId, Unit};
-use crate::ui::theme::{Palette, mix, space, strong};
+use crate::ui::theme::{Palette, Tone, mix, space, strong};
 use crate::ui::widgets::segmented;
 use crate::views::ViewCx;
 use crate::views::parts::{BarRow, card, remark, weak};
@@ -302,6 +303,8 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let lines: [Series; 2] =
         [("in flight", palette.series(0), |s| s.in_flight), ("waiting", palette.series(1), |s| s.waiting)];
     let shown = lines.into_iter().take(if load.knows_queue { 2 } else { 1 });
+    let limit = limits::of_requests(cx.profile());
+    let near = limit.as_ref().filter(|limit| limit.is_near(f64::from(load.peak)));
     let flying = plot::plot(ui, "in flight", height, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);
     let lines: Vec<_> = shown.clone().collect();
     plot::show(ui, flying, "Requests in flight over time", |drawn| {
@@ -309,17 +312,28 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
             let points: Vec<_> = load.steps.iter().map(|s| [s.time as f64, f64::from(value(s))]).collect();
             drawn.line(plot::line(name, plot::steps(&points), color));
         }
+        if let Some(limit) = near {
+            let line = HLine::new(limit.words(), limit.value).style(LineStyle::dashed_loose());
+            drawn.hline(line.color(palette.tone(Tone::Warning)).width(1.0));
+        }
     });
-    bars::legend(ui, shown.map(|(name, color, _)| (color, name)));
+    let words = near.map(Limit::words);
+    let of_limit = words.as_deref().map(|words| (palette.tone(Tone::Warning), words));
+    bars::legend(ui, shown.map(|(name, color, _)| (color, name)).chain(of_limit));
     let average = load.average.map_or_else(|| format::UNKNOWN.to_owned(), format::number);
     let waiting = if load.knows_queue {
         format!(", at most {} waiting", format::count(i64::from(load.peak_waiting)))
     } else {
         String::new()
     };
+    let far =
+        limit.as_ref().filter(|_| near.is_none()).map_or_else(String::new, |l| format!("; {}", l.words()));
     remark(
         ui,
-        &format!("On average {average} in flight, at most {}{waiting}.", format::count(i64::from(load.peak))),
+        &format!(
+            "On average {average} in flight, at most {}{waiting}{far}.",
+            format::count(i64::from(load.peak))
+        ),
     );
     if let Some(little) = &load.little {
         weak(ui, &little_words(little)).on_hover_text(say::LITTLE);
@@ -402,7 +416,6 @@ fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
 /// A row of a bar, for promises.
 pub(super) fn share_row(ui: &mut Ui, name: &str, [kept, broken, unknown]: [usize; 3], tip: &str) {
     let palette = Palette::of(ui);
-    use crate::ui::theme::Tone;
     let part = |name, n: usize, color| Segment { name, size: n as f64, color, hatched: false };
     let segments = [
         part("kept", kept, palette.tone(Tone::Good)),

@@ -6,11 +6,13 @@ use super::{cards::readable, question};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
 use crate::analysis::latency::{Latency, PhaseSums};
+use crate::analysis::load::{Little, Load, RequestLoad};
 use crate::analysis::overview::Distribution;
 use crate::model::Unit;
+use crate::ui::theme::Palette;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{Line, TwoFigure, show_lines, two_figures};
 use crate::views::{View, ViewCx, shared};
 
 /// The view.
@@ -29,14 +31,17 @@ impl View for DiffLatency {
         let asked = question(cx);
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up phases") else { return };
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
+        let load = cx.both_beside(&RequestLoad { asked: cx.asked() }, 1);
+        let load = Two { base: load[0].as_deref(), head: load[1].as_deref() };
         scrolled(ui, |ui| {
             let named = in_base.of_run.is_some() || in_head.of_run.is_some();
-            self.board.show(ui, if named { 5 } else { 4 }, |i, ui| match i {
+            self.board.show(ui, if named { 6 } else { 5 }, |i, ui| match i {
                 3 => card(ui, "Queued, busy, awaited", |ui| {
                     activity(ui, both);
                     remark(ui, say::ACTIVITY);
                 }),
-                4 => card(ui, "Phases of the run", |ui| {
+                4 => card(ui, "In flight", |ui| in_flight(ui, load)),
+                5 => card(ui, "Phases of the run", |ui| {
                     phases(ui, both, |l| l.of_run.as_ref());
                     remark(ui, say::RUN_PHASES);
                 }),
@@ -80,6 +85,34 @@ fn activity(ui: &mut Ui, both: Both<'_>) {
     });
     let told = rows.filter(|r| r.values.base.unwrap_or(0) != 0 || r.values.head.unwrap_or(0) != 0);
     two_figures(ui, told);
+}
+
+/// How many were in flight, and Little's law.
+fn in_flight(ui: &mut Ui, load: Two<&Load>) {
+    let palette = Palette::of(ui);
+    let number = |name, about, value: &dyn Fn(&Load) -> Option<f64>| {
+        let values = load.and_then(value);
+        let known = values.base.is_some() || values.head.is_some();
+        known.then(|| Line::number(name, values, about, palette))
+    };
+    let little = |value: fn(&Little) -> f64| move |l: &Load| l.little.as_ref().map(value);
+    let waited = |l: &Load| l.knows_queue.then(|| f64::from(l.peak_waiting));
+    let latency = load.map(|l| l.little.as_ref().map(|l| l.latency.round() as i64)).and_then(|ns| ns);
+    let latency =
+        TwoFigure { name: "Mean latency, W", unit: Unit::Nanoseconds, values: latency, about: say::LITTLE };
+    let lines = [
+        number("On average", "Requests in flight over time.", &|l| l.average),
+        number("At most", "Requests in flight at a time.", &|l| Some(f64::from(l.peak))),
+        number("At most waiting", say::QUEUED, &waited),
+        number("Requests/s, λ", say::LITTLE, &little(|l| l.rate)),
+        Some(Line::of(&latency, ["", ""], false, palette)),
+        number("λ · W", say::LITTLE, &little(|l| l.expected)),
+        number("Measured, L", say::LITTLE, &little(|l| l.measured)),
+    ];
+    let lines: Vec<Line<'_>> =
+        [Line::heading(palette)].into_iter().chain(lines.into_iter().flatten()).collect();
+    show_lines(ui, &lines);
+    remark(ui, say::LITTLE);
 }
 
 fn percentiles(ui: &mut Ui, both: Both<'_>) {

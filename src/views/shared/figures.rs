@@ -71,6 +71,30 @@ impl<'a> Line<'a> {
         Self { cells, about: about.into(), leads }
     }
 
+    /// The line of a figure that may be a fraction: requests per second, joules.
+    #[must_use]
+    pub fn number(name: &str, values: Two<f64>, about: &'a str, palette: &Palette) -> Self {
+        let value = |v: Option<f64>| v.map_or_else(|| format::UNKNOWN.to_owned(), format::number);
+        let both = values.base.zip(values.head);
+        let (change, percent) = match both.map(|(base, head)| (base, head - base)) {
+            None => (format::UNKNOWN.to_owned(), String::new()),
+            Some((_, 0.0)) => ("=".to_owned(), String::new()),
+            Some((0.0, delta)) => (format::signed_number(delta), String::new()),
+            Some((base, delta)) => (format::signed_number(delta), format::percent_change(delta / base.abs())),
+        };
+        let cells = [name.to_owned(), value(values.base), value(values.head), change, percent];
+        let line =
+            Self::told(cells, both.is_some() && !pair::is_noise(values), String::new(), false, palette);
+        Self { about: about.into(), ..line }
+    }
+
+    /// With amounts in the currency of this sign, instead of dollars.
+    #[must_use]
+    pub fn in_currency(mut self, sign: &str) -> Self {
+        self.cells[1..].iter_mut().for_each(|cell| cell.0 = cell.0.replace('$', sign));
+        self
+    }
+
     /// With another word in the place of the percentage.
     #[must_use]
     pub fn with_word(mut self, word: &str) -> Self {
@@ -254,6 +278,17 @@ mod tests {
         let line =
             Line::of(&TwoFigure { name: "", unit, values, about: "" }, ["", ""], adds_up, Palette::dark());
         [line.cells[CHANGE].0.clone(), line.cells[CHANGE + 1].0.clone()]
+    }
+
+    #[test]
+    fn fractions_keep_their_places_and_what_is_not_known_has_no_change() {
+        let told = |base, head| {
+            let cells = Line::number("λ", Two { base, head }, "", Palette::dark()).cells;
+            cells.map(|cell| cell.0)
+        };
+        assert_eq!(told(Some(2.5), Some(3.0)), ["λ", "2.50", "3", "+0.500", "+20.0 %"]);
+        assert_eq!(told(None, Some(3.0)), ["λ", "–", "3.00", "–", ""]);
+        assert_eq!(told(Some(0.0), Some(0.0)), ["λ", "0", "0", "=", ""]);
     }
 
     #[test]

@@ -31,8 +31,6 @@ pub(super) const STRIP: f32 = 22.0;
 pub(super) const REQUEST_ROW: f32 = 8.0;
 /// Most rows of requests, unless all are asked for.
 pub(super) const REQUEST_ROWS: u32 = 8;
-/// A limit further than that many times what a counter reached is not drawn.
-const FAR_LIMIT: f64 = 4.0;
 /// Events nearer than this share a mark, points.
 const MARK: f32 = 3.0;
 /// Columns of the strip of a folded group.
@@ -321,8 +319,7 @@ impl Scene<'_> {
         if let Some(other) = self.of_other(id) {
             (min, max) = (min.min(other.min), max.max(other.max));
         }
-        // A limit that is far away says nothing, and would flatten what is there.
-        let limit = limit(self.profile, counter).filter(|l| l.value <= max.max(1.0) * FAR_LIMIT);
+        let limit = limit(self.profile, counter).filter(|l| l.is_near(max));
         max = limit.as_ref().map_or(max, |l| max.max(l.value));
         let scale = Scale::new(min, max, counter.unit, area.height());
         let chart = Chart { area: area.shrink2(vec2(0.0, 1.0)), axis: self.axis, scale: &scale };
