@@ -89,9 +89,9 @@ impl RequestColumn {
         Self::Batch,
     ];
 
-    /// True when the profile knows something for this column.
+    /// True when something is known for this column: of any request of the profile, and what a list of them works out.
     #[must_use]
-    pub fn is_filled(self, profile: &Profile) -> bool {
+    pub fn is_filled(self, profile: &Profile, list: &RequestList) -> bool {
         let rows = &profile.requests.rows;
         match self {
             Self::Model => rows.iter().any(|r| r.model != StringId::default()),
@@ -110,7 +110,9 @@ impl RequestColumn {
             Self::Age => profile.strings.find(ENTRY_AGE).is_some(),
             Self::Batch => rows.iter().any(|r| r.batch.is_some()),
             Self::Load => rows.iter().any(|r| r.phases.load.is_some()),
-            Self::Name | Self::Cost | Self::Outcome | Self::Why => true,
+            Self::Cost => list.bill.all.cost.is_some(),
+            Self::Why => !list.slow.is_empty(),
+            Self::Name | Self::Outcome => true,
         }
     }
 

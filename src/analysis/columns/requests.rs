@@ -18,11 +18,8 @@ pub type RequestCells<'a> = Column<'a, Listed<'a>, RequestColumn>;
 #[must_use]
 pub fn requests<'a>(profile: &'a Profile, list: &RequestList) -> Vec<RequestCells<'a>> {
     let largest = |i: usize| list.largest.get(i).map_or(0, |v| *v as i64);
-    let filled = |column: RequestColumn| match column {
-        RequestColumn::Why => !list.slow.is_empty(),
-        column => column.is_filled(profile),
-    };
-    let made = RequestColumn::ALL.into_iter().enumerate().filter(|(_, column)| filled(*column));
+    let made = RequestColumn::ALL.into_iter().enumerate();
+    let made = made.filter(|(_, column)| column.is_filled(profile, list));
     made.map(|(i, column)| one(profile, column, largest(i)).sorts(column)).collect()
 }
 

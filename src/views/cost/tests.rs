@@ -81,3 +81,31 @@ fn two_runs_are_compared_by_group() {
     h.run_ok();
     assert!(h.query_by_label("Cost $0.0243 $0.0243 =").is_some());
 }
+
+#[test]
+fn two_runs_on_a_machine_of_ones_own_are_compared_by_the_hour_and_by_energy() {
+    let run = |watts: f64, seconds: i64| {
+        let mut b = ProfileBuilder::new("test");
+        let power = b.counter("power.draw (W)", "GPU 0", crate::model::Unit::None);
+        let tokens = TokenCounts { output: Some(100), ..TokenCounts::default() };
+        let finished = Some(seconds * 1_000_000_000);
+        b.request(Request { finished, tokens, ..Request::default() });
+        for time in [0, seconds] {
+            b.point(power, time * 1_000_000_000, watts);
+        }
+        Arc::new(b.finish())
+    };
+    let mut stage = Stage::pair("cost", run(360.0, 10), run(360.0, 20));
+    stage.view.load(&serde_json::json!({ "machine": { "hour": "36", "kwh": "500", "euros": true } }));
+    let mut h = harness(stage);
+    h.set_size(egui::vec2(1400.0, 1400.0));
+    h.run_ok();
+    for line in [
+        "The run, by the hour €0.10 €0.20 +€0.10 +100 %",
+        "Energy, Wh 1 2 +1 +100 %",
+        "Electricity €0.50 €1.00 +€0.50 +100 %",
+        "Energy of a token, J 36 72 +36 +100 %",
+    ] {
+        assert!(h.query_by_label(line).is_some(), "{line}");
+    }
+}

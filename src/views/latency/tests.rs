@@ -63,7 +63,11 @@ fn a_recorded_session_shows_load_and_distribution() {
 #[test]
 fn two_runs_are_compared_phase_by_phase() {
     let mut h = harness(Stage::pair("latency", profile(), profile()));
+    h.set_size(egui::vec2(1400.0, 1400.0));
     h.run_ok();
+    // Ten requests of 390 ms on average in 9.3 s and what the last one took.
+    assert!(h.query_by_label("λ · W 0.382 0.382 =").is_some());
+    assert!(h.query_by_label("Measured, L 0.382 0.382 =").is_some());
     assert!(h.query_by_label("token generation 2.00 s 2.00 s =").is_some());
     assert!(h.query_by_label("TTFT p50 100 ms 100 ms =").is_some());
 }

@@ -287,7 +287,7 @@ mod tests {
             cells.map(|cell| cell.0)
         };
         assert_eq!(told(Some(2.5), Some(3.0)), ["λ", "2.50", "3", "+0.500", "+20.0 %"]);
-        assert_eq!(told(None, Some(3.0)), ["λ", "–", "3.00", "–", ""]);
+        assert_eq!(told(None, Some(3.0)), ["λ", "–", "3", "–", ""]);
         assert_eq!(told(Some(0.0), Some(0.0)), ["λ", "0", "0", "=", ""]);
     }
 

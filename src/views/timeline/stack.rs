@@ -10,6 +10,10 @@ use crate::state::{Arrangement, LaneHeight};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Height of a counter where there is little room, and where there is much.
+const COUNTER: f32 = 38.0;
+const TALL_COUNTER: f32 = 96.0;
+
 /// A lane in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Placed {
@@ -37,6 +41,8 @@ pub(super) struct Stacked {
     room: u32,
     /// Rows that tracks have beyond [`FEW`], because there is room for them.
     more: HashMap<TrackId, u32>,
+    /// Height of a counter: more than the least where there is room.
+    counter: f32,
     /// Which are shown.
     pub shown: Shown,
     /// Those that stay at the top.
@@ -61,15 +67,16 @@ impl Stacked {
         let groups = rows.as_deref().map(|rows| groups(rows, profile)).unwrap_or_default();
         let (fixed, free) = (Vec::new(), Vec::new());
         let find = find.to_owned();
-        let more = HashMap::new();
-        let mut out = Self { lanes, arranged, find, rows, packed, room, more, shown, fixed, free, groups };
+        let (more, counter) = (HashMap::new(), COUNTER);
+        let mut out =
+            Self { lanes, arranged, find, rows, packed, room, more, counter, shown, fixed, free, groups };
         out.fixed = out.stack(&out.shown.pinned);
         out.free = out.stack(&out.shown.free);
         out.fill();
         out
     }
 
-    /// Where the lanes leave room, tracks show more of their rows: in turns, so that each gets its share.
+    /// Where the lanes leave room, tracks show more of their rows, in turns, so that each gets its share; then counters are taller.
     fn fill(&mut self) {
         let room = self.room as f32 * METRICS.row;
         let mut spare = ((room - bottom(&self.free)) / METRICS.row).floor();
@@ -83,9 +90,6 @@ impl Stacked {
         };
         let mut hungry: Vec<(TrackId, u32)> =
             self.shown.free.iter().filter_map(grows).filter(|t| t.1 > 0).collect();
-        if spare < 1.0 || hungry.is_empty() {
-            return;
-        }
         while spare >= 1.0 && !hungry.is_empty() {
             for (id, left) in &mut hungry {
                 if spare >= 1.0 {
@@ -95,6 +99,12 @@ impl Stacked {
                 }
             }
             hungry.retain(|t| t.1 > 0);
+        }
+        let counts = |lane: &&usize| matches!(self.lanes.all[**lane].of, LaneOf::Counter(_));
+        let counters = self.shown.free.iter().filter(counts).count();
+        if counters > 0 && spare >= 1.0 {
+            let each = (spare * METRICS.row / counters as f32).floor();
+            self.counter = (COUNTER + each).min(TALL_COUNTER);
         }
         self.free = self.stack(&self.shown.free);
     }
@@ -139,7 +149,7 @@ impl Stacked {
         match lane.of {
             LaneOf::Events => (0, 22.0),
             LaneOf::Group(_) => (0, 22.0),
-            LaneOf::Counter(_) => (0, 38.0),
+            LaneOf::Counter(_) => (0, self.counter),
             LaneOf::Requests => {
                 let most = if height == LaneHeight::All { 64 } else { REQUEST_ROWS };
                 (0, self.packed.clamp(1, most) as f32 * REQUEST_ROW + 6.0)
