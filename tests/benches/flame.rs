@@ -203,6 +203,16 @@ const PAIR: &str = "INFERSCOPE_BENCH_PAIR";
 /// Ids of views with commas between them: no others are compared.
 const ONLY: &str = "INFERSCOPE_BENCH_VIEWS";
 
+/// Compared forms beside the first one of each view, as the view keeps its settings.
+const FORMS: [(&str, &str, &str); 6] = [
+    ("flame", ", both", r#"{ "form": "both" }"#),
+    ("flame", ", by the new run", r#"{ "width": "head", "colour": "own" }"#),
+    ("stages", ", by order", r#"{ "mode": "order" }"#),
+    ("stages", ", all rows", r#"{ "all_rows": true }"#),
+    ("graph", ", the new run", r#"{ "shows": "head" }"#),
+    ("requests", ", both", r#"{ "form": "both" }"#),
+];
+
 fn given() -> Option<(Run, Run)> {
     let pair = std::env::var(PAIR).ok()?;
     let Some((base, head)) = pair.split_once(',') else { panic!("{PAIR} is BASE,HEAD") };
@@ -294,11 +304,18 @@ fn compared(_: &mut Criterion) {
     let only = std::env::var(ONLY).ok();
     let wanted = |id: &str| only.as_ref().is_none_or(|only| only.split(',').any(|one| one == id));
     for kind in VIEWS.iter().filter(|kind| wanted(kind.id)) {
-        let pair = Pair::of(base.clone(), head.clone());
-        let mut window = Window::of(Subject::Pair(pair), kind.id);
-        let took = settled(&mut window);
-        print_settled(&format!("two runs, {}", kind.title), took);
-        pan(&mut window, &format!("two runs, {}", kind.title));
+        let forms = FORMS.iter().filter(|form| form.0 == kind.id);
+        for (form, state) in [("", "null")].into_iter().chain(forms.map(|(_, name, state)| (*name, *state))) {
+            let pair = Pair::of(base.clone(), head.clone());
+            let mut window = Window::of(Subject::Pair(pair), kind.id);
+            if let Ok(state) = serde_json::from_str(state) {
+                window.view.load(&state);
+            }
+            let took = settled(&mut window);
+            let name = format!("two runs, {}{form}", kind.title);
+            print_settled(&name, took);
+            pan(&mut window, &name);
+        }
     }
 }
 
