@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::cached_answers::cached_answer;
 use super::prices::{self, Charge, Prices, Resolved};
+use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{Accounting, COST_IN, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
@@ -37,6 +38,8 @@ pub struct Sums {
     pub output: u64,
     /// Of these, reasoning.
     pub reasoning: u64,
+    /// Requests that have list prices.
+    pub listed: usize,
     /// As billed by list prices, over the requests that have them.
     pub as_billed: Option<Money>,
     /// The same if nothing had been cached.
@@ -46,6 +49,30 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// What stands before the cost: ≥ where some are not known, ≈ where some are only about right.
+    #[must_use]
+    pub fn sign(&self) -> &'static str {
+        match (self.cost, self.unpriced, self.about) {
+            (None, ..) => "",
+            (_, 0, true) => "≈ ",
+            (_, 0, false) => "",
+            _ => "≥ ",
+        }
+    }
+
+    /// What the sums by list prices are of, where that is not all: « (3 of 5 requests)».
+    #[must_use]
+    pub fn listed_words(&self) -> String {
+        if self.listed == self.requests {
+            return String::new();
+        }
+        format!(
+            " ({} of {} requests)",
+            format::count(self.listed as i64),
+            format::count(self.requests as i64)
+        )
+    }
+
     /// All input tokens.
     #[must_use]
     pub fn prompt(&self) -> u64 {
@@ -79,7 +106,8 @@ impl Sums {
             *sum = *sum + *money;
         }
         if let Some(priced) = charge.priced.as_ref().filter(|_| !charge.answered_locally) {
-            self.about |= !charge.stated && !priced.about.is_empty();
+            self.about |= charge.is_about();
+            self.listed += 1;
             more(&mut self.as_billed, Some(priced.parts.sum()));
             more(&mut self.no_cache, Some(priced.no_cache));
         }

@@ -3,13 +3,15 @@
 //! Three kinds, never mixed: caches of whole answers (a hit is an answer), prompt caches of providers and the KV caches of one's own
 //! servers (a hit is a token). The latency of a miss is that of the whole request, generation included, because that is what a hit saves.
 
+use std::collections::BTreeMap;
+
 use super::asked::Asked;
 use super::billing::{Bill, Billing};
 use super::cached_answers::{CachedAnswer, cached_answer};
 use super::overview::Distribution;
 use super::prices::is_local;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId};
+use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
 /// A kind of cache.
@@ -70,6 +72,9 @@ pub struct CacheFigures {
     pub hit_latency: Option<f64>,
     /// The same of a miss.
     pub miss_latency: Option<f64>,
+    /// What hits took, and what as many misses of the same models take, ns: means of different models are not compared. `None` where no
+    /// model has both.
+    pub compared: Option<(f64, f64)>,
     /// Tokens that hits saved: of whole requests, or input tokens read; `None` when no hit says how many.
     pub saved_tokens: Option<u64>,
     /// Money that hits saved by list prices, less what writing cost; may be below 0. `None` when nothing is priced.
@@ -77,17 +82,17 @@ pub struct CacheFigures {
 }
 
 impl CacheFigures {
-    /// How much less time a hit takes than a miss, 0 to 1; below 0 when it takes more.
+    /// How much less time a hit takes than a miss of the same model, 0 to 1; below 0 when it takes more.
     #[must_use]
     pub fn latency_improvement(&self) -> Option<f64> {
-        let (hit, miss) = (self.hit_latency?, self.miss_latency.filter(|m| *m > 0.0)?);
-        Some((miss - hit) / miss)
+        let (hits, misses) = self.compared.filter(|(_, misses)| *misses > 0.0)?;
+        Some((misses - hits) / misses)
     }
 
-    /// Time that all hits together saved, ns; may be below 0.
+    /// Time that all hits together saved, ns, of models that missed, too; may be below 0.
     #[must_use]
     pub fn saved_latency(&self) -> Option<f64> {
-        Some((self.miss_latency? - self.hit_latency?) * self.hits as f64)
+        self.compared.map(|(hits, misses)| misses - hits)
     }
 }
 
@@ -139,11 +144,14 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         age: None,
         hit_latency: None,
         miss_latency: None,
+        compared: None,
         saved_tokens: None,
         saved_cost: None,
     };
     let (mut read, mut prompt) = (0u64, 0u64);
-    let (mut hit_times, mut miss_times, mut ages) = (Vec::new(), Vec::new(), Vec::new());
+    // Of hits and of misses, by model.
+    let mut times: BTreeMap<StringId, [Vec<f64>; 2]> = BTreeMap::new();
+    let mut ages = Vec::new();
     for (r, charge) in ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()])) {
         let Some(hit) = is_hit(profile, r, kind) else {
             let answered = r.outcome == Outcome::Ok && r.tokens.output.is_some_and(|n| n > 0);
@@ -151,13 +159,12 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
             continue;
         };
         let answers = kind == CacheKind::Answers;
-        let (count, times) =
-            if hit { (&mut out.hits, &mut hit_times) } else { (&mut out.misses, &mut miss_times) };
-        *count += 1;
+        *(if hit { &mut out.hits } else { &mut out.misses }) += 1;
         out.exact += usize::from(answers && r.cache == Some(CacheOutcome::Exact));
         // Of a prompt only the reading is saved.
         let time = if answers { r.latency() } else { r.ttft() };
-        times.extend(time.filter(|_| r.outcome == Outcome::Ok).map(|t| t as f64));
+        let time = time.filter(|_| r.outcome == Outcome::Ok).map(|t| t as f64);
+        times.entry(r.model).or_default()[usize::from(!hit)].extend(time);
         read = read.saturating_add(r.tokens.cache_read.unwrap_or(0));
         prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
         let cached = if answers { cached_answer(profile, r) } else { CachedAnswer::default() };
@@ -172,7 +179,8 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         let list = charge.priced.as_ref();
         let money = match answers {
             // What a source says that its hits saved comes first, as what it says that requests cost.
-            true => cached.cost.or_else(|| list.map(|p| p.parts.sum())).filter(|_| hit),
+            // Nothing is what nobody has a price for.
+            true => cached.cost.or_else(|| list.map(|p| p.parts.sum())).filter(|m| hit && *m != Money::ZERO),
             false => list.map(|p| p.no_cache - p.parts.sum()),
         };
         if let Some(money) = money {
@@ -188,8 +196,15 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         _ => (prompt > 0).then(|| read as f64 / prompt as f64),
     };
     let mean = |times: &[f64]| (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64);
+    let of_all =
+        |which: usize| mean(&times.values().flat_map(|both| &both[which]).copied().collect::<Vec<_>>());
     out.age = Distribution::of(ages);
-    (out.hit_latency, out.miss_latency) = (mean(&hit_times), mean(&miss_times));
+    (out.hit_latency, out.miss_latency) = (of_all(0), of_all(1));
+    let compared = times.values().filter_map(|[hits, misses]| {
+        Some((hits.iter().sum::<f64>(), mean(misses)? * mean(hits).map_or(0.0, |_| hits.len() as f64)))
+    });
+    out.compared =
+        compared.filter(|(_, misses)| *misses > 0.0).reduce(|(hits, misses), (h, m)| (hits + h, misses + m));
     Some(out)
 }
 

@@ -69,7 +69,7 @@ pub const RATE: &str = "Output tokens per second as one user sees them: 1 ÷ TPO
 pub const END_TO_END_RATE: &str = "Output tokens ÷ latency: waiting, retries and the prompt included.";
 /// Rate of the system.
 pub const SYSTEM_RATE: &str = "Output tokens of all finished requests ÷ the time from the first arrival to the last \
-    end.";
+    end, of failed ones too.";
 /// Price.
 pub const COST: &str = "Price of the tokens. Requests without a price are left out, not counted as 0.";
 /// Cost of an answer.

@@ -169,9 +169,7 @@ fn steps(
     let mut waited = None;
     if queued.is_some() {
         way.push((at, Queue, None, None));
-        // What a server states is of its queue alone, stamps count from the arrival on.
-        let before = cached.lookup.filter(|_| r.phases.queue.is_none());
-        (at, waited) = (Queue, less(queued, before));
+        (at, waited) = (Queue, queued);
     }
     if r.batch.is_some() {
         way.push((at, Batch, waited.take(), None));
@@ -179,7 +177,7 @@ fn steps(
     }
     way.push((at, Model, waited, None));
     if let Some(end) = end {
-        let before = queued.or(cached.lookup).unwrap_or(0);
+        let before = queued.unwrap_or(0).saturating_add(cached.lookup.unwrap_or(0));
         let computed = less(less(r.latency(), Some(before)), cached.store);
         match cached.store {
             Some(store) => {

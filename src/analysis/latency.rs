@@ -32,12 +32,14 @@ pub struct FirstToken {
     pub requests: usize,
     /// Sum of these times.
     pub total: i64,
-    /// Waiting in a queue, where known.
-    pub queue: i64,
-    /// Loading the model, where stated.
-    pub load: i64,
-    /// Reading the prompt, where stated.
-    pub prefill: i64,
+    /// Looking into a cache of answers; here and below `None` where no request says.
+    pub lookup: Option<i64>,
+    /// Waiting in a queue.
+    pub queue: Option<i64>,
+    /// Loading the model.
+    pub load: Option<i64>,
+    /// Reading the prompt.
+    pub prefill: Option<i64>,
     /// The rest: reading the prompt where nobody states it, and the way to and from the server.
     pub rest: i64,
 }
@@ -58,7 +60,8 @@ pub struct Activity {
     pub queued: i64,
     /// Worked on: as their server states it, or from when they left the queue on.
     pub busy: i64,
-    /// The rest: attempts that failed and the waits after them, the network, and servers that do not say what they did.
+    /// The rest: looks into caches of answers, attempts that failed and the waits after them, the network, and servers that do not
+    /// say what they did.
     pub awaited: i64,
 }
 
@@ -120,12 +123,16 @@ pub struct Latency {
 }
 
 impl PhaseSums {
-    /// The longest phase, and its share of the total; `None` without phases.
+    /// The longest phase, and its share of the total; `None` without phases, and where more time than that is in none of them.
     #[must_use]
     pub fn bottleneck(&self) -> Option<(&PhaseTime, f64)> {
-        let phases = self.phases.iter().filter(|p| p.name != UNACCOUNTED && p.time > 0);
+        let (undivided, phases): (Vec<&PhaseTime>, Vec<&PhaseTime>) =
+            self.phases.iter().filter(|p| p.time > 0).partition(|p| p.name == UNACCOUNTED);
         // Of equal ones the first.
-        let longest = phases.rev().max_by_key(|p| p.time)?;
+        let longest = phases.into_iter().rev().max_by_key(|p| p.time)?;
+        if undivided.iter().any(|rest| rest.time > longest.time) {
+            return None;
+        }
         (self.total > 0).then(|| (longest, longest.time as f64 / self.total as f64))
     }
 }
@@ -234,6 +241,7 @@ fn of_requests(done: &[&Request]) -> (PhaseSums, (usize, usize)) {
         told.0 += usize::from(parts.iter().any(|p| p.2 != RequestPart::Unknown));
         for (from, to, part) in parts {
             let name = match part {
+                RequestPart::Lookup => "cache_lookup",
                 RequestPart::Queued => "llm_queue_wait",
                 RequestPart::Attempt => "failed_attempts",
                 RequestPart::BackOff => "back_off",
@@ -254,15 +262,20 @@ fn first_token(done: &[&Request]) -> FirstToken {
     let mut out = FirstToken::default();
     for r in done {
         let Some(ttft) = r.ttft() else { continue };
-        let known = |time: Option<i64>| time.unwrap_or(0);
-        let (queue, load, prefill) = (known(r.queued()), known(r.phases.load), known(r.phases.prefill));
         out.requests += 1;
         out.total = out.total.saturating_add(ttft);
-        out.queue = out.queue.saturating_add(queue);
-        out.load = out.load.saturating_add(load);
-        out.prefill = out.prefill.saturating_add(prefill);
-        out.rest =
-            out.rest.saturating_add(ttft.saturating_sub(queue).saturating_sub(load).saturating_sub(prefill));
+        let mut rest = ttft;
+        for (sum, part) in [
+            (&mut out.lookup, r.lookup()),
+            (&mut out.queue, r.queued()),
+            (&mut out.load, r.phases.load),
+            (&mut out.prefill, r.phases.prefill),
+        ] {
+            let Some(part) = part else { continue };
+            *sum = Some(sum.unwrap_or(0).saturating_add(part));
+            rest = rest.saturating_sub(part);
+        }
+        out.rest = out.rest.saturating_add(rest);
     }
     out
 }
@@ -342,7 +355,14 @@ mod tests {
         ];
         assert_eq!(named, expected);
         assert_eq!((found.of_requests.total, expected.iter().map(|p| p.1).sum::<i64>()), (5000, 5000));
-        let first = FirstToken { requests: 2, total: 1800, queue: 1100, load: 0, prefill: 450, rest: 250 };
+        let first = FirstToken {
+            requests: 2,
+            total: 1800,
+            queue: Some(1100),
+            prefill: Some(450),
+            rest: 250,
+            ..FirstToken::default()
+        };
         assert_eq!((found.first_token, found.average_concurrency), (first, Some(1.0)));
         let told = Activity { queued: 1100, busy: 2950 + 900, awaited: 50 };
         assert_eq!(found.activity, told);

@@ -33,6 +33,15 @@ pub struct Level {
     pub throughput: f64,
 }
 
+/// Requests of several levels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// The least and the most in flight of its levels.
+    pub in_flight: (u32, u32),
+    /// Mean latency of its requests, ns.
+    pub latency: f64,
+}
+
 /// Little's law: what is in flight on average is the rate at which requests come times how long they stay. Where it does not hold
 /// requests are missing, or the counter counts something else.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +83,8 @@ pub struct Load {
     pub knows_queue: bool,
     /// By load, ascending; levels that no request arrived at are left out.
     pub levels: Vec<Level>,
+    /// The quarter of the requests that met the least load and the one that met the most, where these loads differ.
+    pub ends: Option<[Part; 2]>,
     /// The level with most throughput for its latency (Kleinrock's power), by place in `levels`, where at least three levels have
     /// three requests each.
     pub knee: Option<usize>,
@@ -108,6 +119,7 @@ impl Query for RequestLoad {
         out.average = average(&steps);
         out.little = little(cx.profile(), &dated, out.average);
         out.levels = levels(&dated, &steps);
+        out.ends = ends(&out.levels);
         out.knee = knee(&out.levels);
         out.steps = thinned(steps);
         Ok(out)
@@ -121,13 +133,13 @@ impl Query for RequestLoad {
 /// All changes. At the same time departures come before arrivals.
 fn steps(rows: &[&Request]) -> Vec<Step> {
     let mut edges: Vec<(i64, i32, i32)> = Vec::with_capacity(rows.len() * 3);
-    for r in rows {
-        let end = r.finished.map(|end| end.max(r.arrived));
-        edges.push((r.arrived, 1, i32::from(r.scheduled.is_some())));
+    for (r, flight) in rows.iter().filter_map(|r| Some((r, r.flight()?))) {
+        edges.push((flight.from, 1, 0));
         if let Some(at) = r.scheduled {
-            edges.push((at.clamp(r.arrived, end.unwrap_or(i64::MAX)), 0, -1));
+            edges.push((r.waits_from().clamp(flight.from, flight.until), 0, 1));
+            edges.push((at.clamp(flight.from, flight.until), 0, -1));
         }
-        edges.extend(end.map(|end| (end, -1, 0)));
+        edges.extend((flight.until < i64::MAX).then_some((flight.until, -1, 0)));
     }
     edges.sort_unstable();
     let mut steps: Vec<Step> = Vec::new();
@@ -196,6 +208,25 @@ fn levels(rows: &[&Request], steps: &[Step]) -> Vec<Level> {
         }
     };
     sums.into_iter().map(level).collect()
+}
+
+/// The quarter of the requests with the least load, and that with the most: one level of a few requests says little.
+fn ends(levels: &[Level]) -> Option<[Part; 2]> {
+    fn quarter<'a>(levels: impl Iterator<Item = &'a Level>, enough: usize) -> Option<Part> {
+        let (mut n, mut sum, mut in_flight) = (0usize, 0.0, (u32::MAX, 0));
+        for level in levels {
+            if n >= enough {
+                break;
+            }
+            (n, sum) = (n + level.requests, sum + level.latency * level.requests as f64);
+            in_flight = (in_flight.0.min(level.in_flight), in_flight.1.max(level.in_flight));
+        }
+        (n > 0).then(|| Part { in_flight, latency: sum / n as f64 })
+    }
+    let all: usize = levels.iter().map(|level| level.requests).sum();
+    let enough = (all / 4).max(ENOUGH);
+    let (low, high) = (quarter(levels.iter(), enough)?, quarter(levels.iter().rev(), enough)?);
+    (low.in_flight.1 < high.in_flight.0).then_some([low, high])
 }
 
 /// Where more load begins to cost more latency than it brings throughput; `None` where latency does not rise with load: then the
@@ -290,6 +321,10 @@ mod tests {
         let rate = |i: usize| found.levels[i].throughput;
         assert!(rate(1) > rate(0) && (rate(3) - rate(1)).abs() < 1e-6, "no more than two at once");
         assert_eq!(found.knee, Some(1));
+        // 45 requests: 11 of them at least, in whole levels.
+        let [low, high] = found.ends.unwrap();
+        assert_eq!((low.in_flight, high.in_flight), ((1, 4), (8, 8)));
+        assert!((low.latency - (3.0 * 100.0 + 6.0 * 100.0 + 12.0 * 200.0) / 21.0).abs() < 1e-9);
     }
 
     #[test]

@@ -13,7 +13,9 @@ use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
-use crate::model::{CounterId, MetricKey, Money, Origin, Outcome, Profile, Request, TrackKind, Unit, heap};
+use crate::model::{
+    CounterId, Flight, MetricKey, Money, Origin, Outcome, Profile, Request, TrackKind, Unit, heap,
+};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -110,6 +112,8 @@ pub struct RequestFigures {
     pub waited: Option<Distribution>,
     /// What the priced requests cost; `None` when none is priced.
     pub cost: Option<Money>,
+    /// Some of these costs are only about right.
+    pub cost_is_about: bool,
     /// Requests without a price.
     pub unpriced: usize,
     /// Time to first token, ns.
@@ -122,8 +126,10 @@ pub struct RequestFigures {
     pub queued: Option<Distribution>,
     /// Output tokens of finished requests over the time from first arrival to last end, tokens/s.
     pub system_tokens_per_second: Option<f64>,
-    /// Most requests in flight at one time.
-    pub peak_concurrency: usize,
+    /// Most requests in flight at one time; `None` where nobody says how long any was.
+    pub peak_concurrency: Option<usize>,
+    /// There may have been more: of some it is not known when they arrived or ended.
+    pub peak_is_least: bool,
 }
 
 /// The highest point of a memory counter.
@@ -338,30 +344,20 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     let distribution = |value: &dyn Fn(&Request) -> Option<f64>| {
         Distribution::of(done.iter().filter_map(|r| value(r)).collect())
     };
+    let dated = || rows.iter().filter(|r| !r.undated);
     let span = {
-        let first = done.iter().map(|r| r.arrived).min();
-        let last = done.iter().filter_map(|r| r.finished).max();
+        let first = dated().map(|r| r.arrived).min();
+        let last = dated().filter_map(|r| r.finished).max();
         first.zip(last).map(|(a, b)| b.saturating_sub(a)).filter(|&d| d > 0)
     };
-    let done_output: Option<u64> =
-        done.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
-    // At the same time departures come before arrivals, and moments alone after these.
-    // One that ended at a time that nobody says was in flight for that moment alone, as far as is known.
-    let end = |r: &Request| match r.finished {
-        Some(end) => (end.max(r.arrived), 0),
-        None if r.outcome == Outcome::Running => (i64::MAX, 0),
-        None => (r.arrived, 2),
-    };
-    let dated = rows.iter().filter(|r| !r.undated);
-    let mut edges: Vec<(i64, u8, i32)> = dated
-        .flat_map(|r| {
-            let (end, order) = end(r);
-            [(r.arrived, 1, 1), (end, order, -1)]
-        })
-        .collect();
+    let of_time = done.iter().filter(|r| !r.undated);
+    let done_output: Option<u64> = of_time.filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
+    let flights: Vec<Flight> = rows.iter().filter_map(|r| r.flight()).collect();
+    // At the same time departures come before arrivals.
+    let mut edges: Vec<(i64, i32)> = flights.iter().flat_map(|f| [(f.from, 1), (f.until, -1)]).collect();
     edges.sort_unstable();
     let (mut now, mut peak) = (0i32, 0i32);
-    for (_, _, step) in edges {
+    for (_, step) in edges {
         now += step;
         peak = peak.max(now);
     }
@@ -378,17 +374,34 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         lost: rows.iter().map(|r| r.lost()).fold(0, i64::saturating_add),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
         cost: charges.iter().filter_map(|c| c.cost).reduce(|a, b| a + b),
+        cost_is_about: charges.iter().any(|c| c.is_about()),
         unpriced: charges.iter().filter(|c| c.cost.is_none()).count(),
         ttft: distribution(&|r| r.ttft().map(|v| v as f64)),
         tpot: distribution(&|r| r.tpot()),
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
         queued: distribution(&|r| r.queued().map(|v| v as f64)),
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
-        peak_concurrency: peak.max(0) as usize,
+        peak_concurrency: (!flights.is_empty()).then_some(peak.max(0) as usize),
+        peak_is_least: flights.len() < rows.len() || flights.iter().any(|f| !f.is_all),
     })
 }
 
 impl RequestFigures {
+    /// The most in flight at a time: «12», «≥ 12», «–».
+    #[must_use]
+    pub fn peak(&self) -> String {
+        let sign = if self.peak_is_least { "≥ " } else { "" };
+        let text = |n| format!("{sign}{}", format::count(n as i64));
+        self.peak_concurrency.map_or_else(|| format::UNKNOWN.to_owned(), text)
+    }
+
+    /// The cost of those that have one: «$0.12», «≈ $0.12»; `None` when none is priced.
+    #[must_use]
+    pub fn cost_text(&self) -> Option<String> {
+        let sign = if self.cost_is_about { "≈ " } else { "" };
+        self.cost.map(|cost| format!("{sign}{}", format::money(cost)))
+    }
+
     /// «2 failed», «2 failed, 1 cancelled».
     #[must_use]
     pub fn outcomes(&self) -> String {
@@ -529,7 +542,7 @@ mod tests {
         let f = request_figures(p, None, &bill).unwrap();
         assert_eq!((f.count, f.failed, f.unpriced, f.cost), (4, 1, 3, Some(Money::from_nano(5))));
         assert_eq!(f.outcomes(), "1 failed, 1 cancelled");
-        assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(40)));
+        assert_eq!((f.peak_concurrency, f.output_tokens), (Some(3), Some(40)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
         // What is in flight counts whole.

@@ -1,10 +1,11 @@
 //! What repeats among prompts: what caches of answers and of prompts could do with them.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
 use super::billing::Bill;
 use super::components::Beginnings;
+use super::intervals::covered;
 use crate::jobs::Cancelled;
 use crate::model::{Money, Outcome, StringId};
 use crate::query::{Context, Query};
@@ -16,8 +17,12 @@ pub struct Repeats {
     pub kept: usize,
     /// Of these, requests whose model had answered the very same before and that no cache of answers had an answer for.
     pub again: usize,
-    /// Time that those took, ns.
+    /// Of these, such that arrived while the first was still being answered: a cache cannot have had it, waiting for it can.
+    pub at_once: usize,
+    /// Time that those that were asked again took, ns.
     pub again_time: i64,
+    /// Time in which nothing but these ran, ns: without them the requests would have been done so much sooner.
+    pub again_alone: i64,
     /// What those cost; `None` when none is priced.
     pub again_cost: Option<Money>,
     /// Characters of all prompts.
@@ -51,38 +56,51 @@ impl Query for RepeatedPrompts {
         let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let mut out = Repeats::default();
         let mut beginnings = Beginnings::default();
-        let mut answered: FxHashSet<(StringId, StringId)> = FxHashSet::default();
+        // When the very same was answered first; never where nobody says.
+        let mut answered: FxHashMap<(StringId, StringId), i64> = FxHashMap::default();
+        let (mut all, mut others) = (Vec::new(), Vec::new());
         let (mut read, mut prompt) = (None, 0u64);
         let ids = self.asked.ids(cx)?;
         for (n, id) in ids.iter().enumerate() {
             cx.job().checkpoint(n as u64, ids.len() as u64)?;
             let r = &profile.requests.rows[id.index()];
             let text = profile.text(r.prompt);
+            let flight = r.flight().map(|flight| (flight.from, flight.until));
+            all.extend(flight);
             if text.is_empty() {
+                others.extend(flight);
                 continue;
             }
             out.kept += 1;
             let length = text.chars().count() as u64;
             out.characters += length;
             let same = beginnings.longest(r.model, text);
-            // Only what was answered before could have been answered from a cache.
-            let again = answered.contains(&(r.model, r.prompt));
+            // Only what was answered could have been answered from a cache.
+            let first = answered.get(&(r.model, r.prompt)).copied();
             if r.outcome == Outcome::Ok {
-                answered.insert((r.model, r.prompt));
+                let end = r.finished.unwrap_or(i64::MAX);
+                answered
+                    .entry((r.model, r.prompt))
+                    .and_modify(|known| *known = end.min(*known))
+                    .or_insert(end);
             }
             out.same_beginning += text[..same].chars().count() as u64;
-            if again && !r.answered_by_cache() && r.outcome == Outcome::Ok {
+            if let Some(first) = first.filter(|_| !r.answered_by_cache() && r.outcome == Outcome::Ok) {
                 out.again += 1;
+                out.at_once += usize::from(!r.undated && first > r.arrived);
                 out.again_time = out.again_time.saturating_add(r.latency().unwrap_or(0));
                 if let Some(cost) = bill.cost(*id) {
                     out.again_cost = Some(out.again_cost.unwrap_or_default() + cost);
                 }
+            } else {
+                others.extend(flight);
             }
             if let Some(tokens) = r.tokens.cache_read {
                 read = Some(read.unwrap_or(0u64).saturating_add(tokens));
             }
             prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
         }
+        out.again_alone = covered(all, None).saturating_sub(covered(others, None));
         out.read_share = read.filter(|_| prompt > 0).map(|read| read as f64 / prompt as f64);
         Ok(out)
     }

@@ -7,6 +7,7 @@ use super::asked::Asked;
 use super::billing::{Bill, Billing};
 use super::cached_answers::{CachedAnswer, cached_answer};
 use super::overview::{Distribution, RequestFigures, request_figures_of};
+use super::prices::Charge;
 use super::slo::{Slow, SlowRequests};
 use crate::jobs::Cancelled;
 use crate::model::{ENTRY_AGE, MATCHED_PROMPT, Money, Outcome, Profile, Request, RequestId, StringId};
@@ -162,6 +163,8 @@ pub struct Listed<'a> {
     pub request: &'a Request,
     /// What it costs.
     pub cost: Option<Money>,
+    /// That is only about right.
+    pub cost_is_about: bool,
     /// Why it was slow, where it took much longer than the others.
     pub slow: Option<Slow>,
     /// What is known of the answer that a cache gave.
@@ -172,14 +175,15 @@ impl<'a> Listed<'a> {
     /// One of which only this is known.
     #[must_use]
     pub fn new(request: &'a Request, cost: Option<Money>) -> Self {
-        Self { request, cost, slow: None, cached: CachedAnswer::default() }
+        Self { request, cost, cost_is_about: false, slow: None, cached: CachedAnswer::default() }
     }
 
     fn of(profile: &'a Profile, bill: &Billing, slow: &FxHashMap<RequestId, Slow>, id: RequestId) -> Self {
         let request = &profile.requests.rows[id.index()];
         let cached =
             if request.cache.is_some() { cached_answer(profile, request) } else { CachedAnswer::default() };
-        Self { request, cost: bill.cost(id), slow: slow.get(&id).copied(), cached }
+        let cost_is_about = bill.charges.get(id.index()).is_some_and(Charge::is_about);
+        Self { request, cost: bill.cost(id), cost_is_about, slow: slow.get(&id).copied(), cached }
     }
 }
 
@@ -194,6 +198,8 @@ impl RequestList {
 /// What a request was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestPart {
+    /// Looking into a cache of answers, before it waited for its turn.
+    Lookup,
     /// Waiting for its turn.
     Queued,
     /// An attempt that failed and was followed by another one.
@@ -212,7 +218,8 @@ pub enum RequestPart {
 
 impl RequestPart {
     /// All of them, in the order in which they come.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Lookup,
         Self::Queued,
         Self::Attempt,
         Self::BackOff,
@@ -226,6 +233,7 @@ impl RequestPart {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Lookup => "cache lookup",
             Self::Queued => "queued",
             Self::Attempt => "failed attempt",
             Self::BackOff => "back-off",
@@ -260,6 +268,9 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
         }
         at = at.max(to);
     };
+    if let Some(t) = r.looked_up {
+        add(clip(t), RequestPart::Lookup);
+    }
     if let Some(t) = r.scheduled {
         add(clip(t), RequestPart::Queued);
     }
@@ -466,9 +477,9 @@ fn sort<'a>(
 #[must_use]
 pub fn concurrency(profile: &Profile) -> Vec<(i64, u32)> {
     let mut edges: Vec<(i64, i32)> = Vec::with_capacity(profile.requests.rows.len() * 2);
-    for request in &profile.requests.rows {
-        edges.push((request.arrived, 1));
-        edges.extend(request.finished.map(|end| (end.max(request.arrived), -1)));
+    for flight in profile.requests.rows.iter().filter_map(Request::flight) {
+        edges.push((flight.from, 1));
+        edges.extend((flight.until < i64::MAX).then_some((flight.until, -1)));
     }
     edges.sort_unstable();
     let mut steps: Vec<(i64, u32)> = Vec::new();

@@ -248,15 +248,19 @@ impl Reader {
                 Some(v) if name.ends_with("_seconds") => format::duration((v * 1e9) as i64),
                 Some(v) => format::number(v),
             };
-            let at = |q: f64| histogram.quantile(q);
+            let at = |q: f64| match histogram.quantile(q) {
+                Some((of, true)) => value(Some(of)),
+                Some((least, false)) => format!("> {}", value(Some(least))),
+                None => value(None),
+            };
             let shown = if labels.is_empty() { name.clone() } else { format!("{name} ({labels})") };
             rows.push(vec![
                 shown,
                 format::count(count as i64),
                 value(histogram.sum.map(|sum| sum / count)),
-                value(at(0.5)),
-                value(at(0.95)),
-                value(at(0.99)),
+                at(0.5),
+                at(0.95),
+                at(0.99),
             ]);
         }
         if !rows.is_empty() {
@@ -264,7 +268,7 @@ impl Reader {
                 title: "Histograms".into(),
                 columns: ["Histogram", "Count", "Mean", "p50 ≈", "p95 ≈", "p99 ≈"].map(str::to_owned).to_vec(),
                 rows,
-                note: "Since the server began, as of the last scrape. Quantiles are estimates: they are interpolated in buckets.".into(),
+                note: "Since the server began, as of the last scrape. Quantiles are estimates: they are interpolated in buckets; beyond the last bucket with an end they are above it.".into(),
                 minor: false,
             });
         }
@@ -327,18 +331,18 @@ impl Reader {
 }
 
 impl Histogram {
-    /// The quantile by linear interpolation in its bucket; of the last bucket, which has no end, its begin.
-    fn quantile(&self, q: f64) -> Option<f64> {
+    /// The quantile by linear interpolation in its bucket, and true; of the last bucket, which has no end, its begin, and false.
+    fn quantile(&self, q: f64) -> Option<(f64, bool)> {
         let all = self.buckets.last()?.1;
         let rank = q * all;
         let at = self.buckets.iter().position(|bucket| bucket.1 >= rank)?;
         let (low, below) = if at == 0 { (0.0, 0.0) } else { self.buckets[at - 1] };
         let (high, count) = self.buckets[at];
         if !high.is_finite() {
-            return (at > 0).then_some(low);
+            return (at > 0).then_some((low, false));
         }
         let inside = count - below;
-        Some(if inside > 0.0 { low + (high - low) * (rank - below) / inside } else { high })
+        Some((if inside > 0.0 { low + (high - low) * (rank - below) / inside } else { high }, true))
     }
 }
 

@@ -166,6 +166,7 @@ pub(crate) fn everything() -> Profile {
         model: key,
         track: Some(cpu),
         arrived: 10,
+        looked_up: None,
         scheduled: Some(12),
         first_byte: Some(18),
         first_token: Some(20),

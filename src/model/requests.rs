@@ -166,6 +166,9 @@ pub struct Request {
     pub arrived: i64,
     /// Nobody says when: `arrived` is only a place in an order.
     pub undated: bool,
+    /// The look into a cache of answers that took [`LOOKUP_TIME`] ended, and it began to wait for its turn. Worked out when a profile
+    /// is built, in no file.
+    pub looked_up: Option<i64>,
     /// Work on it began (left the queue).
     pub scheduled: Option<i64>,
     /// First byte of the response, for a request to a server.
@@ -219,6 +222,17 @@ pub struct Request {
     pub attributes: Vec<(StringId, StringId)>,
 }
 
+/// When a request was in flight, ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// It arrived.
+    pub from: i64,
+    /// It ended, or the last moment that is known of it; [`i64::MAX`] while it runs.
+    pub until: i64,
+    /// False when it went on for a time that nobody says.
+    pub is_all: bool,
+}
+
 impl Request {
     /// Bytes held, texts apart.
     pub(super) fn bytes(&self) -> usize {
@@ -240,6 +254,19 @@ impl Request {
     pub fn last_known(&self) -> Option<i64> {
         let known = [self.began(), self.token_times.last().copied(), self.last_token, self.finished];
         known.into_iter().flatten().max().filter(|_| !self.undated)
+    }
+
+    /// From when to when it was in flight, as far as that is known, and whether it is: of one that ended at a time that nobody says
+    /// only a part is. `None` where nobody says when it arrived, or anything later. One that still runs has no end.
+    #[must_use]
+    pub fn flight(&self) -> Option<Flight> {
+        let ends = match self.outcome {
+            Outcome::Running => Some(self.finished.unwrap_or(i64::MAX)),
+            _ => self.finished,
+        };
+        let until = ends.map(|end| end.max(self.arrived));
+        let until = until.or_else(|| self.last_known().filter(|last| *last > self.arrived))?;
+        (!self.undated).then_some(Flight { from: self.arrived, until, is_all: ends.is_some() })
     }
 
     /// What its program says of it under a name; `None` when nothing.
@@ -310,10 +337,22 @@ impl Request {
         Some(self.finished?.saturating_sub(self.arrived))
     }
 
-    /// Time in the queue, ns: as a server states it, otherwise scheduled − arrival.
+    /// When it began to wait for its turn: its arrival, or the end of the look into a cache of answers.
+    #[must_use]
+    pub fn waits_from(&self) -> i64 {
+        self.looked_up.unwrap_or(self.arrived)
+    }
+
+    /// Time in the queue, ns: as a server states it, otherwise from when it began to wait until it was scheduled.
     #[must_use]
     pub fn queued(&self) -> Option<i64> {
-        self.phases.queue.or_else(|| Some(self.scheduled?.saturating_sub(self.arrived)))
+        self.phases.queue.or_else(|| Some(self.scheduled?.saturating_sub(self.waits_from())))
+    }
+
+    /// Time that looking into a cache of answers took before it waited for its turn, ns.
+    #[must_use]
+    pub fn lookup(&self) -> Option<i64> {
+        Some(self.looked_up?.saturating_sub(self.arrived))
     }
 
     /// What of the latency no phase that a server states explains, ns; `None` when it states none.

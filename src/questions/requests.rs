@@ -138,8 +138,8 @@ fn head(f: &RequestFigures) -> String {
         unknown(f.prompt_tokens, words::count),
         f.signs[1].trim(),
         unknown(f.output_tokens, words::count),
-        f.cost.map_or_else(|| "unknown".to_owned(), format::money),
-        f.peak_concurrency,
+        f.cost_text().unwrap_or_else(|| "unknown".to_owned()),
+        f.peak(),
     )
 }
 

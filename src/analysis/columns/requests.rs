@@ -28,7 +28,9 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
     let number = move |row: Listed<'_>| Value::number(by.number(&row));
     // What rests on chunks, because nobody counted tokens, says so.
     let known = move |row: Listed<'_>| match number(row) {
-        value if by.is_estimated(row.request) && value != Value::Unknown => Value::About(Box::new(value)),
+        Value::Unknown => Value::Unknown,
+        value if by.is_estimated(row.request) => Value::About(Box::new(value)),
+        value if by == C::Cost && row.cost_is_about => Value::About(Box::new(value)),
         value => value,
     };
     let time = |key, title| {

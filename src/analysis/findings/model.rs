@@ -3,6 +3,7 @@
 use super::Noted;
 use crate::analysis::asked::Asked;
 use crate::analysis::compute::{Explain, Explained, Given, Peak, Work};
+use crate::analysis::gpu::gpu_busy;
 use crate::analysis::latency::RequestLatency;
 use crate::analysis::levers::Lever;
 use crate::analysis::ops::{OpKind, OpTable, Ops, has_ops};
@@ -99,7 +100,10 @@ fn waits_for_device(profile: &Profile, ops: &OpTable) -> Option<Noted> {
     );
     let advice = "Read results less often: .item(), .cpu(), print and comparisons of tensors wait";
     let mut noted = Noted::new("The program waits for the device", Severity::Info, text, advice);
-    (noted.gain.time, noted.function) = (Some(time), Some(function));
+    // Who does not wait launches sooner what the device then does: it can gain no more than the time in which that did nothing.
+    let idle = gpu_busy(profile, None).into_iter().map(|gpu| gpu.idle).max();
+    noted.gain.time = Some(idle.map_or(time, |idle| time.min(idle))).filter(|t| *t > 0);
+    noted.function = Some(function);
     Some(noted)
 }
 

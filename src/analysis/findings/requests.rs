@@ -49,7 +49,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     }
     out.extend(reasoning(profile, &bill, &spent));
     out.extend(price_step(profile, &bill));
-    out.extend(unpriced(&spent));
+    out.extend(unpriced(profile, &spent));
     out.extend(totals(&facts));
     out.extend(outliers(profile, &slow));
     out.extend(one_after_the_other(profile));
@@ -94,14 +94,15 @@ fn outliers(profile: &Profile, slow: &Slowest) -> Option<Noted> {
 /// The first token waits in a queue for longer than for all else.
 fn queue(profile: &Profile, latency: &Latency) -> Option<Noted> {
     let first = &latency.first_token;
-    if first.requests < ENOUGH || first.queue.saturating_mul(2) <= first.total {
+    let queue = first.queue.filter(|queue| queue.saturating_mul(2) > first.total)?;
+    if first.requests < ENOUGH {
         return None;
     }
     let mean = |ns: i64| format::duration((ns as f64 / first.requests as f64).round() as i64);
     let text = format!(
         "{} of the time to first token is waiting: {} of {} on average.",
-        format::percent(first.queue as f64 / first.total as f64),
-        mean(first.queue),
+        format::percent(queue as f64 / first.total as f64),
+        mean(queue),
         mean(first.total)
     );
     let advice = "More workers, a larger batch, or fewer requests at once";
@@ -110,10 +111,37 @@ fn queue(profile: &Profile, latency: &Latency) -> Option<Noted> {
     // Requests wait at the same time.
     let waits = profile.requests.rows.iter().filter_map(|r| {
         let queued = r.queued().filter(|_| !r.undated)?;
-        Some((r.arrived, r.arrived.saturating_add(queued)))
+        Some((r.waits_from(), r.waits_from().saturating_add(queued)))
     });
-    noted.gain.time = Some(covered(waits.collect(), None).min(first.queue)).filter(|t| *t > 0);
+    let most = covered(waits.collect(), None).min(queue);
+    noted.gain.time = Some(sooner(profile, most, |_, r| r.queued().unwrap_or(0))).filter(|t| *t > 0);
     Some(noted)
+}
+
+/// How much sooner the last request could end at most, ns, if each took less by what `saves` says: no more than `most`, the time in
+/// which any of it was spent. Where requests come when others ended, they would come earlier; where they come by themselves, the last
+/// ones come no earlier.
+fn sooner(profile: &Profile, most: i64, saves: impl Fn(RequestId, &Request) -> i64) -> i64 {
+    let rows = &profile.requests.rows;
+    let dated = || rows.iter().enumerate().filter(|(_, r)| !r.undated && r.finished.is_some());
+    let mut ends: Vec<i64> = dated().filter_map(|(_, r)| r.finished).collect();
+    ends.sort_unstable();
+    let (Some(first), Some(last)) = (ends.first().copied(), ends.last().copied()) else { return most };
+    let follows = |r: &Request| {
+        let end = ends[..ends.partition_point(|end| *end <= r.arrived)].last();
+        end.is_some_and(|end| (r.arrived - end) * 50 <= r.latency().unwrap_or(0))
+    };
+    let later = dated().filter(|(_, r)| r.arrived >= first);
+    let (after, all) =
+        later.fold((0usize, 0usize), |(after, all), (_, r)| (after + usize::from(follows(r)), all + 1));
+    if after * 2 > all {
+        return most;
+    }
+    let ends = dated().map(|(i, r)| {
+        let saved = saves(RequestId::from_index(i), r).clamp(0, r.latency().unwrap_or(0).max(0));
+        r.finished.unwrap_or(r.arrived).saturating_sub(saved)
+    });
+    most.min(last.saturating_sub(ends.max().unwrap_or(last)))
 }
 
 /// Attempts that failed and were repeated.
@@ -141,7 +169,8 @@ fn retries(profile: &Profile) -> Option<Noted> {
     let mut noted =
         Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice).on(Lever::Requests);
     let waits = rows().flat_map(|(_, r)| r.retries.iter().map(|t| (t.began, t.again)));
-    noted.gain.time = Some(covered(waits.collect(), None).min(lost)).filter(|t| *t > 0);
+    let most = covered(waits.collect(), None).min(lost);
+    noted.gain.time = Some(sooner(profile, most, |_, r| r.lost())).filter(|t| *t > 0);
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }
@@ -209,17 +238,23 @@ fn again(profile: &Profile, r: &Repeats) -> Option<Noted> {
         "{} of {} prompts had been asked word for word before{}: {}{}.",
         format::count(r.again as i64),
         format::count(r.kept as i64),
-        if asked { " and missed the cache" } else { "" },
+        match r.at_once {
+            0 if asked => " and missed the cache".to_owned(),
+            0 => String::new(),
+            n => format!(" ({} while the first was still being answered)", format::count(n as i64)),
+        },
         format::duration(r.again_time),
         cost.unwrap_or_default()
     );
-    let advice = if asked {
-        "Look at the key: what is in it that differs each time? And at what asks at the same time: the second could wait for the first"
+    let advice = if r.at_once * 2 > r.again {
+        "Let what asks the same at the same time wait for the first answer"
+    } else if asked {
+        "Look at the key: what is in it that differs each time?"
     } else {
         "A cache of answers, where the same question may get the same answer"
     };
     let mut noted = Noted::new("The same is asked again", Severity::Info, text, advice).on(Lever::Caching);
-    (noted.gain.time, noted.gain.money) = (Some(r.again_time), r.again_cost);
+    (noted.gain.time, noted.gain.money) = (Some(r.again_alone).filter(|t| *t > 0), r.again_cost);
     Some(noted)
 }
 
@@ -313,32 +348,42 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
 }
 
 /// Some requests have a price and others have none.
-fn unpriced(spent: &Spent) -> Option<Noted> {
+fn unpriced(profile: &Profile, spent: &Spent) -> Option<Noted> {
     // What failed or was given up has no price to look for.
-    let answered = || spent.unpriced.iter().filter_map(|u| Some((u, u.answered?)));
-    let ((first, (n, example)), _) =
-        answered().map(|u| (u, u.1.0)).max_by_key(|(_, n)| *n).filter(|_| spent.all.sums.cost.is_some())?;
+    let mut answered: Vec<_> = spent.unpriced.iter().filter_map(|u| Some((u, u.answered?))).collect();
+    answered.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
+    let &(first, (_, example)) = answered.first().filter(|_| spent.all.sums.cost.is_some())?;
+    let reasons: Vec<String> = answered
+        .iter()
+        .take(MOST_REASONS)
+        .map(|(u, (n, _))| format!("{}: {}", format::count(*n as i64), u.why))
+        .collect();
+    let more = if answered.len() > MOST_REASONS { "; and others" } else { "" };
     let text = format!(
-        "{} in no sum of costs. {}: {}.",
+        "{} in no sum of costs. {}{more}.",
         format::counted(
-            answered().map(|u| u.1.0 as i64).sum(),
+            answered.iter().map(|u| u.1.0 as i64).sum(),
             "answered request is",
             "answered requests are"
         ),
-        format::count(n as i64),
-        first.why
+        reasons.join("; ")
     );
+    let uncounted = profile.requests.get(example).is_some_and(|r| r.tokens.is_unknown());
     let advice = match &first.why {
         why if why.starts_with(NOT_CONVERTED) || why.starts_with(PRICED_IN) => "Cost has them by currency",
         why if why.contains("usage") => {
             "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`"
         }
+        _ if uncounted => "Have the usage logged, too: without tokens there is no price",
         _ => "Give their prices: «Prices…» in the window, --prices on the command line",
     };
     let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
     noted.request = Some(example);
     Some(noted)
 }
+
+/// Most reasons for which requests have no price that are listed.
+const MOST_REASONS: usize = 3;
 
 /// What the source states does not add up.
 fn totals(facts: &Facts) -> Option<Noted> {

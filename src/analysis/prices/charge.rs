@@ -93,6 +93,14 @@ pub struct Charge {
     pub resolved: Option<Resolved>,
 }
 
+impl Charge {
+    /// True when the cost is only about right: the source does not state it, and the price is not quite that of the call.
+    #[must_use]
+    pub fn is_about(&self) -> bool {
+        !self.stated && !self.answered_locally && self.priced.as_ref().is_some_and(|p| !p.about.is_empty())
+    }
+}
+
 /// Names of the ordinary tier.
 const ORDINARY: [&str; 7] = ["", "default", "standard", "standard_only", "auto", "on_demand", "on-demand"];
 

@@ -238,6 +238,7 @@ fn figures(f: &RequestFigures) -> Value {
         "queued_ns": distribution(f.queued.as_ref()),
         "system_tokens_per_second": f.system_tokens_per_second,
         "peak_concurrency": f.peak_concurrency,
+        "peak_concurrency_is_at_least": f.peak_is_least,
     })
 }
 

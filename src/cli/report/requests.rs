@@ -308,8 +308,8 @@ pub(super) fn latency(l: &Latency) -> Value {
             "phases_are_of": "the time of the run, as the recording names them",
         })),
         "ttft_s": (first.requests > 0).then(|| json!({
-            "requests": first.requests, "total": s(first.total), "queue": s(first.queue), "load": s(first.load),
-            "prefill": s(first.prefill), "rest": s(first.rest),
+            "requests": first.requests, "total": s(first.total), "cache_lookup": first.lookup.map(s),
+            "queue": first.queue.map(s), "load": first.load.map(s), "prefill": first.prefill.map(s), "rest": s(first.rest),
         })),
         "percentiles": spreads,
         "percentiles_are": "interpolated linearly between the closest ranks",
@@ -404,7 +404,7 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         ));
     }
     for (currency, money) in &all.elsewhere {
-        out.line(format_args!("  cost {money} {currency}, as the file states it"));
+        out.line(format_args!("  cost {money} {currency}, in no sum of dollars"));
     }
     let Some(cost) = all.cost else { return };
     let about = if all.about { "≈" } else { "" };
@@ -425,7 +425,8 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         && billed != without
     {
         out.line(format_args!(
-            "  by list prices {}; {} had nothing been cached; {} had all writes but the first been reads",
+            "  by list prices{} {}; {} had nothing been cached; {} had all writes but the first been reads",
+            all.listed_words(),
             format::money(billed),
             format::money(without),
             format::money(best)

@@ -79,6 +79,7 @@ fn header(out: &mut Page, report: &Report) {
     line(out, "Format", format);
     line(out, "Tool", &p.meta.tool);
     let basis = match &p.meta.basis {
+        Basis::Timed if p.span_count() == 0 => "timed: stamps and values as the file states them".to_owned(),
         Basis::Timed => "timed: start and end of each span were measured".to_owned(),
         Basis::Sampled => "sampled: counts times an interval".to_owned(),
         Basis::Aggregated => "aggregated: sums that the tool made itself".to_owned(),
@@ -221,7 +222,7 @@ fn requests(out: &mut Page, f: &RequestFigures) {
         tokens(f.prompt_tokens),
         f.signs[1].trim(),
         tokens(f.output_tokens),
-        f.peak_concurrency
+        f.peak()
     ));
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
     out.line(format_args!("  throughput {about}{rate} (output tokens over the time of all requests)"));

@@ -50,11 +50,23 @@ impl ProfileBuilder {
         if rebase {
             shift_to_zero(&mut profile);
         }
+        look_up_requests(&mut profile);
         if profile.meta.duration.is_none() && profile.meta.no_clock.is_empty() {
             profile.meta.duration = profile.measure_bounds().map(|(a, b)| b.saturating_sub(a));
         }
         sort_tracks(&mut profile);
         profile
+    }
+}
+
+/// A request that missed a cache of answers waits for its turn only once that was looked into.
+fn look_up_requests(profile: &mut Profile) {
+    let Some(name) = profile.strings.find(LOOKUP_TIME) else { return };
+    for r in &mut profile.requests.rows {
+        let seconds = r.attribute(name).and_then(|text| profile.strings.get(text).parse::<f64>().ok());
+        let Some(seconds) = seconds.filter(|s| (0.0..9e9).contains(s)) else { continue };
+        let end = r.arrived.saturating_add((seconds * 1e9).round() as i64);
+        r.looked_up = r.scheduled.filter(|_| !r.undated).map(|scheduled| end.min(scheduled).max(r.arrived));
     }
 }
 

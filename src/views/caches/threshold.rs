@@ -30,11 +30,13 @@ impl Caches {
         let mut threshold = self.threshold.or(of_run).unwrap_or(0.95);
         ui.horizontal(|ui| {
             ui.spacing_mut().slider_width = (ui.available_width() - 130.0).clamp(80.0, 400.0);
-            let slider = Slider::new(&mut threshold, 0.0..=1.0).step_by(0.001).show_value(false);
+            // Without steps: they would move a threshold that nobody touched.
+            let slider = Slider::new(&mut threshold, 0.0..=1.0).show_value(false);
             let slid = ui.add(slider).accessible_name("Threshold").changed();
             let number = DragValue::new(&mut threshold).range(0.0..=1.0).speed(0.001).fixed_decimals(3);
             let typed = ui.add(number).accessible_name("Threshold as a number").changed();
             if slid || typed {
+                threshold = (threshold * 1000.0).round() / 1000.0;
                 self.threshold = Some(threshold);
             }
             if self.threshold.is_some() && ui.button("Reset").on_hover_text("As in the run").clicked() {

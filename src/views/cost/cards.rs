@@ -99,7 +99,7 @@ impl Cost {
         let asked = Reprice { model: self.other.trim().to_owned(), asked: cx.asked() };
         let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).beside()).flatten();
         let mut rows: Vec<(String, Option<Money>, String)> = vec![
-            ("By list prices".into(), Some(billed), say::BY_LIST_PRICES.into()),
+            (format!("By list prices{}", sums.listed_words()), Some(billed), say::BY_LIST_PRICES.into()),
             ("Without caches".into(), sums.no_cache, say::NO_CACHE.into()),
         ];
         if sums.best_cache != Some(billed) {
@@ -117,7 +117,8 @@ impl Cost {
             let color = palette.series(0);
             let size = money.map_or(0.0, Money::to_f64);
             let segment = [Segment { name, size, color, hatched: i > 0 }];
-            let value = format::money_or_unknown(*money);
+            let sign = if sums.about && money.is_some() { "≈ " } else { "" };
+            let value = format!("{sign}{}", format::money_or_unknown(*money));
             let row =
                 StackedRow { tip: about, value_width: 92.0, ..StackedRow::new(name, &value, &segment, most) };
             row.show(ui);
@@ -407,7 +408,7 @@ fn basis(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
         weak(ui, &format!("{} as the file itself states it", format::money(stated)));
     }
     for (currency, money) in &spent.all.sums.elsewhere {
-        weak(ui, &format!("{money} {currency} as the file states it, in no sum of dollars"));
+        weak(ui, &format!("{money} {currency}, in no sum of dollars"));
     }
     let lines = spent.about.iter().map(|a| ("≈", a)).chain(spent.left_out.iter().map(|l| ("without", l)));
     for (sign, (text, n)) in lines {

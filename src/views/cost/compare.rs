@@ -19,7 +19,7 @@ use crate::model::{Better, Money, Unit};
 use crate::state::Item;
 use crate::ui::theme::{Palette, space};
 use crate::views::shared::board::above;
-use crate::views::shared::figures::{Line, TwoFigure, show_lines, two_figures};
+use crate::views::shared::figures::{Line, TwoFigure, show_lines, signed_figures};
 use crate::views::shared::grid::GridState;
 use crate::views::shared::requests::value_text;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
@@ -145,7 +145,18 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>, part
         values: *values,
         about: say::COMPONENT_COSTS,
     });
-    two_figures(ui, like.into_iter().chain(told).chain(of_parts));
+    // Sums of money, but for those of pairs, lack what is unpriced.
+    let signs = [base.all.sums.sign(), head.all.sums.sign()];
+    let signs_of = |figure: &TwoFigure<'_>| {
+        let is_sum = figure.unit == d && !figure.name.starts_with("Per ");
+        if is_sum { signs } else { ["", ""] }
+    };
+    let told = told.map(|figure| {
+        let signs = signs_of(&figure);
+        (figure, signs)
+    });
+    let like = like.into_iter().map(|figure| (figure, ["", ""]));
+    signed_figures(ui, like.chain(told).chain(of_parts.map(|figure| (figure, ["", ""]))));
     for currency in
         base.all.sums.elsewhere.keys().chain(head.all.sums.elsewhere.keys()).collect::<BTreeSet<_>>()
     {

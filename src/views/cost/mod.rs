@@ -137,7 +137,9 @@ fn figures(ui: &mut Ui, spent: &Arc<Spent>) {
     let saved = all.sums.no_cache.zip(all.sums.as_billed).map(|(no, billed)| no - billed);
     if let Some(saved) = saved.filter(|m| *m != Money::ZERO) {
         let tone = if saved > Money::ZERO { Tone::Good } else { Tone::Warning };
-        list.push(("Saved by caching", format::money(saved), Some(tone), say::SAVED));
+        // Of the others nobody knows what they would have cost without.
+        let sign = if all.sums.listed < all.sums.requests { "≥ " } else { "" };
+        list.push(("Saved by caching", format!("{sign}{}", format::money(saved)), Some(tone), say::SAVED));
     }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::LARGE, space::SMALL);

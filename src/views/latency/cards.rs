@@ -256,9 +256,10 @@ fn phase_of(name: &str) -> &str {
 fn first_token(ui: &mut Ui, first: &FirstToken) {
     let palette = Palette::of(ui);
     let parts = [
-        ("queued", first.queue, palette.phase("queued").fill),
-        ("loading the model", first.load, palette.phase("load model").fill),
-        ("prefill", first.prefill, palette.phase("prefill").fill),
+        ("cache lookup", first.lookup.unwrap_or(0), palette.phase("cache lookup").fill),
+        ("queued", first.queue.unwrap_or(0), palette.phase("queued").fill),
+        ("loading the model", first.load.unwrap_or(0), palette.phase("load model").fill),
+        ("prefill", first.prefill.unwrap_or(0), palette.phase("prefill").fill),
         ("the rest", first.rest, palette.idle().fill),
     ];
     let mean = |ns: i64| format::duration((ns as f64 / first.requests.max(1) as f64).round() as i64);
@@ -387,19 +388,22 @@ fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
             shown.points(ring.shape(MarkerShape::Circle).color(palette.accent));
         }
     });
-    let mut enough = load.levels.iter().filter(|l| l.requests >= ENOUGH);
-    if let (Some(first), Some(last)) = (enough.next(), enough.next_back()) {
+    if let Some([low, high]) = load.ends {
+        let levels =
+            |(from, to): (u32, u32)| if from == to { from.to_string() } else { format!("{from} to {to}") };
+        let latency = |ns: f64| format::duration(ns.round() as i64);
         let text = format!(
-            "From {} to {} in flight: throughput {}, latency {}.",
-            first.in_flight,
-            last.in_flight,
-            format::factor(last.throughput / first.throughput),
-            format::factor(last.latency / first.latency)
+            "The quarter with least load ({} in flight) took {} on average, that with most ({}) {}: {}.",
+            levels(low.in_flight),
+            latency(low.latency),
+            levels(high.in_flight),
+            latency(high.latency),
+            format::factor(high.latency / low.latency)
         );
         weak(ui, &text);
     }
     if knee.is_none() && sound_levels >= 3 {
-        weak(ui, "No knee: latency does not rise with the load here.");
+        weak(ui, "No knee: no load stands out from which on more of it only costs latency.");
     }
     if let Some(knee) = knee {
         let text = format!(

@@ -5,7 +5,7 @@ use egui::Ui;
 use super::{cards::readable, question};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
-use crate::analysis::latency::{Latency, PhaseSums};
+use crate::analysis::latency::{FirstToken, Latency, PhaseSums};
 use crate::analysis::load::{Little, Load, RequestLoad};
 use crate::analysis::overview::Distribution;
 use crate::model::Unit;
@@ -141,18 +141,20 @@ fn percentiles(ui: &mut Ui, both: Both<'_>) {
 }
 
 fn first_token(ui: &mut Ui, both: Both<'_>) {
-    let mean = |value: fn(&crate::analysis::latency::FirstToken) -> i64| {
+    let mean = |value: fn(&FirstToken) -> Option<i64>| {
         of(both, |l| {
             let first = &l.first_token;
-            (first.requests > 0).then(|| (value(first) as f64 / first.requests as f64).round() as i64)
+            let sum = value(first).filter(|_| first.requests > 0)?;
+            Some((sum as f64 / first.requests as f64).round() as i64)
         })
     };
     let rows = [
+        ("cache lookup", mean(|f| f.lookup)),
         ("queued", mean(|f| f.queue)),
         ("loading the model", mean(|f| f.load)),
         ("prefill", mean(|f| f.prefill)),
-        ("the rest", mean(|f| f.rest)),
-        ("in all", mean(|f| f.total)),
+        ("the rest", mean(|f| Some(f.rest))),
+        ("in all", mean(|f| Some(f.total))),
     ];
     let told = rows.into_iter().filter(|r| r.1.base.unwrap_or(0) != 0 || r.1.head.unwrap_or(0) != 0);
     two_figures(

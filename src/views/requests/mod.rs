@@ -239,7 +239,7 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
     for (name, n, tone) in unanswered.into_iter().filter(|(_, n, _)| *n > 0) {
         all.push((name, count(n as u64), Some(tone), say::FINISHED));
     }
-    all.push(("Concurrency", count(f.peak_concurrency as u64), None, say::CONCURRENCY));
+    all.push(("Peak in flight", f.peak(), None, say::CONCURRENCY));
     let about = if f.estimated { "≈ " } else { "" };
     if let Some(rate) = f.system_tokens_per_second {
         all.push(("System rate", format!("{about}{}", format::rate(rate, "tok")), None, say::SYSTEM_RATE));
@@ -251,8 +251,8 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
         all.push(("Retries", count(f.retries as u64), Some(Tone::Warning), say::RETRIES));
         all.push(("Lost", format::duration(f.lost), Some(Tone::Warning), say::LOST));
     }
-    if let Some(cost) = f.cost {
-        all.push(("Cost", format::money(cost), None, say::COST));
+    if let Some(cost) = f.cost_text() {
+        all.push(("Cost", cost, None, say::COST));
     }
     all
 }

@@ -119,9 +119,11 @@ impl<'a> Line<'a> {
             let sign = if v.is_some() { sign } else { "" };
             (format!("{sign}{}", format::cost_or_unknown(unit, v)), palette.text)
         };
-        let known = values.base.zip(values.head).is_some();
+        // What is lacking in a lower bound may be all of the change.
+        let is_least = signs.iter().any(|sign| sign.starts_with('≥'));
+        let known = values.base.zip(values.head).is_some() && !is_least;
         let only = values.state().filter(|state| *state != State::Both && adds_up);
-        let (change, percent) = match values.delta().filter(|_| known || only.is_some()) {
+        let (change, percent) = match values.delta().filter(|_| known || only.is_some() && !is_least) {
             None => (format::UNKNOWN.to_owned(), String::new()),
             Some(0) => ("=".to_owned(), String::new()),
             // Shares change by points: a percentage of a percentage reads as one of them.

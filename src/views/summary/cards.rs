@@ -254,11 +254,11 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
         v.map_or_else(|| format::UNKNOWN.into(), |v| format!("{sign}{}", format::count(v as i64)))
     };
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
-    let cost = match f.cost {
+    let cost = match f.cost_text() {
         Some(cost) if f.unpriced > 0 => {
-            format!("{} and {} unpriced", format::money(cost), format::count(f.unpriced as i64))
+            format!("{cost} and {} unpriced", format::count(f.unpriced as i64))
         }
-        Some(cost) => format::money(cost),
+        Some(cost) => cost,
         None => "unpriced".to_owned(),
     };
     let outcome = match f.failed + f.cancelled {
@@ -283,7 +283,7 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
             about(f.system_tokens_per_second.map(|r| format::rate(r, "tok"))),
             definitions::SYSTEM_RATE,
         ),
-        ("Peak concurrency", format::count(f.peak_concurrency as i64), definitions::CONCURRENCY),
+        ("Peak concurrency", f.peak(), definitions::CONCURRENCY),
         ("Failed or cancelled", outcome, definitions::FINISHED),
         ("Cost", cost, definitions::COST),
     ] {

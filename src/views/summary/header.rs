@@ -13,7 +13,9 @@ use egui::{CursorIcon, Label, RichText, Role, Sense, Ui, WidgetInfo};
 /// What a basis means, in a sentence.
 pub fn basis_text(basis: &Basis) -> (&'static str, String) {
     match basis {
-        Basis::Timed => ("measured times", "The start and end of each span were measured.".into()),
+        Basis::Timed => {
+            ("measured times", "Starts and ends of spans, and when values were taken, were measured.".into())
+        }
         Basis::Sampled => (
             "sampled",
             "The program was looked at in regular intervals; a number is samples × interval. What is \
