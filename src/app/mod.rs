@@ -14,6 +14,7 @@ mod checklist;
 mod compare;
 #[cfg(windows)]
 mod console;
+mod datasets;
 mod dialog;
 pub mod display;
 mod editor;
@@ -134,6 +135,8 @@ pub struct App {
     recording: Option<recorder::Live>,
     /// What that is one run of.
     series: Option<recorder::Series>,
+    /// Datasets of many runs.
+    datasets: datasets::Datasets,
     /// What was recorded in this window, to record it again.
     recorded_with: HashMap<RunId, recorder::What>,
     journals: journals::Journals,
@@ -224,6 +227,7 @@ impl App {
             newer: HashMap::new(),
             recording: None,
             series: None,
+            datasets: datasets::Datasets::default(),
             recorded_with: HashMap::new(),
             journals: journals::Journals::default(),
             before: Out::default(),
@@ -268,10 +272,14 @@ impl App {
         self.session.set_baseline(Some(base));
     }
 
-    /// Starts opening a file in the background: a run, whose number is given, or a project.
+    /// Starts opening a file in the background: a run, whose number is given, or a project or a dataset.
     pub fn open_path(&mut self, path: &Path) -> Option<RunId> {
         if Project::is_one(path) {
             self.open_project(path);
+            return None;
+        }
+        if crate::import::is_dataset(path) {
+            self.open_dataset(path);
             return None;
         }
         let input = match crate::remote::input(path) {
@@ -429,6 +437,7 @@ impl App {
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 let as_before = self.take_up_look(id);
+                self.look_at_step(id);
                 self.show_sample(id);
                 if warnings > 0 {
                     self.say(
@@ -462,6 +471,7 @@ impl App {
     pub fn act(&mut self, action: Action, ctx: &egui::Context) {
         match action {
             Action::Open => dialog::open(self.events.clone()),
+            Action::OpenDataset => dialog::dataset(self.events.clone()),
             Action::OpenPath => self.overlay = Overlay::Path(paths::AskPath::to_open()),
             Action::Record => self.overlay = Overlay::Record(record_dialog::Chooser::new(&self.settings)),
             Action::StopRecording => self.stop_recording(),
@@ -550,8 +560,8 @@ impl App {
             Action::Export(_) | Action::SaveWithSources => {
                 has_profile && run.is_some_and(|r| r.state == RunState::Ready)
             }
-            Action::CloseRun => run.is_some(),
-            Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
+            Action::CloseRun => run.is_some() || self.shows_dataset(),
+            Action::NextRun | Action::PreviousRun => !self.tabs().is_empty(),
             Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
@@ -583,6 +593,9 @@ impl App {
 
     fn close_run(&mut self) {
         let Some(id) = self.session.active else { return };
+        if self.close_dataset(id) {
+            return;
+        }
         if let Some(job) = self.opening.remove(&id) {
             job.cancel();
         }
@@ -601,7 +614,9 @@ impl App {
 
     /// Takes a run out of the session with all that is known about it: nothing may hold its profile after that.
     fn forget_run(&mut self, id: RunId) {
+        let beside = self.beside(id).filter(|_| self.session.active == Some(id));
         self.session.close(id);
+        self.session.active = beside.or(self.session.active);
         self.newer.remove(&id);
         self.recorded_with.remove(&id);
         self.layouts.forget(id);
@@ -677,6 +692,9 @@ impl App {
 
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         compare::offer(self, ui);
+        if self.dataset_ui(ui) {
+            return;
+        }
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
         self.samples.stop();
         let (live, input) = (run.state == RunState::Live, run.input().cloned());

@@ -16,6 +16,7 @@ use rustc_hash::FxHashSet;
 use super::file::Reader;
 use super::frame::Frame;
 use super::schema::{RUNS, Table};
+use crate::jobs::Job;
 
 /// Names the packed files that count.
 pub(super) const PACKED: &str = "packed.json";
@@ -25,6 +26,8 @@ const ENDING: &str = "parquet";
 #[derive(Clone, Debug)]
 pub struct Dataset {
     folder: PathBuf,
+    /// What reads it: hears how far a scan is, and ends it when it is cancelled.
+    job: Job,
 }
 
 /// What `packed.json` holds.
@@ -47,13 +50,13 @@ impl Dataset {
     /// The dataset in a folder; nothing is looked at.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), job: Job::new() }
     }
 
-    /// True when a folder has the shape of a dataset.
+    /// The same, read on behalf of `job`. Once that is cancelled reading ends with an error.
     #[must_use]
-    pub fn is_one(folder: &Path) -> bool {
-        folder.join(RUNS.name).is_dir()
+    pub fn for_job(&self, job: &Job) -> Self {
+        Self { job: job.clone(), ..self.clone() }
     }
 
     /// The folder.
@@ -102,7 +105,7 @@ impl Dataset {
     /// When the system refuses, or the folder is no dataset.
     pub fn snapshot(&self) -> io::Result<Snapshot> {
         let packed = self.packed()?;
-        if packed.is_none() && !Self::is_one(&self.folder) {
+        if packed.is_none() && !self.folder.join(RUNS.name).is_dir() {
             let text = format!(
                 "{}: is no dataset; `inferscope fleet add SOURCE --to {0}` makes one",
                 self.folder.display()
@@ -245,7 +248,7 @@ impl Snapshot {
             parts.extend((0..groups).map(|group| (file.clone(), Some(group))));
         }
         parts.extend(self.own_files(table)?.into_iter().map(|file| (file, None)));
-        scan_files(&parts, table, columns, new, each)
+        scan_files((&parts, &self.dataset.job), table, columns, new, each)
     }
 
     /// The same of the files of some runs only, for a table that is not packed.
@@ -262,7 +265,7 @@ impl Snapshot {
     ) -> io::Result<Vec<T>> {
         let files = runs.iter().map(|run| self.dataset.file(table, run)).filter(|file| file.exists());
         let parts: Vec<_> = files.map(|file| (file, None)).collect();
-        scan_files(&parts, table, columns, new, each)
+        scan_files((&parts, &self.dataset.job), table, columns, new, each)
     }
 }
 
@@ -272,7 +275,7 @@ pub(super) fn threads() -> usize {
 }
 
 fn scan_files<T: Send>(
-    parts: &[(PathBuf, Option<usize>)],
+    (parts, job): (&[(PathBuf, Option<usize>)], &Job),
     table: &'static Table,
     columns: &[&str],
     new: impl Fn() -> T + Sync,
@@ -280,10 +283,15 @@ fn scan_files<T: Send>(
 ) -> io::Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<io::Error>> = Mutex::new(None);
+    let numbered = |next: &AtomicUsize| {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        parts.get(at).map(|part| (at, part))
+    };
     let work = || {
         let mut sum = new();
-        while let Some((file, group)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let read = Reader::open(file).and_then(|reader| {
+        while let Some((at, (file, group))) = numbered(&next) {
+            let going = job.checkpoint(at as u64, parts.len() as u64).map_err(io::Error::other);
+            let read = going.and_then(|()| Reader::open(file)).and_then(|reader| {
                 let groups = group.map_or(0..reader.groups(), |g| g..g + 1);
                 groups.into_iter().try_for_each(|g| {
                     each(&mut sum, &reader.group(table, g, columns)?);

@@ -169,7 +169,7 @@ fn values(
 }
 
 /// Where a series changes its level: the clearest place first, then those in either part.
-fn shifts(series: &[i64]) -> Vec<Shift> {
+pub(in crate::fleet) fn shifts(series: &[i64]) -> Vec<Shift> {
     let mut found = Vec::new();
     let mut todo = vec![(0, series.len())];
     while let Some((from, to)) = todo.pop() {

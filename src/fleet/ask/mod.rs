@@ -3,8 +3,10 @@
 pub mod clocks;
 pub mod collectives;
 pub mod functions;
+pub mod heat;
 pub mod history;
-mod matched;
+pub mod lanes;
+pub(super) mod matched;
 pub mod requests;
 mod robust;
 pub mod slowest;

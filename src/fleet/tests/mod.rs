@@ -1,6 +1,6 @@
 //! Whole ways: traces of jobs with known truths, read into a dataset and asked about.
 
-pub(in crate::fleet) mod job;
+pub(crate) mod job;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,38 @@ fn read(sources: &Path, dataset: &Path, options: &Options) -> Added {
     });
     assert_eq!(failed, Vec::<String>::new());
     added.unwrap()
+}
+
+/// Datasets to look at: `OUT=folder RANKS='8 64' cargo test --lib datasets_to_look_at -- --ignored`.
+#[test]
+#[ignore = "writes datasets to look at"]
+fn datasets_to_look_at() {
+    let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    for ranks in set("RANKS").split(' ').map(|n| n.parse::<usize>().unwrap()) {
+        let out = PathBuf::from(set("OUT"));
+        let slow = ranks * 3 / 5;
+        let fault = move |rank, step| match (rank, step) {
+            (rank, 7..) if rank == slow => Some(Fault::Kernels(1.3)),
+            (1, 3) => Some(Fault::Host(2_000_000)),
+            _ => None,
+        };
+        let job = Job {
+            ranks,
+            steps: 20,
+            group: 8.min(ranks / 2),
+            per_host: 8,
+            fault: Box::new(fault),
+            clock: Box::new(|rank| (rank as i64 * 7919) % 400_000),
+            missing: (ranks > 8).then_some(5),
+            double: (ranks > 8).then_some(9),
+            ..Job::default()
+        };
+        let traces = out.join(format!("job{ranks}-traces"));
+        job.write(&traces);
+        let tables = out.join(format!("job{ranks}"));
+        read(&traces, &tables, &options());
+        pack(&Dataset::new(&tables)).unwrap();
+    }
 }
 
 /// The dataset of a job.
