@@ -65,6 +65,8 @@ impl App {
     }
 
     pub(super) fn look_at_step(&mut self, _run: RunId) {}
+
+    pub(super) fn search_in_dataset(&mut self) {}
 }
 
 #[cfg(feature = "fleet")]
@@ -110,6 +112,13 @@ impl App {
         }
         wishes.into_iter().for_each(|wish| self.grant_dataset(wish));
         true
+    }
+
+    /// Puts the cursor into the field that filters runs.
+    pub(super) fn search_in_dataset(&mut self) {
+        if let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active) {
+            shown.view.search();
+        }
     }
 
     fn grant_dataset(&mut self, wish: FleetWish) {
@@ -207,3 +216,6 @@ impl App {
         self.dataset_tabs().iter().any(|tab| Some(tab.id) == self.session.active)
     }
 }
+
+#[cfg(all(test, feature = "fleet"))]
+mod tests;

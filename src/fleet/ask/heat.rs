@@ -108,8 +108,21 @@ pub struct Heat {
     pub far: i64,
     /// Where a scale of the values themselves begins and ends, ns; `None` without values.
     pub ends: Option<(i64, i64)>,
+    /// What each rank is over all steps, by its place.
+    pub sums: Vec<RankSum>,
     /// Ranks by their places, those first that lie above the usual most and longest.
     pub slowest: Vec<u32>,
+}
+
+/// A rank over all its steps, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RankSum {
+    /// Its value in the middle of its steps; `None` without values.
+    pub middle: Option<i64>,
+    /// Its distance from the usual one, in the middle of its steps.
+    pub off: Option<i64>,
+    /// What it lies above the usual in all steps; no single one counts for more than [`Heat::far`].
+    above: i64,
 }
 
 impl Heat {
@@ -140,14 +153,18 @@ impl Heat {
         let usual = FAR * middle(&mut spreads).unwrap_or(0) as f64;
         heat.far = quantile(&mut off, MOST).unwrap_or(0).max(usual.max(LEAST * took as f64) as i64).max(1);
         heat.ends = quantile(&mut known, 1.0 - MOST).zip(quantile(&mut known, MOST));
-        let far = |rank: usize| {
-            let all = (0..heat.steps.len()).filter_map(|step| heat.distance(step, rank));
-            all.fold(0i64, |sum, d| sum.saturating_add(d.clamp(-heat.far, heat.far)))
-        };
-        let above: Vec<i64> = (0..heat.ranks).map(far).collect();
+        heat.sums = (0..heat.ranks).map(|rank| heat.sum(rank)).collect();
         heat.slowest = (0..heat.ranks as u32).collect();
-        heat.slowest.sort_by_key(|&rank| (std::cmp::Reverse(above[rank as usize]), rank));
+        let (sums, slowest) = (&heat.sums, &mut heat.slowest);
+        slowest.sort_by_key(|&rank| (std::cmp::Reverse(sums[rank as usize].above), rank));
         heat
+    }
+
+    fn sum(&self, rank: usize) -> RankSum {
+        let all = |of: &dyn Fn(usize) -> Option<i64>| (0..self.steps.len()).filter_map(of).collect::<Vec<_>>();
+        let mut off = all(&|step| self.distance(step, rank));
+        let above = off.iter().fold(0i64, |sum, d| sum.saturating_add((*d).clamp(-self.far, self.far)));
+        RankSum { middle: middle(&mut all(&|step| self.value(step, rank))), off: middle(&mut off), above }
     }
 
     fn row(&self, step: usize) -> &[i64] {
@@ -246,7 +263,7 @@ mod tests {
         };
         let cell = |step, rank| {
             let gpu = GpuTimes { compute: compute(step, rank), idle: 1_000_000, ..GpuTimes::default() };
-            Some(StepCell { took: 14_000_000, gpu: Some(gpu) })
+            Some(StepCell { start: 0, took: 14_000_000, gpu: Some(gpu) })
         };
         let cells = (0..6).flat_map(|step| (0..ranks).map(move |rank| cell(step, rank))).collect();
         Grid { steps: (10..16).collect(), ranks, cells }
@@ -273,7 +290,7 @@ mod tests {
         let mut grid = job(5, 1);
         grid.cells[0] = None;
         for cell in &mut grid.cells[10..15] {
-            *cell = Some(StepCell { took: 9, gpu: None });
+            *cell = Some(StepCell { start: 0, took: 9, gpu: None });
         }
         let heat = Heat::of_steps(&grid, Measure::Compute);
         assert_eq!((heat.value(0, 0), heat.usual(2), heat.distance(2, 1)), (None, None, None));

@@ -20,10 +20,10 @@ use super::tables::SpansKept;
 use job::{Fault, Job, Names};
 
 /// A folder that goes when the test is over.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("inferscope-fleet-{}-{name}", std::process::id()));
         // It may be left over from a run that was cut off.
         let _ = std::fs::remove_dir_all(&folder);
@@ -87,7 +87,7 @@ fn datasets_to_look_at() {
 }
 
 /// The dataset of a job.
-fn dataset(job: &Job, folder: &Folder) -> Dataset {
+pub(crate) fn dataset(job: &Job, folder: &Folder) -> Dataset {
     let (traces, tables) = (folder.0.join("traces"), folder.0.join("tables"));
     job.write(&traces);
     read(&traces, &tables, &options());

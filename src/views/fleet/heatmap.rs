@@ -57,39 +57,39 @@ struct Made {
 }
 
 /// Where rows and steps stand on screen.
-struct Places<'a> {
-    area: Rect,
+pub(super) struct Places<'a> {
+    pub area: Rect,
     /// First row and the one behind the last, as places in the order.
-    rows: (usize, usize),
-    steps: usize,
+    pub rows: (usize, usize),
+    pub steps: usize,
     /// Rows by their place in the order; none where that is the row itself.
-    order: Option<&'a [u32]>,
+    pub order: Option<&'a [u32]>,
 }
 
 impl Places<'_> {
-    fn row_height(&self) -> f32 {
+    pub fn row_height(&self) -> f32 {
         self.area.height() / (self.rows.1 - self.rows.0).max(1) as f32
     }
 
-    fn step_width(&self) -> f32 {
+    pub fn step_width(&self) -> f32 {
         self.area.width() / self.steps.max(1) as f32
     }
 
-    fn row(&self, place: usize) -> usize {
+    pub fn row(&self, place: usize) -> usize {
         self.order.map_or(place, |order| order.get(place).map_or(0, |row| *row as usize))
     }
 
-    fn place(&self, row: usize) -> usize {
+    pub fn place(&self, row: usize) -> usize {
         self.order.map_or(row, |order| order.iter().position(|r| *r as usize == row).unwrap_or(0))
     }
 
     /// Upper and lower edge of a row by its place in the order.
-    fn band(&self, place: usize) -> egui::Rangef {
+    pub fn band(&self, place: usize) -> egui::Rangef {
         let top = self.area.top() + (place as f32 - self.rows.0 as f32) * self.row_height();
         egui::Rangef::new(top, top + self.row_height())
     }
 
-    fn column(&self, step: usize) -> egui::Rangef {
+    pub fn column(&self, step: usize) -> egui::Rangef {
         let left = self.area.left() + step as f32 * self.step_width();
         egui::Rangef::new(left, left + self.step_width())
     }
@@ -106,7 +106,7 @@ impl HeatChart {
         }
     }
 
-    fn rows(&mut self, all: usize) -> (usize, usize) {
+    pub fn rows(&mut self, all: usize) -> (usize, usize) {
         let window = self.window.map(|(from, to)| (from.min(all), to.min(all)));
         self.window = window.filter(|(from, to)| from < to && to - from < all);
         self.window.unwrap_or((0, all))
@@ -219,7 +219,7 @@ impl FleetView {
         marks(ui, shown, &places);
         self.outlines(ui, &places);
         let at = response.hover_pos().and_then(|at| spot_at(at, &places, picture.as_ref(), shown));
-        self.input(cx, ui, &response, &places, (all, at));
+        self.input(cx, ui, &response, (shown, &places), (all, at));
         focus_ring(ui, &response, chart.expand(1.0));
         if let Some((spot, sharing)) = at {
             response.on_hover_ui_at_pointer(|ui| tooltip(ui, shown, spot, sharing));
@@ -234,7 +234,7 @@ impl FleetView {
         format!("{name}; {}, step {step}: {value}", row_title(shown.content, self.job, spot.row))
     }
 
-    fn label_width(&self, ui: &Ui, shown: &Shown<'_>) -> f32 {
+    pub(super) fn label_width(&self, ui: &Ui, shown: &Shown<'_>) -> f32 {
         let job = &shown.content.jobs[self.job];
         let longest = match job.is_ranked() {
             true => row_name(shown.content, self.job, shown.heat.ranks.saturating_sub(1)),
@@ -248,7 +248,7 @@ impl FleetView {
         galley.size().x.min(WIDEST) + 2.0 * space::MEDIUM
     }
 
-    fn row_labels(&self, ui: &Ui, shown: &Shown<'_>, places: &Places<'_>) {
+    pub(super) fn row_labels(&self, ui: &Ui, shown: &Shown<'_>, places: &Places<'_>) {
         let palette = Palette::of(ui);
         let height = places.row_height();
         let every = steps_of((LABELLED + 3.0) / height);
@@ -268,8 +268,13 @@ impl FleetView {
         };
         let near = |place: usize| selected.is_some_and(|s| s != place && (middle(s) - middle(place)).abs() < LABELLED);
         // By number at round ones; in another order from the top on.
-        let first = if places.order.is_none() { places.rows.0.next_multiple_of(every) } else { places.rows.0 };
-        for place in (first..places.rows.1).step_by(every).filter(|place| !near(*place)) {
+        let ranks = &shown.content.jobs[self.job].rows.ranks;
+        let number = |place: usize| ranks.get(place).map_or(0, |r| r.0) as usize;
+        let round = |place: &usize| match places.order {
+            None => number(*place).is_multiple_of(every),
+            Some(_) => (place - places.rows.0).is_multiple_of(every),
+        };
+        for place in (places.rows.0..places.rows.1).filter(round).filter(|place| !near(*place)) {
             label(place, selected == Some(place));
         }
         if let Some(place) = selected.filter(|p| (places.rows.0..places.rows.1).contains(p)) {
@@ -301,7 +306,7 @@ impl FleetView {
         cx: &mut FleetCx<'_>,
         ui: &Ui,
         response: &Response,
-        places: &Places<'_>,
+        (shown, places): (&Shown<'_>, &Places<'_>),
         (all, at): (usize, Option<(Spot, usize)>),
     ) {
         if response.contains_pointer() {
@@ -325,15 +330,15 @@ impl FleetView {
             }
         }
         if response.double_clicked() {
-            self.open_selected(cx);
+            self.open_selected(cx, shown);
         }
         keyboard::hold(ui, response, self.other.is_some() || self.chart.has_window());
         if keyboard::listens(ui, response) {
-            self.keys(cx, ui, places, all);
+            self.keys(cx, ui, (shown, places), all);
         }
     }
 
-    fn keys(&mut self, cx: &mut FleetCx<'_>, ui: &Ui, places: &Places<'_>, all: usize) {
+    fn keys(&mut self, cx: &mut FleetCx<'_>, ui: &Ui, (shown, places): (&Shown<'_>, &Places<'_>), all: usize) {
         let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
         let letter = |text: &str| {
             ui.input(|i| i.modifiers.is_none() && i.events.iter().any(|e| matches!(e, Event::Text(t) if t == text)))
@@ -369,7 +374,7 @@ impl FleetView {
             }
         }
         if pressed(Key::Enter) {
-            self.open_selected(cx);
+            self.open_selected(cx, shown);
         }
         if (self.other.is_some() || self.chart.has_window()) && pressed(Key::Escape) && self.other.take().is_none() {
             self.chart.window = None;
@@ -378,6 +383,11 @@ impl FleetView {
 }
 
 impl HeatChart {
+    /// The part of `height` that so many rows get, the rest being for what stands below.
+    pub fn share(&self, height: f32, rows: usize) -> f32 {
+        ((rows as f32 * HIGHEST + AXIS + 2.0) / height.max(1.0)).min(0.55)
+    }
+
     fn has_window(&self) -> bool {
         self.window.is_some()
     }

@@ -5,26 +5,32 @@
 
 mod head;
 mod heatmap;
+mod lanes;
+mod runs;
 mod scale;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{Rect, Ui, UiBuilder, pos2};
+use egui::{Label, Rect, RichText, Ui, UiBuilder, pos2};
 
 use self::heatmap::HeatChart;
+use self::lanes::LaneChart;
+use self::runs::RunsTable;
 use super::host::Host;
 use super::shared::header;
 use super::{Asking, Reply};
 use crate::fleet::ask::heat::{Heat, Measure};
+use crate::fleet::ask::steps::Grid;
 use crate::fleet::ask::stragglers::Found;
-use crate::fleet::open::{Content, Contents, HeatOf, Open, Read, Slowed, StragglersOf};
+use crate::fleet::open::{Content, Contents, HeatOf, Open, Read, Slowed, StepsOf, StragglersOf};
 use crate::query::{Engine, Query};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Tone, space};
-use crate::ui::widgets::{EmptyState, Notice, combo, segmented};
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::{EmptyState, Notice, combo, link_button, segmented};
 
 /// What only the application can do for a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,8 +117,20 @@ pub struct FleetView {
     /// True once the person selected something, or nothing was found to select.
     chosen: bool,
     all_findings: bool,
+    below: Below,
     chart: HeatChart,
+    lanes: LaneChart,
+    runs: RunsTable,
     host: Host,
+}
+
+/// What stands below the heatmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    /// The selected row over its steps, and the selected step of all rows.
+    Selected,
+    /// The table of runs.
+    Runs,
 }
 
 impl Default for FleetView {
@@ -124,7 +142,10 @@ impl Default for FleetView {
             other: None,
             chosen: false,
             all_findings: false,
+            below: Below::Selected,
             chart: HeatChart::default(),
+            lanes: LaneChart::default(),
+            runs: RunsTable::default(),
             host: Host::default(),
         }
     }
@@ -141,9 +162,15 @@ impl FleetView {
         self.host = host;
     }
 
+    /// Puts the cursor into the field that filters runs.
+    pub fn search(&mut self) {
+        self.below = Below::Runs;
+        self.runs.focus = true;
+    }
+
     fn ui(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui) {
-        let content = cx.ask(&Contents, 0).content(ui, "Reading the runs");
-        let Some(content) = shown(ui, content.as_ref()) else { return };
+        let read = cx.ask(&Contents, 0).content(ui, "Reading the runs");
+        let Some(content) = shown(ui, read.as_ref()) else { return };
         if content.jobs.is_empty() {
             let text = "Nothing was read into this dataset yet: `inferscope fleet add SOURCE --to DATASET` does.";
             EmptyState::new(Icon::Graph, "No runs", text).show(ui);
@@ -158,11 +185,74 @@ impl FleetView {
         ui.add_space(space::SMALL);
         let query = HeatOf { job: self.job, measure: self.measure(content) };
         let heat = cx.ask(&query, 0).content(ui, "Reading the steps");
-        let Some(read) = &heat else { return };
-        let Some(heat) = shown(ui, Some(read)) else { return };
+        let Some(heat_read) = &heat else { return };
+        let Some(heat) = shown(ui, Some(heat_read)) else { return };
+        let steps = cx.ask(&StepsOf { job: self.job }, 0).beside();
+        let steps = steps.as_ref().and_then(|read| (**read).as_ref().ok());
+        let reads = read.as_ref().map(|read| (read, heat_read));
+        let frame = Shown { content, heat, steps, reads, slowed, query };
+        if heat.steps.is_empty() {
+            // Without steps there are runs only.
+            ui.horizontal(|ui| self.runs.controls(ui, &frame));
+            ui.add_space(space::SMALL);
+            return self.table(cx, ui, &frame);
+        }
         self.controls(ui, content, heat, slowed);
         let area = ui.available_rect_before_wrap();
-        self.heatmap(cx, ui, area, &Shown { content, heat, slowed, query });
+        let [above, below] = split(area, self.chart.share(area.height(), heat.ranks));
+        self.heatmap(cx, ui, above, &frame);
+        part(ui, "below", below, |ui| self.below(cx, ui, &frame));
+    }
+
+    fn below(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui, frame: &Shown<'_>) {
+        ui.horizontal(|ui| {
+            let choices = [(Below::Selected, "Selected"), (Below::Runs, "Runs")];
+            segmented(ui, "Below the heatmap", &mut self.below, &choices);
+            if let Some((other, spot)) = self.other.zip(self.selected) {
+                let [base, head] = [spot, other].map(|spot| head::row_title(frame.content, self.job, spot.row));
+                let different = spot.row != other.row;
+                let button = ui.add_enabled_ui(different, |ui| link_button(ui, &format!("Compare {base} with {head}")));
+                let about = "Opens both files: the first is the baseline, the second the new run";
+                if button.inner.on_hover_text(about).clicked() {
+                    self.compare(cx, frame, spot.row, other.row);
+                }
+            } else if let Some(spot) = self.selected {
+                let about = "Opens the file of this run at the selected step (double click, Enter)";
+                let title = head::row_title(frame.content, self.job, spot.row);
+                if link_button(ui, &format!("Open {title}")).on_hover_text(about).clicked() {
+                    self.open_selected(cx, frame);
+                }
+            }
+            if self.below == Below::Runs {
+                self.runs.controls(ui, frame);
+            } else if self.selected.is_none() {
+                let weak = Palette::of(ui).text_weak;
+                ui.add(Label::new(RichText::new("Click a cell to see its step on all ranks").color(weak)).truncate());
+            }
+        });
+        ui.add_space(space::SMALL);
+        let area = ui.available_rect_before_wrap();
+        match (self.below, self.selected) {
+            (Below::Runs, _) => self.table(cx, ui, frame),
+            (Below::Selected, None) => {}
+            (Below::Selected, Some(spot)) => {
+                let x = (area.left() + area.width() * 0.36).round();
+                let left = area.with_max_x(x - space::MEDIUM);
+                part(ui, "trend", left, |ui| trend::ui(cx, ui, frame, spot));
+                part(ui, "lanes", area.with_min_x(x), |ui| self.step(cx, ui, frame, spot));
+            }
+        }
+    }
+
+    fn file_of(frame: &Shown<'_>, row: usize) -> Option<PathBuf> {
+        let (_, place) = frame.content.jobs.get(frame.query.job)?.rows.ranks.get(row)?;
+        Some(PathBuf::from(&frame.content.runs.rows[*place as usize].uri))
+    }
+
+    fn compare(&self, cx: &mut FleetCx<'_>, frame: &Shown<'_>, base: usize, head: usize) {
+        if let Some((base, head)) = Self::file_of(frame, base).zip(Self::file_of(frame, head)) {
+            cx.wishes.push(FleetWish::Compare { base, head });
+        }
     }
 
     fn measure(&self, content: &Content) -> Measure {
@@ -184,7 +274,14 @@ impl FleetView {
     }
 
     /// Opens the run of the selected row at the selected step.
-    fn open_selected(&mut self, _cx: &mut FleetCx<'_>) {}
+    fn open_selected(&self, cx: &mut FleetCx<'_>, frame: &Shown<'_>) {
+        let Some(spot) = self.selected else { return };
+        if let Some(file) = Self::file_of(frame, spot.row) {
+            let cell = frame.steps.and_then(|grid| grid.cell(spot.step, spot.row));
+            let range = cell.map(|cell| (cell.start, cell.start.saturating_add(cell.took)));
+            cx.wishes.push(FleetWish::Open { file, range });
+        }
+    }
 
     fn select_found(&mut self, found: &Found, slowed: &Slowed) {
         self.selected = spot_of(found, slowed);
@@ -222,7 +319,9 @@ impl FleetView {
 struct Shown<'a> {
     content: &'a Content,
     heat: &'a Heat,
-
+    steps: Option<&'a Grid>,
+    /// The answers themselves, to know when they are others.
+    reads: Option<(&'a Arc<Read<Content>>, &'a Arc<Read<Heat>>)>,
     slowed: Option<&'a Slowed>,
     query: HeatOf,
 }
