@@ -88,11 +88,13 @@ impl Measure {
 /// What stands for an unknown value.
 const UNKNOWN: i64 = i64::MIN;
 /// So many spreads from the usual value are far.
-const FAR: f64 = 8.0;
+const FAR: f64 = 12.0;
 /// Less than this share of a step is never far.
-const LEAST: f64 = 0.02;
+const LEAST: f64 = 0.04;
 /// What so many of all cells do not exceed may be the end of a scale: a few wild values must not make the others pale.
-const MOST: f64 = 0.995;
+const MOST: f64 = 0.98;
+/// The same of values themselves.
+const MOST_VALUES: f64 = 0.995;
 
 /// Values of ranks and steps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,7 +154,7 @@ impl Heat {
         let took = middle(&mut grid.cells.iter().flatten().map(|c| c.took).collect::<Vec<_>>()).unwrap_or(0);
         let usual = FAR * middle(&mut spreads).unwrap_or(0) as f64;
         heat.far = quantile(&mut off, MOST).unwrap_or(0).max(usual.max(LEAST * took as f64) as i64).max(1);
-        heat.ends = quantile(&mut known, 1.0 - MOST).zip(quantile(&mut known, MOST));
+        heat.ends = quantile(&mut known, 1.0 - MOST_VALUES).zip(quantile(&mut known, MOST_VALUES));
         heat.sums = (0..heat.ranks).map(|rank| heat.sum(rank)).collect();
         heat.slowest = (0..heat.ranks as u32).collect();
         let (sums, slowest) = (&heat.sums, &mut heat.slowest);
@@ -188,6 +190,13 @@ impl Heat {
     #[must_use]
     pub fn distance(&self, step: usize, rank: usize) -> Option<i64> {
         Some(self.value(step, rank)?.saturating_sub(self.usual(step)?))
+    }
+
+    /// The rank that is most as usual in a step: nearest to its middle value.
+    #[must_use]
+    pub fn most_usual(&self, step: usize) -> Option<usize> {
+        let off = |rank: usize| Some((self.distance(step, rank)?.saturating_abs(), rank));
+        (0..self.ranks).filter_map(off).min().map(|(_, rank)| rank)
     }
 
     /// True when no value is known.

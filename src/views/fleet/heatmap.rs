@@ -33,6 +33,8 @@ const GAP: f32 = 7.0;
 const CLOSEST: usize = 8;
 /// Highest row.
 const HIGHEST: f32 = 44.0;
+/// A selected row is never lower than this.
+const LOW: f32 = 4.0;
 
 /// What stays from frame to frame.
 #[derive(Default)]
@@ -180,7 +182,7 @@ impl FleetView {
         let (heat, all) = (shown.heat, shown.heat.ranks);
         let labels = self.label_width(ui, shown);
         let mut chart = Rect::from_min_max(
-            pos2(area.left() + labels, area.top() + 1.0),
+            pos2(area.left() + labels, area.top() + space::MEDIUM),
             pos2(area.right() - MARKS, area.bottom() - AXIS),
         );
         let order = self.choice.by_slowness.then_some(heat.slowest.as_slice());
@@ -217,7 +219,7 @@ impl FleetView {
         self.row_labels(ui, shown, &places);
         step_labels(ui, shown, &places);
         marks(ui, shown, &places);
-        self.outlines(ui, &places);
+        self.outlines(ui, shown, &places);
         let at = response.hover_pos().and_then(|at| spot_at(at, &places, picture.as_ref(), shown));
         self.input(cx, ui, &response, (shown, &places), (all, at));
         focus_ring(ui, &response, chart.expand(1.0));
@@ -282,8 +284,13 @@ impl FleetView {
         }
     }
 
-    fn outlines(&self, ui: &Ui, places: &Places<'_>) {
+    fn outlines(&self, ui: &Ui, shown: &Shown<'_>, places: &Places<'_>) {
         let palette = Palette::of(ui);
+        if places.row_height() < LOW {
+            for spot in [self.other, self.selected].into_iter().flatten() {
+                self.enlarged(ui, shown, places, spot.row);
+            }
+        }
         let painter = ui.painter().with_clip_rect(places.area.expand(3.0));
         let cell = |spot: Spot| {
             let place = places.place(spot.row);
@@ -292,13 +299,30 @@ impl FleetView {
         };
         for (spot, color) in [(self.other, palette.series(1)), (self.selected, palette.text_strong)] {
             let Some((band, column)) = spot.and_then(cell) else { continue };
-            // A row of less than a pixel still has an outline to be seen.
-            let band = if band.span() < 3.0 { egui::Rangef::point(band.center()).expand(1.5) } else { band };
+            let band = enlarged(band);
             let row = Rect::from_x_y_ranges(places.area.x_range(), band);
             painter.rect_stroke(row, 0.0, Stroke::new(1.0, color), StrokeKind::Outside);
             let cell = Rect::from_x_y_ranges(column, band).expand(1.0);
             painter.rect_stroke(cell, 1.0, Stroke::new(2.0, color), StrokeKind::Outside);
         }
+    }
+
+    /// The cells of a row that is too low to be seen, as high as needed.
+    fn enlarged(&self, ui: &Ui, shown: &Shown<'_>, places: &Places<'_>, row: usize) {
+        let place = places.place(row);
+        if !(places.rows.0..places.rows.1).contains(&place) {
+            return;
+        }
+        let (palette, band) = (Palette::of(ui), enlarged(places.band(place)));
+        // Of steps that share a pixel the last one shows.
+        let every = (1.0 / places.step_width().max(0.001)).floor().max(1.0) as usize;
+        let mut mesh = egui::epaint::Mesh::default();
+        for step in (0..places.steps).step_by(every) {
+            let column = egui::Rangef::new(places.column(step).min, places.column(step + every - 1).max);
+            let color = scale::color(palette, shown.heat, self.choice.raw, (step, row));
+            mesh.add_colored_rect(Rect::from_x_y_ranges(column, band), color);
+        }
+        ui.painter().with_clip_rect(places.area).add(egui::Shape::mesh(mesh));
     }
 
     fn input(
@@ -391,6 +415,11 @@ impl HeatChart {
     fn has_window(&self) -> bool {
         self.window.is_some()
     }
+}
+
+/// What a row takes at least when it is selected.
+pub(super) fn enlarged(band: egui::Rangef) -> egui::Rangef {
+    if band.span() < LOW { egui::Rangef::point(band.center()).expand(LOW / 2.0) } else { band }
 }
 
 /// The next of 1, 2, 4, 8 … that is not less.

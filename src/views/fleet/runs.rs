@@ -141,7 +141,9 @@ impl RunsTable {
             of_group && (wanted.is_empty() || is_about(shown.content, job, *row, run, &wanted))
         };
         let mut rows: Vec<usize> = (0..shown.heat.ranks).filter(has).collect();
-        let order = format::by(columns, &[self.sort]);
+        // Numbers begin with the largest; those of ranks with the first.
+        let (by, reverse) = self.sort;
+        let order = format::by(columns, &[(by, reverse != (by == By::Row))]);
         rows.sort_by(|a, b| order(*a, *b));
         let groups = self.group.as_ref().map(|label| grouped(shown, &rows, label)).unwrap_or_default();
         self.listed = Some(Listed {

@@ -8,7 +8,7 @@ use crate::fleet::ask::stragglers::Rests;
 use crate::fleet::open::Slowed;
 use crate::format;
 use crate::model::Better;
-use crate::ui::theme::{Palette, small, space};
+use crate::ui::theme::{Palette, mix, small, space};
 
 /// What a measure means in this job.
 pub(super) fn about(measure: Measure, slowed: Option<&Slowed>) -> &'static str {
@@ -35,7 +35,12 @@ pub(super) fn color(palette: &Palette, heat: &Heat, raw: bool, (step, row): (usi
 }
 
 fn of_share(palette: &Palette, raw: bool, share: f32) -> Color32 {
-    if raw { palette.heat(share) } else { palette.diff(share, Better::Lower) }
+    if raw {
+        return palette.heat(share);
+    }
+    // From the colour of no change on, so that noise stays pale.
+    let end = if share > 0.0 { 1.0 } else { -1.0 };
+    mix(palette.diff(0.0, Better::Lower), palette.diff(end, Better::Lower), share.abs())
 }
 
 const BAR: f32 = 120.0;
