@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::ask::clocks::{self, Clocks};
 use super::ask::heat::{Heat, Measure, Picture};
-use super::ask::history::{Shift, shifts};
+use super::ask::history::{self, Figure, Regressions, Shift, Trend, shifts};
 use super::ask::lanes::{self, Lanes, Names};
 use super::ask::matched::Matched;
 use super::ask::slowest::{JobSum, jobs_of};
@@ -158,6 +158,10 @@ impl Query<Open> for Contents {
 }
 
 impl Content {
+    fn chosen(&self, job: usize) -> Chosen {
+        Chosen { job: self.jobs.get(job).map(|job| job.sum.job.name.clone()), ..Chosen::default() }
+    }
+
     fn job(&self, job: usize) -> Job {
         self.jobs.get(job).map(|job| job.rows.clone()).unwrap_or_default()
     }
@@ -400,6 +404,46 @@ impl Query<Open> for RowOf {
         let values = of(&|step| heat.value(step, self.row));
         let series: Vec<i64> = values.iter().map(|v| v.1).collect();
         Ok(Ok(Row { shifts: shifts(&series), usual: of(&|step| heat.usual(step)), values }))
+    }
+}
+
+/// A figure of a job's runs over time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TrendOf {
+    /// The job, by its place in [`Content::jobs`].
+    pub job: usize,
+    /// The figure.
+    pub figure: Figure,
+}
+
+impl Query<Open> for TrendOf {
+    type Output = Read<Trend>;
+
+    fn run(&self, cx: &Cx<'_>) -> Result<Self::Output, Cancelled> {
+        let content = cx.get(&Contents)?;
+        let chosen = needs!(&content).chosen(self.job);
+        reads(cx, |snapshot| history::trend(snapshot, &chosen, &self.figure))
+    }
+
+    fn weight(output: &Self::Output) -> usize {
+        output.as_ref().map_or(0, |trend| trend.points.len() * 1024)
+    }
+}
+
+/// What costs more or less in a job's latest runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegressionsOf {
+    /// The job, by its place in [`Content::jobs`].
+    pub job: usize,
+}
+
+impl Query<Open> for RegressionsOf {
+    type Output = Read<Regressions>;
+
+    fn run(&self, cx: &Cx<'_>) -> Result<Self::Output, Cancelled> {
+        let content = cx.get(&Contents)?;
+        let chosen = needs!(&content).chosen(self.job);
+        reads(cx, |snapshot| history::regressions(snapshot, &chosen, history::LATEST))
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::testing::{harness, picture, wait};
 use super::super::{Action, Settings};
 use super::*;
 use crate::fleet::tests::job::{Fault, Job};
-use crate::fleet::tests::{Folder, dataset};
+use crate::fleet::tests::{Folder, ci, dataset};
 use crate::query::{Engine, Mode};
 use crate::state::RunState;
 use crate::ui::software::render_to_image;
@@ -234,6 +234,24 @@ fn runs_are_listed_filtered_and_grouped_and_their_selection_is_that_of_the_heatm
     h.get_by_label("host").click();
     h.run_ok();
     assert_eq!(rows(&h), ["node01: 4 runs"]);
+}
+
+#[test]
+fn runs_of_ci_say_which_function_costs_more_and_show_it_over_time() {
+    let folder = Folder::new("window-ci");
+    let tables = ci(&folder).folder().to_owned();
+    let mut h = opened(&tables);
+    picture(&mut h, "dataset-ci");
+    assert!(h.query_by_label("30 runs over time").is_some(), "what changed most, at first");
+    let found = "work_7: own cost ";
+    h.get_by_label_contains(found).click();
+    h.run_ok();
+    picture(&mut h, "dataset-ci-function");
+    assert!(h.query_by_label_contains("own cost of work_7").is_some());
+    assert!(h.query_by_label_contains("(+20").is_some() || h.query_by_label_contains("(+19").is_some());
+    h.get_by_label_contains("run004.folded").click();
+    h.run_ok();
+    assert!(h.query_by_label("Open run004.folded").is_some());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::fleet::runs::{Job, RunRow, Runs};
 use crate::fleet::schema::FUNCTIONS;
 
 /// What one figure a run is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Figure {
     /// How long the run took, ns.
     Duration,
@@ -87,6 +87,8 @@ pub struct Trend {
     pub without: usize,
 }
 
+/// So many runs are the latest ones, unless somebody says otherwise.
+pub const LATEST: usize = 10;
 /// So many runs a side show a change.
 const LEAST_RUNS: usize = 5;
 /// A change by chance less often than this is one.

@@ -84,6 +84,10 @@ fn datasets_to_look_at() {
         read(&traces, &tables, &options());
         pack(&Dataset::new(&tables)).unwrap();
     }
+    let folder = Folder(PathBuf::from(set("OUT")).join("ci"));
+    ci(&folder);
+    // It stays.
+    std::mem::forget(folder);
 }
 
 /// The dataset of a job.
@@ -484,18 +488,24 @@ fn ci_run(folder: &Path, number: u64, cost: impl Fn(u64) -> i64) -> PathBuf {
     path
 }
 
-#[test]
-fn a_commit_that_made_a_function_slower_is_found_in_the_history() {
-    let folder = Folder::new("history");
-    let runs = folder.0.join("runs");
+/// Thirty runs of CI, in whose last ten one function takes longer, each with its commit.
+pub(crate) fn ci(folder: &Folder) -> Dataset {
+    let (runs, tables) = (folder.0.join("ci"), folder.0.join("tables"));
     std::fs::create_dir_all(&runs).unwrap();
     let noise = |run: u64, f: u64| ((run * 7919 + f * 104_729) % 41) as i64 - 20;
     for run in 0..30 {
         ci_run(&runs, run, |f| 1000 + noise(run, f) + if f == 7 && run >= 20 { 200 } else { 0 });
+        let commit = format!("{:07x}", (run + 1).wrapping_mul(0x9e3_779b9) & 0xfff_ffff);
+        let labels = vec![("branch".to_owned(), "main".to_owned()), ("commit".to_owned(), commit)];
+        read(&runs, &tables, &Options { labels, ..options() });
     }
-    let tables = folder.0.join("tables");
-    read(&runs, &tables, &options());
-    let dataset = Dataset::new(&tables);
+    Dataset::new(&tables)
+}
+
+#[test]
+fn a_commit_that_made_a_function_slower_is_found_in_the_history() {
+    let folder = Folder::new("history");
+    let dataset = ci(&folder);
     let found = dataset.read(|s| history::regressions(s, &Chosen::default(), 10)).unwrap();
     assert_eq!((found.latest, found.before, found.compared, found.too_few), (10, 20, 21, false));
     let names: Vec<&str> = found.slower.iter().map(|c| c.name.as_str()).collect();

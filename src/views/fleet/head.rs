@@ -50,8 +50,10 @@ impl FleetView {
                 });
             });
         });
-        if let Some(slowed) = slowed {
-            self.findings(ui, slowed);
+        match slowed {
+            Some(slowed) => self.findings(ui, slowed),
+            None if !job.is_ranked() => self.regressions(cx, ui, content),
+            None => {}
         }
     }
 
@@ -65,7 +67,8 @@ impl FleetView {
         let found = &slowed.job.found;
         let few = if self.all_findings { found.len() } else { FEW.min(found.len()) };
         for (one, words) in found.iter().zip(&slowed.words).take(few) {
-            if finding(ui, one, words) {
+            let tone = if matches!(one, Found::Hiccup(_)) { Tone::Info } else { Tone::Warning };
+            if line(ui, tone, words, &format!("{}: click to see it below", one.class())) {
                 self.select_found(one, slowed);
             }
         }
@@ -92,13 +95,12 @@ impl FleetView {
 }
 
 /// One finding; true when it was clicked.
-fn finding(ui: &mut Ui, found: &Found, words: &str) -> bool {
+pub(super) fn line(ui: &mut Ui, tone: Tone, words: &str, about: &str) -> bool {
     const ICON: f32 = 16.0;
     let palette = Palette::of(ui);
-    let tone = if matches!(found, Found::Hiccup(_)) { Tone::Info } else { Tone::Warning };
     let room = (ui.available_width() - ICON - 3.0 * space::SMALL).max(60.0);
     // Who, before what.
-    let (who, what) = words.split_at(words.find(':').map_or(0, |at| at + 1));
+    let (who, what) = words.split_at(words.find(": ").map_or(0, |at| at + 1));
     let mut job = LayoutJob { wrap: egui::text::TextWrapping::wrap_at_width(room), ..LayoutJob::default() };
     let format = |font, color| egui::TextFormat::simple(font, color);
     job.append(&format::escaped(who), 0.0, format(strong(13.0), palette.text_strong));
@@ -114,7 +116,7 @@ fn finding(ui: &mut Ui, found: &Found, words: &str) -> bool {
     Icon::of_tone(tone).paint(ui.painter(), icon, palette.tone(tone));
     ui.painter().galley(pos2(icon.right() + space::SMALL, rect.top() + 2.0), galley, palette.text);
     focus_ring(ui, &response, rect);
-    response.on_hover_text(format!("{}: click to see it below", found.class())).clicked()
+    response.on_hover_text(about).clicked()
 }
 
 fn job_name(job: &OneJob) -> String {
@@ -139,7 +141,8 @@ fn facts(job: &OneJob, slowed: Option<&Slowed>) -> String {
     if let Some(time) = slowed.and_then(|s| s.job.step_time) {
         text += &format!(", {} each", format::duration(time));
     }
-    text += &format!(" · {} of traces", format::bytes(sum.bytes));
+    let files = if job.is_ranked() { "traces" } else { "files" };
+    text += &format!(" · {} of {files}", format::bytes(sum.bytes));
     match slowed.map(|s| (s.job.rests, s.job.steps.is_some())) {
         Some((Rests::Compute, true)) => text += " · compared by compute: no collective operation matches",
         Some((Rests::Steps, true)) => text += " · compared by step time: no GPU",

@@ -253,7 +253,7 @@ impl FleetView {
     pub(super) fn row_labels(&self, ui: &Ui, shown: &Shown<'_>, places: &Places<'_>) {
         let palette = Palette::of(ui);
         let height = places.row_height();
-        let every = steps_of((LABELLED + 3.0) / height);
+        let every = steps_of((LABELLED + 1.0) / height);
         let painter = ui.painter();
         let selected = self.selected.map(|spot| places.place(spot.row));
         let middle = |place: usize| places.band(place).center();

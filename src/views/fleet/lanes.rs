@@ -160,8 +160,10 @@ impl FleetView {
     /// The name of a row that is drawn large.
     fn label(&self, ui: &Ui, shown: &Shown<'_>, (row, strip): (usize, Rect), selected: bool) {
         let palette = Palette::of(ui);
-        let name = row_name(shown.content, self.job, row);
-        let color = if selected { palette.text_strong } else { palette.text_weak };
+        let (name, color) = match selected {
+            true => (row_name(shown.content, self.job, row), palette.text_strong),
+            false => ("median".to_owned(), palette.text_weak),
+        };
         let at = pos2(strip.left() - space::MEDIUM, strip.center().y);
         let painter = ui.painter().with_clip_rect(ui.max_rect().intersect(ui.clip_rect()));
         painter.text(at, egui::Align2::RIGHT_CENTER, format::escaped(&name), regular(12.0), color);

@@ -5,11 +5,10 @@
 
 mod head;
 mod heatmap;
+mod history;
 mod lanes;
 mod runs;
 mod scale;
-#[cfg(test)]
-mod tests;
 mod trend;
 
 use std::path::PathBuf;
@@ -24,6 +23,7 @@ use super::host::Host;
 use super::shared::header;
 use super::{Asking, Reply};
 use crate::fleet::ask::heat::{Heat, Measure};
+use crate::fleet::ask::history::Figure;
 use crate::fleet::ask::steps::Grid;
 use crate::fleet::ask::stragglers::Found;
 use crate::fleet::open::{Content, Contents, HeatOf, Open, Read, Slowed, StepsOf, StragglersOf};
@@ -118,6 +118,8 @@ pub struct FleetView {
     chosen: bool,
     all_findings: bool,
     below: Below,
+    /// What is followed over runs that are no ranks; at first what changed most.
+    figure: Option<Figure>,
     chart: HeatChart,
     lanes: LaneChart,
     runs: RunsTable,
@@ -131,6 +133,8 @@ enum Below {
     Selected,
     /// The table of runs.
     Runs,
+    /// A figure of all runs over time.
+    Trend,
 }
 
 impl Default for FleetView {
@@ -143,6 +147,7 @@ impl Default for FleetView {
             chosen: false,
             all_findings: false,
             below: Below::Selected,
+            figure: None,
             chart: HeatChart::default(),
             lanes: LaneChart::default(),
             runs: RunsTable::default(),
@@ -192,10 +197,7 @@ impl FleetView {
         let reads = read.as_ref().map(|read| (read, heat_read));
         let frame = Shown { content, heat, steps, reads, slowed, query };
         if heat.steps.is_empty() {
-            // Without steps there are runs only.
-            ui.horizontal(|ui| self.runs.controls(ui, &frame));
-            ui.add_space(space::SMALL);
-            return self.table(cx, ui, &frame);
+            return self.without_steps(cx, ui, &frame);
         }
         self.controls(ui, content, heat, slowed);
         let area = ui.available_rect_before_wrap();
@@ -204,27 +206,56 @@ impl FleetView {
         part(ui, "below", below, |ui| self.below(cx, ui, &frame));
     }
 
+    /// Runs alone: a figure over time, and the table.
+    fn without_steps(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui, frame: &Shown<'_>) {
+        let area = ui.available_rect_before_wrap();
+        let ranked = frame.content.jobs[self.job].is_ranked();
+        let [above, below] = split(area, if ranked { 0.0 } else { 0.5 });
+        if !ranked {
+            part(ui, "trend", above, |ui| {
+                ui.horizontal(|ui| self.figures(ui, false));
+                self.trend(cx, ui, frame);
+            });
+        }
+        part(ui, "runs", below, |ui| {
+            ui.horizontal(|ui| {
+                self.open_button(cx, ui, frame);
+                self.runs.controls(ui, frame);
+            });
+            ui.add_space(space::SMALL);
+            self.table(cx, ui, frame);
+        });
+    }
+
+    /// What opens the selected runs.
+    fn open_button(&self, cx: &mut FleetCx<'_>, ui: &mut Ui, frame: &Shown<'_>) {
+        let title = |spot: Spot| head::row_title(frame.content, self.job, spot.row);
+        if let Some((other, spot)) = self.other.zip(self.selected) {
+            let text = format!("Compare {} with {}", title(spot), title(other));
+            let button = ui.add_enabled_ui(spot.row != other.row, |ui| link_button(ui, &text)).inner;
+            let about = "Opens both files: the first is the baseline, the second the new run";
+            if button.on_hover_text(about).clicked() {
+                self.compare(cx, frame, spot.row, other.row);
+            }
+        } else if let Some(spot) = self.selected {
+            let about = "Opens the file of this run at the selected step (double click, Enter)";
+            if link_button(ui, &format!("Open {}", title(spot))).on_hover_text(about).clicked() {
+                self.open_selected(cx, frame);
+            }
+        }
+    }
+
     fn below(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui, frame: &Shown<'_>) {
         ui.horizontal(|ui| {
-            let choices = [(Below::Selected, "Selected"), (Below::Runs, "Runs")];
-            segmented(ui, "Below the heatmap", &mut self.below, &choices);
-            if let Some((other, spot)) = self.other.zip(self.selected) {
-                let [base, head] = [spot, other].map(|spot| head::row_title(frame.content, self.job, spot.row));
-                let different = spot.row != other.row;
-                let button = ui.add_enabled_ui(different, |ui| link_button(ui, &format!("Compare {base} with {head}")));
-                let about = "Opens both files: the first is the baseline, the second the new run";
-                if button.inner.on_hover_text(about).clicked() {
-                    self.compare(cx, frame, spot.row, other.row);
-                }
-            } else if let Some(spot) = self.selected {
-                let about = "Opens the file of this run at the selected step (double click, Enter)";
-                let title = head::row_title(frame.content, self.job, spot.row);
-                if link_button(ui, &format!("Open {title}")).on_hover_text(about).clicked() {
-                    self.open_selected(cx, frame);
-                }
-            }
+            let choices = [(Below::Selected, "Selected"), (Below::Runs, "Runs"), (Below::Trend, "Over time")];
+            let ranked = frame.content.jobs[self.job].is_ranked();
+            // Ranks of one job have one time.
+            segmented(ui, "Below the heatmap", &mut self.below, &choices[..if ranked { 2 } else { 3 }]);
+            self.open_button(cx, ui, frame);
             if self.below == Below::Runs {
                 self.runs.controls(ui, frame);
+            } else if self.below == Below::Trend {
+                self.figures(ui, true);
             } else if self.selected.is_none() {
                 let weak = Palette::of(ui).text_weak;
                 ui.add(Label::new(RichText::new("Click a cell to see its step on all ranks").color(weak)).truncate());
@@ -234,6 +265,7 @@ impl FleetView {
         let area = ui.available_rect_before_wrap();
         match (self.below, self.selected) {
             (Below::Runs, _) => self.table(cx, ui, frame),
+            (Below::Trend, _) => self.trend(cx, ui, frame),
             (Below::Selected, None) => {}
             (Below::Selected, Some(spot)) => {
                 let x = (area.left() + area.width() * 0.36).round();

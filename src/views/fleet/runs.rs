@@ -159,7 +159,7 @@ impl RunsTable {
     }
 }
 
-fn run_of<'a>(shown: &Shown<'a>, row: usize) -> Option<&'a RunRow> {
+pub(super) fn run_of<'a>(shown: &Shown<'a>, row: usize) -> Option<&'a RunRow> {
     let (_, place) = shown.content.jobs.get(shown.query.job)?.rows.ranks.get(row)?;
     shown.content.runs.rows.get(*place as usize)
 }
@@ -227,11 +227,18 @@ fn columns<'a>(shown: &'a Shown<'a>, job: usize) -> Vec<Column<'a, usize, By>> {
         let rank = move |row: usize| shown.content.jobs[job].rows.ranks.get(row).map(|r| r.0 as u64);
         columns.push(Column::count("rank", "Rank", move |row| Value::count(rank(row))).sorts(By::Row).room(5.0));
     }
+    // What nothing is known of has no column; a look at some runs tells.
+    let known = |of: &dyn Fn(&RunRow) -> bool| (0..shown.heat.ranks.min(256)).filter_map(run).any(of);
+    let has_host = known(&|run| run.host.is_some());
+    let has_length = known(&|run| run.duration.is_some());
     columns.extend([
         Column::text("host", "Host", move |row| text(run(row).and_then(|r| r.host.as_deref())))
             .sorts(By::Host)
             .rank(3)
             .room(12.0),
+    ].into_iter().filter(|_| has_host));
+    // Without steps nothing was measured in them.
+    let measured = [
         Column::cost("value", measure, TIME, move |row| Value::cost(sum(row).middle))
             .hint(format!("{measure} in the middle of its steps"))
             .sorts(By::Value),
@@ -240,11 +247,15 @@ fn columns<'a>(shown: &'a Shown<'a>, job: usize) -> Vec<Column<'a, usize, By>> {
         })
         .hint("Distance from the median of all runs, in the middle of its steps")
         .sorts(By::Off),
+    ];
+    columns.extend(measured.into_iter().filter(|_| !shown.heat.is_empty()));
+    let length = [
         Column::cost("duration", "Length", TIME, move |row| Value::cost(run(row).and_then(|r| r.duration)))
             .hint("Length of the whole run")
             .sorts(By::Duration)
             .rank(2),
-    ]);
+    ];
+    columns.extend(length.into_iter().filter(|_| has_length));
     for (i, name) in label_names(shown).into_iter().enumerate() {
         let label = name.clone();
         let of = move |row: usize| run(row).and_then(|r| r.labels.iter().find(|l| l.0 == label)).map(|l| l.1.as_str());
@@ -291,9 +302,12 @@ impl Rows for Listing<'_> {
 
     fn label(&self, at: usize) -> String {
         let row = self.rows[at];
+        let title = row_title(self.shown.content, self.job, row);
         let sum = self.shown.heat.sums.get(row).copied().unwrap_or_default();
-        let value = sum.middle.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
-        format!("{}: {} {value}", row_title(self.shown.content, self.job, row), self.shown.query.measure.title())
+        match sum.middle {
+            Some(value) => format!("{title}: {} {}", self.shown.query.measure.title(), format::duration(value)),
+            None => title,
+        }
     }
 
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
@@ -425,7 +439,7 @@ impl FleetView {
     }
 
     /// Selects a cell, which comes into view.
-    fn pick(&mut self, spot: Spot) {
+    pub(super) fn pick(&mut self, spot: Spot) {
         (self.selected, self.other, self.chosen) = (Some(spot), None, true);
         self.chart.reveal = Some(spot.row);
     }
