@@ -81,8 +81,14 @@ impl App {
             return;
         }
         let id = self.session.number();
-        let label = whole.file_name().map_or_else(|| whole.display().to_string(), |n| n.to_string_lossy().into_owned());
-        self.datasets.open.push(OpenDataset { open: Open::new(id, &whole), label, view: FleetView::default() });
+        let label = whole
+            .file_name()
+            .map_or_else(|| whole.display().to_string(), |n| n.to_string_lossy().into_owned());
+        self.datasets.open.push(OpenDataset {
+            open: Open::new(id, &whole),
+            label,
+            view: FleetView::default(),
+        });
         self.session.active = Some(id);
     }
 
@@ -97,7 +103,8 @@ impl App {
 
     /// Draws the shown dataset; false when none is shown.
     pub(super) fn dataset_ui(&mut self, ui: &mut Ui) -> bool {
-        let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active) else {
+        let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active)
+        else {
             return false;
         };
         let mut wishes = Vec::new();
@@ -116,7 +123,8 @@ impl App {
 
     /// Puts the cursor into the field that filters runs.
     pub(super) fn search_in_dataset(&mut self) {
-        if let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active) {
+        if let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active)
+        {
             shown.view.search();
         }
     }
@@ -217,5 +225,6 @@ impl App {
     }
 }
 
-#[cfg(all(test, feature = "fleet"))]
+#[cfg(feature = "fleet")]
+#[cfg(test)]
 mod tests;

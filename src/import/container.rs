@@ -294,7 +294,8 @@ pub(super) fn folder(path: &Path, is_profile: &mut dyn FnMut(&Path) -> bool) -> 
 pub fn is_dataset(folder: &Path) -> bool {
     let is_table = |name: &std::ffi::OsStr| Path::new(name).extension().is_some_and(|e| e == "parquet");
     // Other programs call folders «runs», too.
-    std::fs::read_dir(folder.join("runs")).is_ok_and(|files| files.flatten().any(|f| is_table(&f.file_name())))
+    std::fs::read_dir(folder.join("runs"))
+        .is_ok_and(|files| files.flatten().any(|f| is_table(&f.file_name())))
 }
 
 /// The error of a dataset where one profile is wanted.

@@ -57,7 +57,9 @@ impl Measure {
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
-            Self::Late => "How much less than the middle rank a rank waits in collective operations: who waits least is waited for",
+            Self::Late => {
+                "How much less than the middle rank a rank waits in collective operations: who waits least is waited for"
+            }
             Self::Took => "How long the step took; with collective operations it is the same on all ranks",
             Self::Busy => "Time in which at least one stream of the GPU worked",
             Self::Compute => "Time in which a kernel computed",
@@ -163,7 +165,8 @@ impl Heat {
     }
 
     fn sum(&self, rank: usize) -> RankSum {
-        let all = |of: &dyn Fn(usize) -> Option<i64>| (0..self.steps.len()).filter_map(of).collect::<Vec<_>>();
+        let all =
+            |of: &dyn Fn(usize) -> Option<i64>| (0..self.steps.len()).filter_map(of).collect::<Vec<_>>();
         let mut off = all(&|step| self.distance(step, rank));
         let above = off.iter().fold(0i64, |sum, d| sum.saturating_add((*d).clamp(-self.far, self.far)));
         RankSum { middle: middle(&mut all(&|step| self.value(step, rank))), off: middle(&mut off), above }
@@ -209,7 +212,8 @@ impl Heat {
     /// that lies furthest from the usual, so that no rank vanishes.
     #[must_use]
     pub fn picture(&self, order: &[u32], [columns, lines]: [usize; 2]) -> Picture {
-        let (columns, lines) = (columns.clamp(1, self.steps.len().max(1)), lines.clamp(1, order.len().max(1)));
+        let (columns, lines) =
+            (columns.clamp(1, self.steps.len().max(1)), lines.clamp(1, order.len().max(1)));
         let mut cells = vec![NO_CELL; columns * lines];
         let mut furthest = vec![-1i64; columns * lines];
         for step in 0..self.steps.len() {
@@ -287,7 +291,11 @@ mod tests {
         let line = 2613 * 300 / 4096;
         assert_eq!(picture.at(0, line, &heat).map(|c| c.0), Some(0));
         for column in 2..6 {
-            assert_eq!(picture.at(column, line, &heat), Some((column, 2613)), "the slow one, not its neighbours");
+            assert_eq!(
+                picture.at(column, line, &heat),
+                Some((column, 2613)),
+                "the slow one, not its neighbours"
+            );
         }
         assert_eq!(heat.slowest[0], 2613);
         assert!(heat.distance(3, 2613).unwrap() >= heat.far, "its colour is the strongest");

@@ -60,7 +60,8 @@ impl Names {
                 });
             }
         };
-        let parts = snapshot.scan(&FUNCTIONS, &["function_id", "name", "category"], FxHashMap::default, each)?;
+        let parts =
+            snapshot.scan(&FUNCTIONS, &["function_id", "name", "category"], FxHashMap::default, each)?;
         Ok(Self(parts.into_iter().flatten().collect()))
     }
 }
@@ -152,11 +153,11 @@ pub fn lanes(
     let mut found = snapshot.scan_runs(&SPANS, &ids, &COLUMNS, Vec::new, each)?.concat();
     let gpu = found.iter().any(|f| f.gpu);
     found.retain(|f| f.gpu == gpu && (!gpu || f.depth == 0));
-    Ok(laid_out(found, runs, (job, step, gpu), clocks, names))
+    Ok(laid_out(&found, runs, (job, step, gpu), clocks, names))
 }
 
 fn laid_out(
-    found: Vec<Found>,
+    found: &[Found],
     runs: &Runs,
     (job, step, gpu): (&Job, i64, bool),
     clocks: &Clocks,
@@ -181,7 +182,7 @@ fn laid_out(
     let first = found.iter().map(begin).min().unwrap_or(0);
     let mut places: FxHashMap<i64, u32> = FxHashMap::default();
     let mut pieces: Vec<(usize, Piece)> = Vec::with_capacity(found.len());
-    for f in &found {
+    for f in found {
         let (start, known) = (begin(f).saturating_sub(first), names.0.get(&f.function));
         let function = *places.entry(f.function).or_insert_with(|| {
             all.names.push(known.map_or_else(|| "unknown".to_owned(), |k| k.0.clone()));

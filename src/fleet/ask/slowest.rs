@@ -63,11 +63,7 @@ pub struct Jobs {
 /// When a file cannot be read.
 pub fn jobs(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Jobs> {
     let runs = Runs::load(snapshot)?;
-    Ok(Jobs {
-        rows: jobs_of(&runs, chosen),
-        superseded: runs.superseded,
-        loose: snapshot.loose(),
-    })
+    Ok(Jobs { rows: jobs_of(&runs, chosen), superseded: runs.superseded, loose: snapshot.loose() })
 }
 
 /// Jobs in order of their names.

@@ -17,7 +17,13 @@ const FEW: usize = 3;
 
 impl FleetView {
     /// The dataset in one line, findings below.
-    pub(super) fn head(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui, content: &Content, slowed: Option<&Slowed>) {
+    pub(super) fn head(
+        &mut self,
+        cx: &mut FleetCx<'_>,
+        ui: &mut Ui,
+        content: &Content,
+        slowed: Option<&Slowed>,
+    ) {
         let palette = Palette::of(ui);
         let job = &content.jobs[self.job];
         ui.horizontal(|ui| {
@@ -112,7 +118,8 @@ pub(super) fn line(ui: &mut Ui, tone: Tone, words: &str, about: &str) -> bool {
     if response.hovered() {
         ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
     }
-    let icon = Rect::from_min_size(pos2(rect.left() + space::SMALL, rect.top() + 2.0), egui::Vec2::splat(ICON));
+    let icon =
+        Rect::from_min_size(pos2(rect.left() + space::SMALL, rect.top() + 2.0), egui::Vec2::splat(ICON));
     Icon::of_tone(tone).paint(ui.painter(), icon, palette.tone(tone));
     ui.painter().galley(pos2(icon.right() + space::SMALL, rect.top() + 2.0), galley, palette.text);
     focus_ring(ui, &response, rect);
@@ -128,7 +135,9 @@ fn facts(job: &OneJob, slowed: Option<&Slowed>) -> String {
     let sum = &job.sum;
     let ranks = sum.job.ranks.len() as i64;
     let mut text = match (job.is_ranked(), sum.job.world_size) {
-        (true, Some(all)) if all != ranks => format!("{} of {} ranks", format::count(ranks), format::count(all)),
+        (true, Some(all)) if all != ranks => {
+            format!("{} of {} ranks", format::count(ranks), format::count(all))
+        }
         (true, _) => format::counted(ranks, "rank", "ranks"),
         (false, _) => format::counted(sum.job.len() as i64, "run", "runs"),
     };
@@ -165,4 +174,3 @@ pub(super) fn host(content: &Content, job: usize, row: usize) -> Option<&str> {
     let (_, place) = content.jobs.get(job)?.rows.ranks.get(row)?;
     content.runs.rows[*place as usize].host.as_deref()
 }
-

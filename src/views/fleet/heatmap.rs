@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Align2, ColorImage, Event, Key, Modifiers, Rect, Response, Role, Sense, Stroke, StrokeKind, TextureHandle,
-    TextureOptions, Ui, WidgetInfo, pos2, vec2,
+    Align2, ColorImage, Event, Key, Modifiers, Rect, Response, Role, Sense, Stroke, StrokeKind,
+    TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::head::row_title;
@@ -151,19 +151,29 @@ impl HeatChart {
         {
             self.last = Some((query, picture));
         } else {
-            let same = |last: &PictureOf| (last.heat, last.by_slowness, last.rows) == (query.heat, query.by_slowness, query.rows);
+            let same = |last: &PictureOf| {
+                (last.heat, last.by_slowness, last.rows) == (query.heat, query.by_slowness, query.rows)
+            };
             self.last.take_if(|(last, _)| !same(last));
         }
         self.last.as_ref().map(|(_, picture)| picture.clone())
     }
 
-    fn texture(&mut self, ui: &Ui, shown: &Shown<'_>, picture: &Arc<Read<Picture>>, raw: bool) -> Option<&TextureHandle> {
+    fn texture(
+        &mut self,
+        ui: &Ui,
+        shown: &Shown<'_>,
+        picture: &Arc<Read<Picture>>,
+        raw: bool,
+    ) -> Option<&TextureHandle> {
         let Ok(cells) = &**picture else { return None };
         let palette = Palette::of(ui);
         let same = |m: &Made| Arc::ptr_eq(&m.picture, picture) && (m.raw, m.dark) == (raw, palette.dark);
         if !self.made.as_ref().is_some_and(same) {
             let none = palette.canvas;
-            let pixels = cells.cells(shown.heat).map(|cell| cell.map_or(none, |cell| scale::color(palette, shown.heat, raw, cell)));
+            let pixels = cells
+                .cells(shown.heat)
+                .map(|cell| cell.map_or(none, |cell| scale::color(palette, shown.heat, raw, cell)));
             let image = ColorImage::new([cells.columns, cells.lines], pixels.collect());
             match &mut self.texture {
                 Some(texture) => texture.set(image, TextureOptions::NEAREST),
@@ -198,7 +208,11 @@ impl FleetView {
         }
         let places = Places { area: chart, rows, steps: heat.steps.len(), order };
         let response = ui.interact(chart, ui.scope_id().with("heatmap"), Sense::click());
-        let name = format!("{} of {} by step", shown.query.measure.title(), format::counted(all as i64, "row", "rows"));
+        let name = format!(
+            "{} of {} by step",
+            shown.query.measure.title(),
+            format::counted(all as i64, "row", "rows")
+        );
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, self.words(shown, &name)));
         ui.painter().rect_filled(chart, 0.0, palette.canvas);
         let ppp = ui.pixels_per_point();
@@ -231,7 +245,10 @@ impl FleetView {
     /// What is selected, for screen readers.
     fn words(&self, shown: &Shown<'_>, name: &str) -> String {
         let Some(spot) = self.selected else { return name.to_owned() };
-        let value = shown.heat.value(spot.step, spot.row).map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
+        let value = shown
+            .heat
+            .value(spot.step, spot.row)
+            .map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
         let step = shown.heat.steps.get(spot.step).copied().unwrap_or_default();
         format!("{name}; {}, step {step}: {value}", row_title(shown.content, self.job, spot.row))
     }
@@ -268,7 +285,9 @@ impl FleetView {
             let at = pos2(places.area.left() - space::MEDIUM, middle(place));
             painter.text(at, Align2::RIGHT_CENTER, text, font, color);
         };
-        let near = |place: usize| selected.is_some_and(|s| s != place && (middle(s) - middle(place)).abs() < LABELLED);
+        let near = |place: usize| {
+            selected.is_some_and(|s| s != place && (middle(s) - middle(place)).abs() < LABELLED)
+        };
         // By number at round ones; in another order from the top on.
         let ranks = &shown.content.jobs[self.job].rows.ranks;
         let number = |place: usize| ranks.get(place).map_or(0, |r| r.0) as usize;
@@ -335,7 +354,8 @@ impl FleetView {
     ) {
         if response.contains_pointer() {
             let (zoom, scroll) = ui.input(|i| (i.zoom_delta(), i.smooth_scroll_delta().y));
-            let share = response.hover_pos().map_or(0.5, |p| (p.y - places.area.top()) / places.area.height());
+            let share =
+                response.hover_pos().map_or(0.5, |p| (p.y - places.area.top()) / places.area.height());
             if zoom != 1.0 {
                 self.chart.zoom(all, 1.0 / zoom, share);
             } else if scroll != 0.0 {
@@ -362,10 +382,18 @@ impl FleetView {
         }
     }
 
-    fn keys(&mut self, cx: &mut FleetCx<'_>, ui: &Ui, (shown, places): (&Shown<'_>, &Places<'_>), all: usize) {
+    fn keys(
+        &mut self,
+        cx: &mut FleetCx<'_>,
+        ui: &Ui,
+        (shown, places): (&Shown<'_>, &Places<'_>),
+        all: usize,
+    ) {
         let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
         let letter = |text: &str| {
-            ui.input(|i| i.modifiers.is_none() && i.events.iter().any(|e| matches!(e, Event::Text(t) if t == text)))
+            ui.input(|i| {
+                i.modifiers.is_none() && i.events.iter().any(|e| matches!(e, Event::Text(t) if t == text))
+            })
         };
         let now = self.selected.map(|spot| (places.place(spot.row), spot.step));
         let (place, step) = now.unwrap_or((places.rows.0, 0));
@@ -390,7 +418,8 @@ impl FleetView {
                 self.chart.show_place(all, place);
             }
         }
-        let share = (place as f32 - places.rows.0 as f32 + 0.5) / (places.rows.1 - places.rows.0).max(1) as f32;
+        let share =
+            (place as f32 - places.rows.0 as f32 + 0.5) / (places.rows.1 - places.rows.0).max(1) as f32;
         let share = if (0.0..=1.0).contains(&share) { share } else { 0.5 };
         for (letters, factor) in [(["w", "+"], 0.5), (["s", "-"], 2.0)] {
             if letters.into_iter().any(letter) {
@@ -400,7 +429,10 @@ impl FleetView {
         if pressed(Key::Enter) {
             self.open_selected(cx, shown);
         }
-        if (self.other.is_some() || self.chart.has_window()) && pressed(Key::Escape) && self.other.take().is_none() {
+        if (self.other.is_some() || self.chart.has_window())
+            && pressed(Key::Escape)
+            && self.other.take().is_none()
+        {
             self.chart.window = None;
         }
     }
@@ -464,10 +496,14 @@ fn tooltip(ui: &mut Ui, shown: &Shown<'_>, spot: Spot, sharing: usize) {
     ui.label(format!("median of the step {}{}", time(heat.usual(spot.step)), off.unwrap_or_default()));
     let weak = Palette::of(ui).text_weak;
     if sharing > 1 {
-        let text = format!("the furthest from it of {} in this line", format::counted(sharing as i64, "row", "rows"));
+        let text = format!(
+            "the furthest from it of {} in this line",
+            format::counted(sharing as i64, "row", "rows")
+        );
         ui.label(egui::RichText::new(text).color(weak));
     }
-    let keys = "Click: this step of all rows. Double click or Enter: this run. Ctrl+click: a second one to compare.";
+    let keys =
+        "Click: this step of all rows. Double click or Enter: this run. Ctrl+click: a second one to compare.";
     ui.label(egui::RichText::new(keys).font(small()).color(weak));
 }
 

@@ -39,7 +39,11 @@ impl FleetView {
             let most = found.slower.first().or(found.faster.first());
             self.figure = most.map(|changed| Figure::Own(changed.name.clone()));
         }
-        let changed = found.slower.iter().map(|c| (Tone::Warning, c)).chain(found.faster.iter().map(|c| (Tone::Good, c)));
+        let changed = found
+            .slower
+            .iter()
+            .map(|c| (Tone::Warning, c))
+            .chain(found.faster.iter().map(|c| (Tone::Good, c)));
         for (tone, one) in changed.take(FEW) {
             if line(ui, tone, &words(one, found), "click to see it over all runs") {
                 self.figure = Some(Figure::Own(one.name.clone()));
@@ -51,14 +55,21 @@ impl FleetView {
         let text = match () {
             () if found.before == 0 => return,
             () if found.too_few => {
-                let runs = format::counted(content.jobs[self.job].rows.ranks.len() as i64, "run is", "runs are");
-                format!("{runs} too few to tell a change of {} functions from chance", format::count(found.compared as i64))
+                let runs =
+                    format::counted(content.jobs[self.job].rows.ranks.len() as i64, "run is", "runs are");
+                format!(
+                    "{runs} too few to tell a change of {} functions from chance",
+                    format::count(found.compared as i64)
+                )
             }
             () if found.slower.is_empty() && found.faster.is_empty() => {
                 let latest = format::counted(found.latest as i64, "run", "runs");
                 format!("no function costs more or less in the latest {latest}, beyond chance")
             }
-            () if more > 0 => format!("and {} more: `inferscope fleet ask --question regressions`", format::count(more as i64)),
+            () if more > 0 => format!(
+                "and {} more: `inferscope fleet ask --question regressions`",
+                format::count(more as i64)
+            ),
             () => return,
         };
         ui.horizontal(|ui| {
@@ -70,21 +81,28 @@ impl FleetView {
     /// A figure over all runs.
     pub(super) fn trend(&mut self, cx: &FleetCx<'_>, ui: &mut Ui, shown: &Shown<'_>) {
         let query = TrendOf { job: self.job, figure: self.figure.clone().unwrap_or(Figure::Duration) };
-        let trend = cx.ask(&query, 0).content(ui, "Following the figure");
-        let Some(trend) = read(ui, trend.as_ref()) else { return };
+        let answer = cx.ask(&query, 0);
+        let line = ui.horizontal(|ui| {
+            self.figures(ui, !shown.heat.steps.is_empty());
+            let trend = answer.content(ui, "Following the figure");
+            let text = match trend.as_deref() {
+                Some(Ok(trend)) => about(trend, unit_of(&trend.unit)),
+                _ => String::new(),
+            };
+            let text = RichText::new(text).color(Palette::of(ui).text_weak);
+            ui.add(Label::new(text).truncate());
+            trend
+        });
+        let Some(trend) = read(ui, line.inner.as_ref()) else { return };
         let unit = unit_of(&trend.unit);
-        let weak = Palette::of(ui).text_weak;
         if trend.points.is_empty() {
-            ui.label(RichText::new("No run has this figure and a time.").color(weak));
             return;
         }
-        ui.horizontal(|ui| {
-            ui.add(Label::new(RichText::new(about(trend, unit)).color(weak)).truncate());
-        });
         let selected = self.selected.and_then(|spot| super::runs::run_of(shown, spot.row)).map(|run| &run.id);
         if let Some(at) = draw(ui, trend, unit, selected) {
             let id = &trend.points[at].run.id;
-            let row = (0..shown.heat.ranks).find(|row| super::runs::run_of(shown, *row).is_some_and(|run| run.id == *id));
+            let row = (0..shown.heat.ranks)
+                .find(|row| super::runs::run_of(shown, *row).is_some_and(|run| run.id == *id));
             if let Some(row) = row {
                 let step = self.selected.map_or(0, |spot| spot.step);
                 self.pick(Spot { row, step });
@@ -93,7 +111,7 @@ impl FleetView {
     }
 
     /// Which figure the line shows.
-    pub(super) fn figures(&mut self, ui: &mut Ui, steps: bool) {
+    fn figures(&mut self, ui: &mut Ui, steps: bool) {
         if let Some(Figure::Own(name) | Figure::Total(name)) = &self.figure {
             let text = format!("own cost of {}", format::short(&format::bare(name), 40));
             if chip(ui, &text).on_hover_text("Click for the length of runs").clicked() {
@@ -101,7 +119,8 @@ impl FleetView {
             }
         } else if steps {
             let mut step = self.figure == Some(Figure::Step);
-            let changed = segmented(ui, "Figure", &mut step, &[(false, "length of runs"), (true, "length of a step")]);
+            let changed =
+                segmented(ui, "Figure", &mut step, &[(false, "length of runs"), (true, "length of a step")]);
             if changed.changed() {
                 self.figure = Some(if step { Figure::Step } else { Figure::Duration });
             }
@@ -130,6 +149,9 @@ fn words(changed: &Changed, found: &Regressions) -> String {
 /// Where the level changed, in words.
 fn about(trend: &Trend, unit: Unit) -> String {
     let cost = |value: i64| format::cost(unit, value);
+    if trend.points.is_empty() {
+        return "no run has this figure and a time".to_owned();
+    }
     let Some(last) = trend.shifts.last() else {
         let runs = format::counted(trend.points.len() as i64, "run", "runs");
         return match trend.points.len() {
@@ -162,14 +184,15 @@ fn draw(ui: &mut Ui, trend: &Trend, unit: Unit, selected: Option<&String>) -> Op
             let whole = mark.value >= 0.0 && mark.value.fract() == 0.0;
             whole.then(|| names.get(mark.value as usize).cloned()).flatten().unwrap_or_default()
         });
-    let points: Vec<[f64; 2]> = trend.points.iter().enumerate().map(|(i, p)| [i as f64, p.value as f64]).collect();
+    let points: Vec<[f64; 2]> =
+        trend.points.iter().enumerate().map(|(i, p)| [i as f64, p.value as f64]).collect();
     let here = selected.and_then(|id| trend.points.iter().position(|p| p.run.id == *id));
     let shifts: Vec<f64> = trend.shifts.iter().map(|s| s.at as f64 - 0.5).collect();
     let levels: Vec<Vec<[f64; 2]>> = levels(trend);
-    let name = format!("{} over time", format::counted(points.len() as i64, "run", "runs"));
+    let name = format!("{} over time", format::counted(trend.points.len() as i64, "run", "runs"));
     let (own, accent, strong, level) =
         (palette.series(0), palette.accent, palette.text_strong, palette.text_weak);
-    let dots = points.clone();
+    let dots = points;
     let drawn = plot::show(ui, plot, &name, move |shown| {
         for at in shifts {
             shown.vline(VLine::new("change", at).color(accent).width(1.5).style(LineStyle::dashed_loose()));
@@ -204,11 +227,16 @@ fn levels(trend: &Trend) -> Vec<Vec<[f64; 2]>> {
 }
 
 fn tooltip(ui: &mut Ui, point: &Point, unit: Unit) {
-    ui.label(RichText::new(format!("{}: {}", run_name(&point.run), format::cost(unit, point.value))).strong());
+    ui.label(
+        RichText::new(format!("{}: {}", run_name(&point.run), format::cost(unit, point.value))).strong(),
+    );
     let weak = Palette::of(ui).text_weak;
-    let labels: Vec<String> = point.run.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels: Vec<String> =
+        point.run.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let when = point.run.when().map(format::utc);
-    for text in when.into_iter().chain((!labels.is_empty()).then(|| labels.join(", "))).chain([point.run.uri.clone()]) {
+    for text in
+        when.into_iter().chain((!labels.is_empty()).then(|| labels.join(", "))).chain([point.run.uri.clone()])
+    {
         ui.label(RichText::new(text).color(weak));
     }
 }

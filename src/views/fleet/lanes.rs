@@ -5,8 +5,8 @@ use std::sync::Arc;
 use egui::epaint::Mesh;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
-    Color32, ColorImage, Label, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui,
-    WidgetInfo, pos2,
+    Color32, ColorImage, Label, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureHandle,
+    TextureOptions, Ui, WidgetInfo, pos2,
 };
 
 use super::head::row_title;
@@ -79,7 +79,8 @@ impl FleetView {
         caption(ui, lanes);
         if lanes.pieces.is_empty() {
             let weak = Palette::of(ui).text_weak;
-            let text = "No spans of this step were kept: `inferscope fleet add --spans gpu` keeps those of GPUs.";
+            let text =
+                "No spans of this step were kept: `inferscope fleet add --spans gpu` keeps those of GPUs.";
             ui.add(Label::new(RichText::new(text).color(weak)).wrap());
             return;
         }
@@ -88,7 +89,8 @@ impl FleetView {
             pos2(area.left() + self.label_width(ui, shown), area.top()),
             pos2(area.right() - RIGHT, area.top() + space::RULER),
         );
-        let mut chart = Rect::from_min_max(pos2(ruler.left(), ruler.bottom()), pos2(ruler.right(), area.bottom()));
+        let mut chart =
+            Rect::from_min_max(pos2(ruler.left(), ruler.bottom()), pos2(ruler.right(), area.bottom()));
         let order = self.choice.by_slowness.then_some(shown.heat.slowest.as_slice());
         let rows = self.chart.rows(shown.heat.ranks);
         let count = rows.1 - rows.0;
@@ -111,7 +113,10 @@ impl FleetView {
         let palette = Palette::of(ui);
         let axis = TimeAxis::layout(0.0, lanes.length.max(1) as f64, chart.x_range());
         let response = ui.interact(whole, ui.scope_id().with("lanes"), Sense::click());
-        let name = format!("Step {step} of {} on one clock", format::counted(lanes.lanes.len() as i64, "rank", "ranks"));
+        let name = format!(
+            "Step {step} of {} on one clock",
+            format::counted(lanes.lanes.len() as i64, "rank", "ranks")
+        );
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
         for area in strips.iter().chain([&chart]) {
             ui.painter().rect_filled(*area, 0.0, palette.canvas);
@@ -187,7 +192,7 @@ impl FleetView {
         let key = Key {
             size: [columns, strips.len() + lines],
             rows: places.rows,
-            heat: shown.reads.map_or(0, |(_, heat)| Arc::as_ptr(heat).addr()),
+            heat: Arc::as_ptr(shown.reads.heat).addr(),
             by_slowness: self.choice.by_slowness,
             spot,
             large: strips.len(),
@@ -201,7 +206,9 @@ impl FleetView {
             let mut image = ColorImage::filled(key.size, Color32::TRANSPARENT);
             for (pixels, row) in image.pixels.chunks_mut(columns).zip(&rows) {
                 if let Some(lane) = lanes.lanes.get(*row) {
-                    draw(pixels, &lanes.pieces[lane.pieces.clone()], lanes.length, |doing| color(palette, doing).fill);
+                    draw(pixels, &lanes.pieces[lane.pieces.clone()], lanes.length, |doing| {
+                        color(palette, doing).fill
+                    });
                 }
             }
             match &mut self.lanes.texture {
@@ -300,7 +307,10 @@ fn about_clocks(lanes: &Lanes) -> String {
     let known = lanes.lanes.iter().filter(|lane| lane.offset.is_some()).count();
     let unknown = match all - known {
         0 => String::new(),
-        n => format!(" {} in no such operation: their times are as recorded.", format::counted(n as i64, "rank is", "ranks are")),
+        n => format!(
+            " {} in no such operation: their times are as recorded.",
+            format::counted(n as i64, "rank is", "ranks are")
+        ),
     };
     let off = lanes.lanes.iter().filter_map(|lane| lane.offset).map(i64::saturating_abs).max().unwrap_or(0);
     format!(
@@ -328,7 +338,8 @@ fn names(ui: &Ui, lanes: &Lanes, row: usize, strip: Rect, axis: &TimeAxis) {
     let palette = Palette::of(ui);
     let painter = ui.painter().with_clip_rect(strip.intersect(ui.clip_rect()));
     let place = |piece: &Piece| (axis.x_of(piece.start as f64), axis.x_of(piece.end as f64));
-    let wide = lanes.pieces[lane.pieces.clone()].iter().filter(|piece| place(piece).1 - place(piece).0 >= WIDE);
+    let wide =
+        lanes.pieces[lane.pieces.clone()].iter().filter(|piece| place(piece).1 - place(piece).0 >= WIDE);
     for piece in wide.take(MOST_NAMES) {
         let (from, to) = place(piece);
         let color = color(palette, piece.doing).text;
@@ -365,7 +376,10 @@ fn tooltip(ui: &mut Ui, shown: &Shown<'_>, lanes: &Lanes, row: usize, time: f64)
         None => drop(ui.label(RichText::new("nothing").color(weak))),
     }
     if let Some(offset) = lane.offset {
-        let text = format!("its clock was moved by {}", format::signed_cost(crate::model::Unit::Nanoseconds, offset.saturating_neg()));
+        let text = format!(
+            "its clock was moved by {}",
+            format::signed_cost(crate::model::Unit::Nanoseconds, offset.saturating_neg())
+        );
         ui.label(RichText::new(text).font(small()).color(weak));
     }
 }

@@ -175,9 +175,11 @@ impl FleetView {
 
     fn ui(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui) {
         let read = cx.ask(&Contents, 0).content(ui, "Reading the runs");
-        let Some(content) = shown(ui, read.as_ref()) else { return };
+        let Some(read) = &read else { return };
+        let Some(content) = shown(ui, Some(read)) else { return };
         if content.jobs.is_empty() {
-            let text = "Nothing was read into this dataset yet: `inferscope fleet add SOURCE --to DATASET` does.";
+            let text =
+                "Nothing was read into this dataset yet: `inferscope fleet add SOURCE --to DATASET` does.";
             EmptyState::new(Icon::Graph, "No runs", text).show(ui);
             return;
         }
@@ -194,7 +196,7 @@ impl FleetView {
         let Some(heat) = shown(ui, Some(heat_read)) else { return };
         let steps = cx.ask(&StepsOf { job: self.job }, 0).beside();
         let steps = steps.as_ref().and_then(|read| (**read).as_ref().ok());
-        let reads = read.as_ref().map(|read| (read, heat_read));
+        let reads = Reads { content: read, heat: heat_read };
         let frame = Shown { content, heat, steps, reads, slowed, query };
         if heat.steps.is_empty() {
             return self.without_steps(cx, ui, &frame);
@@ -212,10 +214,7 @@ impl FleetView {
         let ranked = frame.content.jobs[self.job].is_ranked();
         let [above, below] = split(area, if ranked { 0.0 } else { 0.5 });
         if !ranked {
-            part(ui, "trend", above, |ui| {
-                ui.horizontal(|ui| self.figures(ui, false));
-                self.trend(cx, ui, frame);
-            });
+            part(ui, "trend", above, |ui| self.trend(cx, ui, frame));
         }
         part(ui, "runs", below, |ui| {
             ui.horizontal(|ui| {
@@ -254,11 +253,12 @@ impl FleetView {
             self.open_button(cx, ui, frame);
             if self.below == Below::Runs {
                 self.runs.controls(ui, frame);
-            } else if self.below == Below::Trend {
-                self.figures(ui, true);
-            } else if self.selected.is_none() {
+            } else if self.below == Below::Selected && self.selected.is_none() {
                 let weak = Palette::of(ui).text_weak;
-                ui.add(Label::new(RichText::new("Click a cell to see its step on all ranks").color(weak)).truncate());
+                ui.add(
+                    Label::new(RichText::new("Click a cell to see its step on all ranks").color(weak))
+                        .truncate(),
+                );
             }
         });
         ui.add_space(space::SMALL);
@@ -340,11 +340,23 @@ impl FleetView {
                 &mut self.choice.by_slowness,
                 &[(false, order), (true, "slowest first")],
             );
-            segmented(ui, "Colours", &mut self.choice.raw, &[(false, "against the median"), (true, "values")]);
+            segmented(
+                ui,
+                "Colours",
+                &mut self.choice.raw,
+                &[(false, "against the median"), (true, "values")],
+            );
             scale::legend(ui, heat, self.choice.raw);
             self.chart.zoomed(ui, content.jobs[self.job].rows.ranks.len(), ranked);
         });
     }
+}
+
+/// Answers that a frame shows.
+#[derive(Clone, Copy)]
+struct Reads<'a> {
+    content: &'a Arc<Read<Content>>,
+    heat: &'a Arc<Read<Heat>>,
 }
 
 /// What one frame shows.
@@ -353,7 +365,7 @@ struct Shown<'a> {
     heat: &'a Heat,
     steps: Option<&'a Grid>,
     /// The answers themselves, to know when they are others.
-    reads: Option<(&'a Arc<Read<Content>>, &'a Arc<Read<Heat>>)>,
+    reads: Reads<'a>,
     slowed: Option<&'a Slowed>,
     query: HeatOf,
 }
@@ -366,7 +378,8 @@ fn spot_of(found: &Found, slowed: &Slowed) -> Option<Spot> {
         Found::Rotating { .. } | Found::SlowSince { .. } => return None,
     };
     let row = slowed.rows.binary_search(ranks.first()?).ok()?;
-    let (from, to) = (slowed.steps.partition_point(|s| *s < steps.0), slowed.steps.partition_point(|s| *s <= steps.1));
+    let (from, to) =
+        (slowed.steps.partition_point(|s| *s < steps.0), slowed.steps.partition_point(|s| *s <= steps.1));
     Some(Spot { row, step: (from + to.saturating_sub(1)) / 2 })
 }
 

@@ -108,7 +108,9 @@ impl RunsTable {
         });
         field.response.accessible_name("Group by").on_hover_text("One row for each value of a label");
         if let Some((label, value)) = &self.only
-            && chip(ui, &format!("{label} = {value}")).on_hover_text("Only these runs. Click for all of them.").clicked()
+            && chip(ui, &format!("{label} = {value}"))
+                .on_hover_text("Only these runs. Click for all of them.")
+                .clicked()
         {
             self.only = None;
         }
@@ -125,11 +127,12 @@ impl RunsTable {
     }
 
     fn list(&mut self, shown: &Shown<'_>, columns: &[Column<'_, usize, By>], job: usize) {
-        let Some((content, heat)) = shown.reads else { return };
+        let super::Reads { content, heat } = shown.reads;
         let same = |l: &Listed| {
             Arc::ptr_eq(&l.content, content)
                 && Arc::ptr_eq(&l.heat, heat)
-                && (l.sort, &l.filter, &l.group, &l.only) == (self.sort, &self.filter, &self.group, &self.only)
+                && (l.sort, &l.filter, &l.group, &l.only)
+                    == (self.sort, &self.filter, &self.group, &self.only)
         };
         if self.listed.as_ref().is_some_and(same) {
             return;
@@ -137,7 +140,8 @@ impl RunsTable {
         let wanted = self.filter.trim().to_lowercase();
         let has = |row: &usize| {
             let Some(run) = run_of(shown, *row) else { return false };
-            let of_group = self.only.as_ref().is_none_or(|(label, value)| run.label(label).unwrap_or_default() == value);
+            let of_group =
+                self.only.as_ref().is_none_or(|(label, value)| run.label(label).unwrap_or_default() == value);
             of_group && (wanted.is_empty() || is_about(shown.content, job, *row, run, &wanted))
         };
         let mut rows: Vec<usize> = (0..shown.heat.ranks).filter(has).collect();
@@ -195,7 +199,13 @@ fn grouped(shown: &Shown<'_>, rows: &[usize], label: &str) -> Vec<Group> {
     for &row in rows {
         let name = run_of(shown, row).and_then(|run| run.label(label)).unwrap_or(format::UNKNOWN);
         let place = *places.entry(name.to_owned()).or_insert_with(|| {
-            groups.push(Group { name: name.to_owned(), rows: Vec::new(), middle: None, off: None, worst: row });
+            groups.push(Group {
+                name: name.to_owned(),
+                rows: Vec::new(),
+                middle: None,
+                off: None,
+                worst: row,
+            });
             groups.len() - 1
         });
         groups[place].rows.push(row);
@@ -205,10 +215,13 @@ fn grouped(shown: &Shown<'_>, rows: &[usize], label: &str) -> Vec<Group> {
         all.get(all.len().saturating_sub(1) / 2).copied()
     };
     for group in &mut groups {
-        let of = |value: &dyn Fn(usize) -> Option<i64>| middle(group.rows.iter().filter_map(|row| value(*row)).collect());
+        let of = |value: &dyn Fn(usize) -> Option<i64>| {
+            middle(group.rows.iter().filter_map(|row| value(*row)).collect())
+        };
         let sum = |row: usize| shown.heat.sums.get(row);
         (group.middle, group.off) = (of(&|row| sum(row)?.middle), of(&|row| sum(row)?.off));
-        group.worst = group.rows.iter().copied().max_by_key(|row| sum(*row).and_then(|s| s.off)).unwrap_or(group.worst);
+        group.worst =
+            group.rows.iter().copied().max_by_key(|row| sum(*row).and_then(|s| s.off)).unwrap_or(group.worst);
     }
     groups.sort_by_key(|g| std::cmp::Reverse(g.off));
     groups
@@ -225,40 +238,47 @@ fn columns<'a>(shown: &'a Shown<'a>, job: usize) -> Vec<Column<'a, usize, By>> {
     let mut columns: Vec<Column<'a, usize, By>> = Vec::new();
     if ranked {
         let rank = move |row: usize| shown.content.jobs[job].rows.ranks.get(row).map(|r| r.0 as u64);
-        columns.push(Column::count("rank", "Rank", move |row| Value::count(rank(row))).sorts(By::Row).room(5.0));
+        columns
+            .push(Column::count("rank", "Rank", move |row| Value::count(rank(row))).sorts(By::Row).room(5.0));
     }
     // What nothing is known of has no column; a look at some runs tells.
     let known = |of: &dyn Fn(&RunRow) -> bool| (0..shown.heat.ranks.min(256)).filter_map(run).any(of);
     let has_host = known(&|run| run.host.is_some());
     let has_length = known(&|run| run.duration.is_some());
-    columns.extend([
-        Column::text("host", "Host", move |row| text(run(row).and_then(|r| r.host.as_deref())))
+    columns.extend(
+        [Column::text("host", "Host", move |row| text(run(row).and_then(|r| r.host.as_deref())))
             .sorts(By::Host)
             .rank(3)
-            .room(12.0),
-    ].into_iter().filter(|_| has_host));
+            .room(12.0)]
+        .into_iter()
+        .filter(|_| has_host),
+    );
     // Without steps nothing was measured in them.
     let measured = [
         Column::cost("value", measure, TIME, move |row| Value::cost(sum(row).middle))
             .hint(format!("{measure} in the middle of its steps"))
             .sorts(By::Value),
-        Column::cost("off", "To the median", (Form::SignedEach(Unit::Nanoseconds), Unit::Nanoseconds), move |row| {
-            Value::cost(sum(row).off)
-        })
+        Column::cost(
+            "off",
+            "To the median",
+            (Form::SignedEach(Unit::Nanoseconds), Unit::Nanoseconds),
+            move |row| Value::cost(sum(row).off),
+        )
         .hint("Distance from the median of all runs, in the middle of its steps")
         .sorts(By::Off),
     ];
     columns.extend(measured.into_iter().filter(|_| !shown.heat.is_empty()));
-    let length = [
-        Column::cost("duration", "Length", TIME, move |row| Value::cost(run(row).and_then(|r| r.duration)))
+    let length =
+        [Column::cost("duration", "Length", TIME, move |row| Value::cost(run(row).and_then(|r| r.duration)))
             .hint("Length of the whole run")
             .sorts(By::Duration)
-            .rank(2),
-    ];
+            .rank(2)];
     columns.extend(length.into_iter().filter(|_| has_length));
     for (i, name) in label_names(shown).into_iter().enumerate() {
         let label = name.clone();
-        let of = move |row: usize| run(row).and_then(|r| r.labels.iter().find(|l| l.0 == label)).map(|l| l.1.as_str());
+        let of = move |row: usize| {
+            run(row).and_then(|r| r.labels.iter().find(|l| l.0 == label)).map(|l| l.1.as_str())
+        };
         columns.push(Column::text(LABELS[i], name, move |row| text(of(row))).sorts(By::Label(i)).rank(4));
     }
     columns.extend([
@@ -305,7 +325,9 @@ impl Rows for Listing<'_> {
         let title = row_title(self.shown.content, self.job, row);
         let sum = self.shown.heat.sums.get(row).copied().unwrap_or_default();
         match sum.middle {
-            Some(value) => format!("{title}: {} {}", self.shown.query.measure.title(), format::duration(value)),
+            Some(value) => {
+                format!("{title}: {} {}", self.shown.query.measure.title(), format::duration(value))
+            }
             None => title,
         }
     }
@@ -399,7 +421,8 @@ impl FleetView {
             }
             self.runs.seen = self.selected.map(|spot| spot.row);
         }
-        let enter = happened.focused && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter));
+        let enter =
+            happened.focused && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter));
         if happened.double_clicked.is_some() || enter {
             self.open_selected(cx, shown);
         }
@@ -409,13 +432,18 @@ impl FleetView {
         let (groups, label) = (&listed.groups, listed.group.clone().unwrap_or_default());
         let measure = shown.query.measure.title();
         let columns: Vec<Column<'_, usize, By>> = vec![
-            Column::name("group", label.as_str(), |at: usize| Value::Text(groups[at].name.as_str().into())).room(16.0),
-            Column::count("runs", "Runs", |at: usize| Value::count(Some(groups[at].rows.len() as u64))).sorts(By::Count),
+            Column::name("group", label.as_str(), |at: usize| Value::Text(groups[at].name.as_str().into()))
+                .room(16.0),
+            Column::count("runs", "Runs", |at: usize| Value::count(Some(groups[at].rows.len() as u64)))
+                .sorts(By::Count),
             Column::cost("value", measure, TIME, |at: usize| Value::cost(groups[at].middle))
                 .hint(format!("{measure} of the middle run")),
-            Column::cost("off", "To the median", (Form::SignedEach(Unit::Nanoseconds), Unit::Nanoseconds), |at: usize| {
-                Value::cost(groups[at].off)
-            })
+            Column::cost(
+                "off",
+                "To the median",
+                (Form::SignedEach(Unit::Nanoseconds), Unit::Nanoseconds),
+                |at: usize| Value::cost(groups[at].off),
+            )
             .hint("Distance of the middle run from the median of all"),
             Column::text("worst", "Furthest above", |at: usize| {
                 Value::Text(row_title(shown.content, self.job, groups[at].worst).into())
@@ -424,7 +452,8 @@ impl FleetView {
             .rank(2),
         ];
         let mut rows = GroupListing { groups, selected: self.selected.map(|spot| spot.row) };
-        let grid = Grid { salt: "fleet groups", name: "Groups of runs", columns: &columns, rows: groups.len() };
+        let grid =
+            Grid { salt: "fleet groups", name: "Groups of runs", columns: &columns, rows: groups.len() };
         let happened = grid.show(ui, &mut self.runs.groups, &mut rows);
         drop(columns);
         if let Some(at) = happened.clicked {

@@ -44,7 +44,8 @@ pub(super) fn ui(cx: &FleetCx<'_>, ui: &mut Ui, shown: &Shown<'_>, spot: Spot) {
             }
             HoverPosition::Elsewhere { .. } => None,
         });
-    let points = |values: &[(i64, i64)]| values.iter().map(|(step, v)| [*step as f64, *v as f64]).collect::<Vec<_>>();
+    let points =
+        |values: &[(i64, i64)]| values.iter().map(|(step, v)| [*step as f64, *v as f64]).collect::<Vec<_>>();
     let (values, middles) = (points(&row.values), points(&row.usual));
     let step = shown.heat.steps.get(spot.step).copied().unwrap_or_default();
     let here = values.iter().copied().find(|p| p[0] == step as f64);

@@ -10,7 +10,8 @@ use serde_json::{Value as Json, json};
 use super::ask::{AskArgs, Measure, Question, Value};
 use crate::fleet::ask::slowest::JobSum;
 use crate::fleet::ask::{
-    clocks, collectives, functions, history as runs_in_time, requests, short_job, slowest, steps, stragglers, unit_of,
+    clocks, collectives, functions, history as runs_in_time, requests, short_job, slowest, steps, stragglers,
+    unit_of,
 };
 use crate::fleet::dataset::Snapshot;
 use crate::fleet::runs::{Job, RunRow};
