@@ -5,7 +5,7 @@ use egui_plot::{GridMark, LineStyle, MarkerShape, Points, VLine};
 
 use super::head::line;
 use super::{FleetCx, FleetView, Shown, Spot, shown as read};
-use crate::fleet::ask::history::{Changed, Figure, Point, Regressions, Trend};
+use crate::fleet::ask::history::{Changed, Figure, LATEST, Point, Regressions, Trend};
 use crate::fleet::ask::{short_job, unit_of};
 use crate::fleet::open::{Content, RegressionsOf, TrendOf};
 use crate::fleet::runs::RunRow;
@@ -23,7 +23,8 @@ const FEW: usize = 3;
 fn run_name(run: &RunRow) -> String {
     match (run.label("commit"), run.when()) {
         (Some(commit), _) => commit.chars().take(8).collect(),
-        (None, Some(when)) => format::utc(when).chars().take(16).collect(),
+        // The year is that of all runs, mostly.
+        (None, Some(when)) => format::utc(when).chars().skip(5).take(11).collect(),
         (None, None) => short_job(&run.uri).to_owned(),
     }
 }
@@ -33,7 +34,7 @@ impl FleetView {
     pub(super) fn regressions(&mut self, cx: &FleetCx<'_>, ui: &mut Ui, content: &Content) {
         ui.spacing_mut().item_spacing.y = 2.0;
         let query = RegressionsOf { job: self.job };
-        let Some(found) = cx.ask(&query, 0).exact().later("Comparing the latest runs") else { return };
+        let Some(found) = cx.ask(&query, 0).later("Comparing the latest runs") else { return };
         let Some(found) = read(ui, Some(&found)) else { return };
         if self.figure.is_none() {
             let most = found.slower.first().or(found.faster.first());
@@ -53,7 +54,10 @@ impl FleetView {
         let more = (found.slower.len() + found.faster.len()).saturating_sub(FEW);
         let weak = Palette::of(ui).text_weak;
         let text = match () {
-            () if found.before == 0 => return,
+            () if found.before == 0 => {
+                let runs = format::counted(found.latest as i64, "run", "runs");
+                format!("{runs}: none before the latest {LATEST} to compare with")
+            }
             () if found.too_few => {
                 let runs =
                     format::counted(content.jobs[self.job].rows.ranks.len() as i64, "run is", "runs are");
@@ -179,6 +183,8 @@ fn draw(ui: &mut Ui, trend: &Trend, unit: Unit, selected: Option<&String>) -> Op
         .allow_boxed_zoom(false)
         .allow_double_click_reset(false)
         .include_y(0.0)
+        .include_x(-0.5)
+        .include_x(trend.points.len() as f64 - 0.5)
         .label_formatter(|_| None)
         .x_axis_formatter(move |mark: GridMark, _| {
             let whole = mark.value >= 0.0 && mark.value.fract() == 0.0;

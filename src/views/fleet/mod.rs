@@ -59,6 +59,8 @@ pub struct FleetCx<'a> {
     pub engine: &'a Engine,
     /// The dataset.
     pub open: &'a Open,
+    /// The job that is shown: what stands there meanwhile is about no other one.
+    job: usize,
     /// What only the application can do.
     pub wishes: &'a mut Vec<FleetWish>,
     /// What became of its questions.
@@ -71,7 +73,8 @@ const SLOTS: u64 = 1 << 41;
 impl FleetCx<'_> {
     /// Asks a question. `place` tells apart several of one type.
     fn ask<Q: Query<Open>>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
-        let slot = SLOTS | u64::from(self.open.id().0) << 8 | place;
+        let job = (self.job % 256) as u64;
+        let slot = SLOTS | u64::from(self.open.id().0) << 16 | job << 8 | place;
         Reply::of((self.engine, self.open), query, slot, self.asking)
     }
 }
@@ -161,8 +164,8 @@ impl FleetView {
     pub fn show(&mut self, engine: &Engine, open: &Open, wishes: &mut Vec<FleetWish>, ui: &mut Ui) {
         let asking = Asking::default();
         let area = ui.available_rect_before_wrap();
-        let mut host = std::mem::take(&mut self.host);
-        host.scope(ui, |ui| self.ui(&mut FleetCx { engine, open, wishes, asking: &asking }, ui));
+        let (mut host, job) = (std::mem::take(&mut self.host), self.job);
+        host.scope(ui, |ui| self.ui(&mut FleetCx { engine, open, job, wishes, asking: &asking }, ui));
         host.waits(&asking, false, area, ui);
         self.host = host;
     }
@@ -184,8 +187,12 @@ impl FleetView {
             return;
         }
         self.job = self.job.min(content.jobs.len() - 1);
-        let slowed = content.jobs[self.job].is_ranked().then(|| cx.ask(&StragglersOf { job: self.job }, 0));
-        let slowed = slowed.and_then(|reply| reply.exact().later("Looking who is late"));
+        let ranked = content.jobs[self.job].is_ranked();
+        if !ranked && !self.chosen {
+            (self.chosen, self.below) = (true, Below::Trend);
+        }
+        let slowed = ranked.then(|| cx.ask(&StragglersOf { job: self.job }, 0));
+        let slowed = slowed.and_then(|reply| reply.later("Looking who is late"));
         let slowed = slowed.as_ref().and_then(|read| shown(ui, Some(read)));
         self.select_first(slowed);
         self.head(cx, ui, content, slowed);
@@ -256,7 +263,7 @@ impl FleetView {
             } else if self.below == Below::Selected && self.selected.is_none() {
                 let weak = Palette::of(ui).text_weak;
                 ui.add(
-                    Label::new(RichText::new("Click a cell to see its step on all ranks").color(weak))
+                    Label::new(RichText::new("Click a cell to see its step in all rows").color(weak))
                         .truncate(),
                 );
             }
