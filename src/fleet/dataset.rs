@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::FxHashSet;
 
-use super::file::Reader;
+use super::file::{Only, Reader};
 use super::frame::Frame;
 use super::schema::{RUNS, Table};
 use crate::jobs::Job;
@@ -248,24 +248,25 @@ impl Snapshot {
             parts.extend((0..groups).map(|group| (file.clone(), Some(group))));
         }
         parts.extend(self.own_files(table)?.into_iter().map(|file| (file, None)));
-        scan_files((&parts, &self.dataset.job), table, columns, new, each)
+        scan_files((&parts, &[], &self.dataset.job), table, columns, new, each)
     }
 
-    /// The same of the files of some runs only, for a table that is not packed.
+    /// The same of the files of some runs only, for a table that is not packed. Groups of rows without any that is wanted are left out;
+    /// others may hold some that are not.
     ///
     /// # Errors
     /// When a file cannot be read. A run without one has no rows.
     pub fn scan_runs<T: Send>(
         &self,
         table: &'static Table,
-        runs: &[&str],
+        (runs, only): (&[&str], &[Only<'_>]),
         columns: &[&str],
         new: impl Fn() -> T + Sync,
         each: impl Fn(&mut T, &Frame) + Sync,
     ) -> io::Result<Vec<T>> {
         let files = runs.iter().map(|run| self.dataset.file(table, run)).filter(|file| file.exists());
         let parts: Vec<_> = files.map(|file| (file, None)).collect();
-        scan_files((&parts, &self.dataset.job), table, columns, new, each)
+        scan_files((&parts, only, &self.dataset.job), table, columns, new, each)
     }
 }
 
@@ -275,7 +276,7 @@ pub(super) fn threads() -> usize {
 }
 
 fn scan_files<T: Send>(
-    (parts, job): (&[(PathBuf, Option<usize>)], &Job),
+    (parts, only, job): (&[(PathBuf, Option<usize>)], &[Only<'_>], &Job),
     table: &'static Table,
     columns: &[&str],
     new: impl Fn() -> T + Sync,
@@ -293,7 +294,8 @@ fn scan_files<T: Send>(
             let going = job.checkpoint(at as u64, parts.len() as u64).map_err(io::Error::other);
             let read = going.and_then(|()| Reader::open(file)).and_then(|reader| {
                 let groups = group.map_or(0..reader.groups(), |g| g..g + 1);
-                groups.into_iter().try_for_each(|g| {
+                let wanted = |g: &usize| only.iter().all(|only| reader.may_hold(table, *g, only));
+                groups.into_iter().filter(wanted).try_for_each(|g| {
                     each(&mut sum, &reader.group(table, g, columns)?);
                     Ok(())
                 })

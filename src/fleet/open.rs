@@ -363,8 +363,10 @@ impl Query<Open> for LanesOf {
         let clocks = needs!(&clocks);
         let names = cx.get(&NamesOf)?;
         let names = needs!(&names);
+        let grid = cx.get(&StepsOf { job: self.job })?;
+        let gpu = needs!(&grid).cells.iter().flatten().any(|cell| cell.gpu.is_some());
         let job = content.job(self.job);
-        reads(cx, |snapshot| lanes::lanes(snapshot, &content.runs, (&job, self.step), clocks, names))
+        reads(cx, |snapshot| lanes::lanes(snapshot, &content.runs, (&job, self.step, gpu), clocks, names))
     }
 
     fn weight(output: &Self::Output) -> usize {

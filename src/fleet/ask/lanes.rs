@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::clocks::Clocks;
 use crate::analysis::kernels::WorkClass;
 use crate::fleet::dataset::Snapshot;
+use crate::fleet::file::Only;
 use crate::fleet::frame::Frame;
 use crate::fleet::runs::{Job, Runs};
 use crate::fleet::schema::{FUNCTIONS, SPANS};
@@ -122,14 +123,14 @@ struct Found {
     depth: i64,
 }
 
-/// What all ranks of a job did in a step.
+/// What all ranks of a job did in a step: their GPUs, if there are any.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn lanes(
     snapshot: &Snapshot,
     runs: &Runs,
-    (job, step): (&Job, i64),
+    (job, step, gpu): (&Job, i64, bool),
     clocks: &Clocks,
     names: &Names,
 ) -> io::Result<Lanes> {
@@ -150,8 +151,9 @@ pub fn lanes(
             }
         }
     };
-    let mut found = snapshot.scan_runs(&SPANS, &ids, &COLUMNS, Vec::new, each)?.concat();
-    let gpu = found.iter().any(|f| f.gpu);
+    let only = [Only::Number("step", step, step), Only::Text("track_kind", "gpu_stream")];
+    let only = if gpu { &only[..] } else { &only[..1] };
+    let mut found = snapshot.scan_runs(&SPANS, (&ids, only), &COLUMNS, Vec::new, each)?.concat();
     found.retain(|f| f.gpu == gpu && (!gpu || f.depth == 0));
     Ok(laid_out(&found, runs, (job, step, gpu), clocks, names))
 }

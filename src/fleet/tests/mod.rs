@@ -11,6 +11,7 @@ use super::ask::lanes::Doing;
 use super::ask::stragglers::{Found, JobStragglers, Late, Why, sentence, stragglers};
 use super::ask::{clocks, collectives, functions, history, slowest, steps};
 use super::dataset::Dataset;
+use super::file::{Only, Reader, Writer};
 use super::frame::Frame;
 use super::open::{LanesOf, Open, StragglersOf};
 use super::pack::pack;
@@ -528,6 +529,40 @@ fn a_step_of_all_ranks_lies_on_one_clock_and_shows_who_came_last() {
         let none = engine.now(&open, &query, &jobs::Job::new()).unwrap();
         assert!(none.as_ref().as_ref().is_ok_and(|lanes| lanes.pieces.is_empty()), "{query:?}");
     }
+}
+
+#[test]
+fn groups_of_rows_without_a_wanted_one_are_not_read() {
+    let mut frame = Frame::new(&SPANS);
+    for row in 0..4i64 {
+        let kind = if row < 2 { "gpu_stream" } else { "thread" };
+        let step = (row > 0).then_some(row + 10);
+        frame.row(&[
+            "r".into(),
+            0i64.into(),
+            "t".into(),
+            kind.into(),
+            row.into(),
+            1i64.into(),
+            7u64.into(),
+            0i64.into(),
+            Option::<i64>::None.into(),
+            step.into(),
+        ]);
+    }
+    let folder = Folder::new("groups");
+    let path = folder.0.join("spans.parquet");
+    let mut writer = Writer::new(&SPANS, std::fs::File::create(&path).unwrap()).unwrap();
+    writer.add(&frame.part(0..2)).unwrap();
+    writer.add(&frame.part(2..4)).unwrap();
+    writer.finish().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let held =
+        |only: Only<'_>| (0..reader.groups()).map(|g| reader.may_hold(&SPANS, g, &only)).collect::<Vec<_>>();
+    assert_eq!(held(Only::Number("step", 11, 11)), [true, false]);
+    assert_eq!(held(Only::Number("step", 12, 20)), [false, true]);
+    assert_eq!(held(Only::Text("track_kind", "gpu_stream")), [true, false]);
+    assert_eq!(held(Only::Number("parent_back", 1, 1)), [true, true], "nothing is known of it");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use egui::{
 };
 
 use super::head::row_title;
-use super::{FleetCx, FleetView, Shown, Spot, scale};
+use super::{Below, FleetCx, FleetView, Shown, Spot, scale};
 use crate::fleet::ask::heat::Picture;
 use crate::fleet::ask::stragglers::Found;
 use crate::fleet::open::{PictureOf, Read, row_name};
@@ -370,7 +370,12 @@ impl FleetView {
             self.chosen = true;
             match command {
                 true => self.other = (self.selected != Some(spot)).then_some(spot),
-                false => (self.selected, self.other) = (Some(spot), None),
+                false => {
+                    (self.selected, self.other) = (Some(spot), None);
+                    if self.below == Below::Trend {
+                        self.below = Below::Selected;
+                    }
+                }
             }
         }
         if response.double_clicked() {
