@@ -27,12 +27,11 @@ struct OpenDataset {
 }
 
 /// The datasets that are open.
+#[cfg(feature = "fleet")]
 #[derive(Default)]
 pub(super) struct Datasets {
-    #[cfg(feature = "fleet")]
     open: Vec<OpenDataset>,
     /// The part of their time at which runs are looked at that were opened from one, ns.
-    #[cfg(feature = "fleet")]
     ranges: HashMap<RunId, (i64, i64)>,
 }
 

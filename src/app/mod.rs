@@ -136,6 +136,7 @@ pub struct App {
     /// What that is one run of.
     series: Option<recorder::Series>,
     /// Datasets of many runs.
+    #[cfg(feature = "fleet")]
     datasets: datasets::Datasets,
     /// What was recorded in this window, to record it again.
     recorded_with: HashMap<RunId, recorder::What>,
@@ -227,6 +228,7 @@ impl App {
             newer: HashMap::new(),
             recording: None,
             series: None,
+            #[cfg(feature = "fleet")]
             datasets: datasets::Datasets::default(),
             recorded_with: HashMap::new(),
             journals: journals::Journals::default(),

@@ -242,7 +242,7 @@ impl Snapshot {
         new: impl Fn() -> T + Sync,
         each: impl Fn(&mut T, &Frame) + Sync,
     ) -> io::Result<Vec<T>> {
-        let mut parts: Vec<(PathBuf, Option<usize>)> = Vec::new();
+        let mut parts: Vec<Piece> = Vec::new();
         for file in self.packed_files(table) {
             let groups = Reader::open(&file)?.groups();
             parts.extend((0..groups).map(|group| (file.clone(), Some(group))));
@@ -275,8 +275,11 @@ pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// A file, and one of its groups of rows or all of them.
+type Piece = (PathBuf, Option<usize>);
+
 fn scan_files<T: Send>(
-    (parts, only, job): (&[(PathBuf, Option<usize>)], &[Only<'_>], &Job),
+    (parts, only, job): (&[Piece], &[Only<'_>], &Job),
     table: &'static Table,
     columns: &[&str],
     new: impl Fn() -> T + Sync,

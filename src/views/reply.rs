@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use egui::Ui;
 
-use crate::query::{Answer, Engine, Query, Topic};
+use crate::query::Answer;
+#[cfg(feature = "fleet")]
+use crate::query::{Engine, Query, Topic};
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{Notice, working_row};
 
@@ -69,6 +71,7 @@ impl<'a, T> Reply<'a, T> {
     }
 
     /// Asks a question about anything on behalf of a place on screen.
+    #[cfg(feature = "fleet")]
     pub(super) fn of<S: Topic, Q: Query<S, Output = T>>(
         (engine, topic): (&Engine, &S),
         query: &Q,
