@@ -10,7 +10,7 @@ use crate::views::shared::menu::KEYS;
 type Keys = &'static [(&'static str, &'static str)];
 
 /// Gestures and keys that are no actions of a menu, by where they work.
-const PLACES: [(&str, Keys); 5] = [
+const PLACES: &[(&str, Keys)] = &[
     (
         "Charts: flame, timeline, stages, memory, requests",
         &[
@@ -45,6 +45,18 @@ const PLACES: [(&str, Keys); 5] = [
             ("Shift + Enter", "fold the group around"),
             ("Alt + ← →, Backspace", "back, forth, out"),
             ("+ − 0", "zoom in, zoom out, fit"),
+        ],
+    ),
+    #[cfg(feature = "fleet")]
+    (
+        "Datasets of many runs",
+        &[
+            ("Arrows, Page, Home, End", "walk ranks and steps"),
+            ("Click", "that step of all ranks on one clock"),
+            ("Double-click, Enter", "open the run at that step"),
+            ("Ctrl + click", "a second run, to compare"),
+            ("Ctrl + wheel, W S", "zoom into the rows; the wheel scrolls"),
+            ("F5", "read the dataset again"),
         ],
     ),
     ("Functions, wherever they stand", &KEYS),

@@ -9,6 +9,8 @@ use crate::views::{VIEWS, ViewKind};
 pub enum Action {
     /// Ask for profiles to open.
     Open,
+    /// Ask for the folder of a dataset to open.
+    OpenDataset,
     /// Open a file by its path, for systems without file dialogs.
     OpenPath,
     /// Choose what to record.
@@ -152,11 +154,15 @@ pub fn all() -> Vec<Entry> {
     let mut list = vec![
         entry(Action::Open, "Open…", ctrl(Key::O), Menu::File),
         entry(Action::OpenPath, "Open by path…", ctrl_shift(Key::O), Menu::File),
+        entry(Action::OpenDataset, "Open dataset folder…", None, Menu::File),
         entry(Action::Record, "Record…", ctrl(Key::R), Menu::File),
         entry(Action::RecordAgain, "Record again", ctrl_shift(Key::R), Menu::File),
         entry(Action::StopRecording, "Stop recording", ctrl(Key::E), Menu::File),
         entry(Action::CancelRecording, "Discard recording", None, Menu::File),
     ];
+    if !cfg!(feature = "fleet") {
+        list.retain(|e| e.action != Action::OpenDataset);
+    }
     for (i, format) in crate::exchange::FORMATS.iter().enumerate() {
         let key = if i == 0 { ctrl(Key::S) } else { None };
         let title =

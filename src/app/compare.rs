@@ -117,7 +117,7 @@ impl App {
 
     /// Opens files; two at once are most likely to be compared.
     pub fn open_paths(&mut self, paths: &[std::path::PathBuf]) {
-        let before = self.session.active.filter(|_| self.session.runs.len() == 1);
+        let before = self.session.active().map(|run| run.id).filter(|_| self.session.runs.len() == 1);
         let ids: Vec<RunId> = paths.iter().filter_map(|path| self.open_path(path)).collect();
         match (&ids[..], before) {
             ([base, head], _) => {
@@ -140,7 +140,8 @@ impl App {
     pub(super) fn ask_compare(&mut self) {
         let last = self.last_two();
         let base = self.session.baseline().or(last.map(|l| l.base));
-        let head = self.session.active.filter(|id| Some(*id) != base).or(last.map(|l| l.head));
+        let shown = self.session.active().map(|run| run.id);
+        let head = shown.filter(|id| Some(*id) != base).or(last.map(|l| l.head));
         self.overlay = super::Overlay::Compare(Pairing::new(base, head));
     }
 

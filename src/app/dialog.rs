@@ -28,6 +28,12 @@ pub fn open(events: Events) {
     ask(Purpose::Open, String::new(), events, move || dialog.pick_files().unwrap_or_default());
 }
 
+/// Asks for the folder of a dataset.
+pub fn dataset(events: Events) {
+    let dialog = FileDialog::new().set_title(Purpose::Dataset.title());
+    ask(Purpose::Dataset, String::new(), events, move || dialog.pick_folder().into_iter().collect());
+}
+
 /// Asks where a source file is that the profile of run `run` calls `file`.
 pub fn source(file: String, events: Events) {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);

@@ -123,6 +123,8 @@ pub enum Event {
 pub enum Purpose {
     /// Open profiles.
     Open,
+    /// Open a dataset.
+    Dataset,
     /// Save a picture of a pane.
     Picture(u64, crate::views::Picture),
     /// Save the project.
@@ -164,6 +166,7 @@ impl Purpose {
     pub fn title(&self) -> String {
         match self {
             Self::Open => "Open by path".into(),
+            Self::Dataset => "Open dataset folder".into(),
             Self::Source { file } => {
                 let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
                 format!("Where is {name}?")

@@ -197,6 +197,39 @@ fn label(text: &'static str) -> impl Fn(&Harness<'_, App>) -> egui::Pos2 {
     }
 }
 
+/// A dataset of many runs in the window: a job of sixteen ranks, one of which computes longer from a step on.
+#[cfg(feature = "fleet")]
+fn dataset(name: &str, size: Vec2, theme: Theme) {
+    use crate::fleet::tests::job::{Fault, Job};
+    let fault = |rank, step| match (rank, step) {
+        (11, 5..) => Some(Fault::Kernels(1.3)),
+        (2, 3) => Some(Fault::Host(1_500_000)),
+        _ => None,
+    };
+    let job = Job { ranks: 16, fault: Box::new(fault), missing: Some(4), double: Some(9), ..Job::default() };
+    let folder = crate::fleet::tests::Folder::new(&format!("golden-{name}"));
+    let tables = crate::fleet::tests::dataset(&job, &folder);
+    let mut app = App::headless();
+    app.open_dataset(tables.folder());
+    let image = render_to_image(size, 1.0, theme, 6, |ui| {
+        app.logic(&ui.ctx().clone());
+        app.ui(ui);
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("dataset_{name}"));
+}
+
+#[cfg(feature = "fleet")]
+#[test]
+fn dataset_large_and_dark() {
+    dataset("dark", vec2(1600.0, 1000.0), Theme::Dark);
+}
+
+#[cfg(feature = "fleet")]
+#[test]
+fn dataset_small_and_light() {
+    dataset("light", vec2(1024.0, 640.0), Theme::Light);
+}
+
 macro_rules! goldens {
     ($($name:ident: $body:expr;)*) => { $(#[test] fn $name() { $body; })* };
 }

@@ -14,6 +14,7 @@ mod checklist;
 mod compare;
 #[cfg(windows)]
 mod console;
+mod datasets;
 mod dialog;
 pub mod display;
 mod editor;
@@ -134,6 +135,9 @@ pub struct App {
     recording: Option<recorder::Live>,
     /// What that is one run of.
     series: Option<recorder::Series>,
+    /// Datasets of many runs.
+    #[cfg(feature = "fleet")]
+    datasets: datasets::Datasets,
     /// What was recorded in this window, to record it again.
     recorded_with: HashMap<RunId, recorder::What>,
     journals: journals::Journals,
@@ -224,6 +228,8 @@ impl App {
             newer: HashMap::new(),
             recording: None,
             series: None,
+            #[cfg(feature = "fleet")]
+            datasets: datasets::Datasets::default(),
             recorded_with: HashMap::new(),
             journals: journals::Journals::default(),
             before: Out::default(),
@@ -268,10 +274,14 @@ impl App {
         self.session.set_baseline(Some(base));
     }
 
-    /// Starts opening a file in the background: a run, whose number is given, or a project.
+    /// Starts opening a file in the background: a run, whose number is given, or a project or a dataset.
     pub fn open_path(&mut self, path: &Path) -> Option<RunId> {
         if Project::is_one(path) {
             self.open_project(path);
+            return None;
+        }
+        if crate::import::is_dataset(path) {
+            self.open_dataset(path);
             return None;
         }
         let input = match crate::remote::input(path) {
@@ -429,6 +439,7 @@ impl App {
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 let as_before = self.take_up_look(id);
+                self.look_at_step(id);
                 self.show_sample(id);
                 if warnings > 0 {
                     self.say(
@@ -462,6 +473,7 @@ impl App {
     pub fn act(&mut self, action: Action, ctx: &egui::Context) {
         match action {
             Action::Open => dialog::open(self.events.clone()),
+            Action::OpenDataset => dialog::dataset(self.events.clone()),
             Action::OpenPath => self.overlay = Overlay::Path(paths::AskPath::to_open()),
             Action::Record => self.overlay = Overlay::Record(record_dialog::Chooser::new(&self.settings)),
             Action::StopRecording => self.stop_recording(),
@@ -512,6 +524,7 @@ impl App {
             Action::Undo => self.undo(),
             Action::Redo => self.redo(),
             Action::ClearRange => self.command(Command::SetRange(None)),
+            Action::Search if self.shows_dataset() => self.search_in_dataset(),
             Action::Search => self.focus_search = true,
             Action::FindNext => self.find(true),
             Action::FindPrevious => self.find(false),
@@ -550,13 +563,14 @@ impl App {
             Action::Export(_) | Action::SaveWithSources => {
                 has_profile && run.is_some_and(|r| r.state == RunState::Ready)
             }
-            Action::CloseRun => run.is_some(),
-            Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
+            Action::CloseRun => run.is_some() || self.shows_dataset(),
+            Action::NextRun | Action::PreviousRun => !self.tabs().is_empty(),
             Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::CopyLink => has_profile && run.is_some_and(|r| project::file_of(r).is_some()),
-            Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
+            Action::Search => has_profile || self.shows_dataset(),
+            Action::Show(_) | Action::Maximise | Action::ResetLayout => has_profile,
             Action::Undo => self.last_is_agents() || self.session.history().is_some_and(History::can_undo),
             Action::Redo => self.next_is_agents() || self.session.history().is_some_and(History::can_redo),
             Action::Agents(on) => self.settings.agents != on,
@@ -583,6 +597,9 @@ impl App {
 
     fn close_run(&mut self) {
         let Some(id) = self.session.active else { return };
+        if self.close_dataset(id) {
+            return;
+        }
         if let Some(job) = self.opening.remove(&id) {
             job.cancel();
         }
@@ -601,7 +618,9 @@ impl App {
 
     /// Takes a run out of the session with all that is known about it: nothing may hold its profile after that.
     fn forget_run(&mut self, id: RunId) {
+        let beside = self.beside(id).filter(|_| self.session.active == Some(id));
         self.session.close(id);
+        self.session.active = beside.or(self.session.active);
         self.newer.remove(&id);
         self.recorded_with.remove(&id);
         self.layouts.forget(id);
@@ -677,6 +696,9 @@ impl App {
 
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         compare::offer(self, ui);
+        if self.dataset_ui(ui) {
+            return;
+        }
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
         self.samples.stop();
         let (live, input) = (run.state == RunState::Live, run.input().cloned());

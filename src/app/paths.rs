@@ -129,6 +129,12 @@ impl App {
     pub(super) fn picked(&mut self, purpose: Purpose, paths: &[PathBuf]) {
         let first = paths.first().cloned();
         match (purpose, first) {
+            (Purpose::Dataset, None) => self.say(Tone::Info, "No folder was chosen."),
+            (Purpose::Dataset, Some(folder)) if !crate::import::is_dataset(&folder) => {
+                let what = "is no dataset; `inferscope fleet add SOURCE --to DATASET` makes one";
+                self.say(Tone::Bad, format!("{}: {what}", folder.display()));
+            }
+            (Purpose::Dataset, Some(folder)) => self.open_dataset(&folder),
             (Purpose::Open, None) => self.say(Tone::Info, "No file was chosen."),
             (Purpose::Open, Some(_)) => {
                 self.open_paths(paths);

@@ -138,7 +138,8 @@ const NAMED_FORMATS: usize = 29;
 /// What the system says of a recent file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileFacts {
-    bytes: u64,
+    /// Nothing for folders, whose length says nothing.
+    bytes: Option<u64>,
     changed: Option<SystemTime>,
 }
 
@@ -148,7 +149,8 @@ pub(super) fn look_at(files: Vec<PathBuf>, events: Events) {
     jobs::spawn("recent files", move || {
         let of = |path: PathBuf| {
             let meta = std::fs::metadata(&path).ok()?;
-            Some((path, FileFacts { bytes: meta.len(), changed: meta.modified().ok() }))
+            let bytes = meta.is_file().then_some(meta.len());
+            Some((path, FileFacts { bytes, changed: meta.modified().ok() }))
         };
         events.send(Event::Recent { facts: files.into_iter().filter_map(of).collect() });
     });
@@ -208,7 +210,7 @@ fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>, noted: Option<&
     let mut about: Vec<String> = noted.map(str::to_owned).into_iter().collect();
     if let Some(facts) = facts {
         about.extend(facts.changed.map(ago));
-        about.push(format::bytes(i64::try_from(facts.bytes).unwrap_or(i64::MAX)));
+        about.extend(facts.bytes.map(|n| format::bytes(i64::try_from(n).unwrap_or(i64::MAX))));
     }
     if noted.is_none() {
         about.push(folder);

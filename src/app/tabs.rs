@@ -51,6 +51,11 @@ fn tab_of(app: &App, run: &OpenRun) -> Tab {
     }
 }
 
+fn tab_of_dataset(dataset: &super::datasets::DatasetTab) -> Tab {
+    let (run, name) = (dataset.id, dataset.label.clone());
+    Tab { run, name, mark: Some((Icon::Graph, Tone::Neutral)), baseline: false, color: None, bad: false }
+}
+
 /// Everything about a run, over the pointer.
 fn tip(app: &App, run: &OpenRun) -> String {
     let mut tip = run.label.clone();
@@ -72,7 +77,14 @@ fn tip(app: &App, run: &OpenRun) -> String {
 
 /// Draws the tabs in what is left of the bar.
 pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
-    let tabs: Vec<Tab> = app.session.runs.iter().map(|run| tab_of(app, run)).collect();
+    let datasets = app.dataset_tabs();
+    let dataset = |id: RunId| datasets.iter().find(|d| d.id == id);
+    let tab = |id: RunId| match (app.session.get(id), dataset(id)) {
+        (Some(run), _) => Some(tab_of(app, run)),
+        (None, Some(dataset)) => Some(tab_of_dataset(dataset)),
+        (None, None) => None,
+    };
+    let tabs: Vec<Tab> = app.tabs().into_iter().filter_map(tab).collect();
     if tabs.is_empty() {
         return;
     }
@@ -102,6 +114,10 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
                 if response.middle_clicked() || close {
                     actions.push(Action::CloseRunOf(tab.run));
                 }
+                if let Some(dataset) = dataset(tab.run) {
+                    response.on_hover_ui(|ui| drop(ui.label(&dataset.tip)));
+                    continue;
+                }
                 response.context_menu(|ui| menu(app, tab.run, ui, actions));
                 if let Some(run) = app.session.get(tab.run) {
                     response.on_hover_ui(|ui| drop(ui.label(tip(app, run))));
@@ -121,7 +137,7 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             });
         });
         more.response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "All open runs"));
-        more.response.on_hover_text(format!("All {} open runs (Ctrl-Tab: the next one)", tabs.len()));
+        more.response.on_hover_text(format!("All {} tabs (Ctrl-Tab: the next one)", tabs.len()));
     }
     if shown.is_some() {
         app.session.active = shown;
@@ -243,18 +259,19 @@ fn menu(app: &mut App, run: RunId, ui: &mut Ui, actions: &mut Vec<Action>) {
 impl App {
     /// Shows the run that is so many tabs to the right.
     pub(super) fn step_tab(&mut self, by: isize) {
-        let n = self.session.runs.len() as isize;
-        let at = self.session.runs.iter().position(|r| Some(r.id) == self.session.active);
+        let tabs = self.tabs();
+        let n = tabs.len() as isize;
+        let at = tabs.iter().position(|id| Some(*id) == self.session.active);
         if n > 0 && matches!(self.overlay, Overlay::None) {
             let next = at.map_or(0, |at| (at as isize + by).rem_euclid(n));
-            self.session.active = Some(self.session.runs[next as usize].id);
+            self.session.active = Some(tabs[next as usize]);
         }
     }
 
     /// Closes a run that may not be the shown one.
     pub(super) fn close_run_of(&mut self, run: RunId) {
         let shown = self.session.active.filter(|shown| *shown != run);
-        if self.session.get(run).is_none() {
+        if self.close_dataset(run) || self.session.get(run).is_none() {
             return;
         }
         self.session.active = Some(run);

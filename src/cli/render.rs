@@ -38,7 +38,7 @@ pub(super) enum ThemeArg {
 /// Arguments of `render`.
 #[derive(Debug, Args)]
 pub(super) struct RenderArgs {
-    /// The profile; - for standard input.
+    /// The profile, - for standard input; or a dataset of many runs.
     file: PathBuf,
     /// Take a part of it instead: a file that is attached, such as the profile of a second profiler, or one of the files
     /// and parts that a run of callgrind was added up from.
@@ -166,6 +166,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         inputs.refuse(&args.output).map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
     };
     refuse(&Inputs::files([on_disk(&args.file)]))?;
+    if crate::import::is_dataset(&args.file) {
+        return dataset(args);
+    }
     let profile = open_part(&args.file, args.part.as_deref())?;
     refuse(&Inputs::of(&profile, Some(&on_disk(&args.file))))?;
     let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
@@ -208,6 +211,31 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     if let Some(text) = &args.at {
         app.look_at(&super::link(text)?);
     }
+    let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
+    draw(&mut app, &form, &args.output)
+}
+
+/// Draws a dataset of many runs.
+fn dataset(args: &RenderArgs) -> Result<(), Failure> {
+    let of_profiles = [
+        ("--view", !args.view.is_empty()),
+        ("--compare", args.compare.is_some()),
+        ("--part", args.part.is_some()),
+        ("--metric", args.metric.is_some()),
+        ("--select", args.select.is_some()),
+        ("--search", !args.search.is_empty()),
+        ("--at", args.at.is_some()),
+    ];
+    if let Some((name, _)) = of_profiles.iter().find(|(_, given)| *given) {
+        let what = "is a dataset of many runs, which has one picture";
+        return Err(Failure::new(format!("{}: {what}: {name} is for profiles", args.file.display())));
+    }
+    if cfg!(not(feature = "fleet")) {
+        let why = "is a dataset of many runs: this build reads none, one with the feature «fleet» does";
+        return Err(Failure::new(format!("{}: {why}", args.file.display())));
+    }
+    let mut app = App::headless();
+    app.open_dataset(&args.file);
     let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
     draw(&mut app, &form, &args.output)
 }

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::FxHashSet;
 
-use super::file::Reader;
+use super::file::{Only, Reader};
 use super::frame::Frame;
 use super::schema::{RUNS, Table};
+use crate::jobs::Job;
 
 /// Names the packed files that count.
 pub(super) const PACKED: &str = "packed.json";
@@ -25,6 +26,8 @@ const ENDING: &str = "parquet";
 #[derive(Clone, Debug)]
 pub struct Dataset {
     folder: PathBuf,
+    /// What reads it: hears how far a scan is, and ends it when it is cancelled.
+    job: Job,
 }
 
 /// What `packed.json` holds.
@@ -47,13 +50,13 @@ impl Dataset {
     /// The dataset in a folder; nothing is looked at.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), job: Job::new() }
     }
 
-    /// True when a folder has the shape of a dataset.
+    /// The same, read on behalf of `job`. Once that is cancelled reading ends with an error.
     #[must_use]
-    pub fn is_one(folder: &Path) -> bool {
-        folder.join(RUNS.name).is_dir()
+    pub fn for_job(&self, job: &Job) -> Self {
+        Self { job: job.clone(), ..self.clone() }
     }
 
     /// The folder.
@@ -102,7 +105,7 @@ impl Dataset {
     /// When the system refuses, or the folder is no dataset.
     pub fn snapshot(&self) -> io::Result<Snapshot> {
         let packed = self.packed()?;
-        if packed.is_none() && !Self::is_one(&self.folder) {
+        if packed.is_none() && !self.folder.join(RUNS.name).is_dir() {
             let text = format!(
                 "{}: is no dataset; `inferscope fleet add SOURCE --to {0}` makes one",
                 self.folder.display()
@@ -239,30 +242,31 @@ impl Snapshot {
         new: impl Fn() -> T + Sync,
         each: impl Fn(&mut T, &Frame) + Sync,
     ) -> io::Result<Vec<T>> {
-        let mut parts: Vec<(PathBuf, Option<usize>)> = Vec::new();
+        let mut parts: Vec<Piece> = Vec::new();
         for file in self.packed_files(table) {
             let groups = Reader::open(&file)?.groups();
             parts.extend((0..groups).map(|group| (file.clone(), Some(group))));
         }
         parts.extend(self.own_files(table)?.into_iter().map(|file| (file, None)));
-        scan_files(&parts, table, columns, new, each)
+        scan_files((&parts, &[], &self.dataset.job), table, columns, new, each)
     }
 
-    /// The same of the files of some runs only, for a table that is not packed.
+    /// The same of the files of some runs only, for a table that is not packed. Groups of rows without any that is wanted are left out;
+    /// others may hold some that are not.
     ///
     /// # Errors
     /// When a file cannot be read. A run without one has no rows.
     pub fn scan_runs<T: Send>(
         &self,
         table: &'static Table,
-        runs: &[&str],
+        (runs, only): (&[&str], &[Only<'_>]),
         columns: &[&str],
         new: impl Fn() -> T + Sync,
         each: impl Fn(&mut T, &Frame) + Sync,
     ) -> io::Result<Vec<T>> {
         let files = runs.iter().map(|run| self.dataset.file(table, run)).filter(|file| file.exists());
         let parts: Vec<_> = files.map(|file| (file, None)).collect();
-        scan_files(&parts, table, columns, new, each)
+        scan_files((&parts, only, &self.dataset.job), table, columns, new, each)
     }
 }
 
@@ -271,8 +275,11 @@ pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// A file, and one of its groups of rows or all of them.
+type Piece = (PathBuf, Option<usize>);
+
 fn scan_files<T: Send>(
-    parts: &[(PathBuf, Option<usize>)],
+    (parts, only, job): (&[Piece], &[Only<'_>], &Job),
     table: &'static Table,
     columns: &[&str],
     new: impl Fn() -> T + Sync,
@@ -280,12 +287,18 @@ fn scan_files<T: Send>(
 ) -> io::Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<io::Error>> = Mutex::new(None);
+    let numbered = |next: &AtomicUsize| {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        parts.get(at).map(|part| (at, part))
+    };
     let work = || {
         let mut sum = new();
-        while let Some((file, group)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let read = Reader::open(file).and_then(|reader| {
+        while let Some((at, (file, group))) = numbered(&next) {
+            let going = job.checkpoint(at as u64, parts.len() as u64).map_err(io::Error::other);
+            let read = going.and_then(|()| Reader::open(file)).and_then(|reader| {
                 let groups = group.map_or(0..reader.groups(), |g| g..g + 1);
-                groups.into_iter().try_for_each(|g| {
+                let wanted = |g: &usize| only.iter().all(|only| reader.may_hold(table, *g, only));
+                groups.into_iter().filter(wanted).try_for_each(|g| {
                     each(&mut sum, &reader.group(table, g, columns)?);
                     Ok(())
                 })

@@ -15,6 +15,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
@@ -203,6 +204,15 @@ fn one<W: Write + Send, T: DataType>(
     column.close().map_err(other)
 }
 
+/// Which rows of a table are wanted: groups of rows without any are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only<'a> {
+    /// A column of whole numbers from one value to another.
+    Number(&'a str, i64, i64),
+    /// A column of texts with this one.
+    Text(&'a str, &'a str),
+}
+
 /// A file that was opened to be read.
 pub struct Reader {
     file: SerializedFileReader<File>,
@@ -237,6 +247,31 @@ impl Reader {
     #[must_use]
     pub fn groups(&self) -> usize {
         self.file.num_row_groups()
+    }
+
+    /// False when no row of a group can be one of those that are wanted, by what the file says of its columns.
+    #[must_use]
+    pub fn may_hold(&self, table: &Table, group: usize, only: &Only<'_>) -> bool {
+        let group = self.file.metadata().row_group(group);
+        let of = |name: &str| {
+            // Labels are two columns in a file; nobody looks for them.
+            let plain = table.columns.iter().all(|c| c.kind != Kind::Labels);
+            table.place(name).filter(|_| plain).and_then(|leaf| group.column(leaf).statistics())
+        };
+        match *only {
+            Only::Number(name, from, to) => match of(name) {
+                Some(Statistics::Int64(known)) => {
+                    let ends = known.min_opt().zip(known.max_opt());
+                    ends.is_none_or(|(least, most)| *least <= to && from <= *most)
+                }
+                _ => true,
+            },
+            Only::Text(name, text) => {
+                let known = of(name);
+                let ends = known.and_then(|k| k.min_bytes_opt().zip(k.max_bytes_opt()));
+                ends.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)
+            }
+        }
     }
 
     /// The named columns of a row group.

@@ -10,6 +10,7 @@ pub mod dataset;
 mod file;
 pub mod frame;
 pub mod labels;
+pub mod open;
 pub mod pack;
 pub mod rank;
 pub mod runs;
@@ -18,4 +19,4 @@ pub mod sources;
 pub mod stable;
 pub mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -289,6 +289,25 @@ pub(super) fn folder(path: &Path, is_profile: &mut dyn FnMut(&Path) -> bool) -> 
     Ok(files.into_iter().take(MOST_LISTED).enumerate().map(member).collect())
 }
 
+/// True for a folder that `inferscope fleet add` has written tables of many runs into.
+#[must_use]
+pub fn is_dataset(folder: &Path) -> bool {
+    let is_table = |name: &std::ffi::OsStr| Path::new(name).extension().is_some_and(|e| e == "parquet");
+    // Other programs call folders «runs», too.
+    std::fs::read_dir(folder.join("runs"))
+        .is_ok_and(|files| files.flatten().any(|f| is_table(&f.file_name())))
+}
+
+/// The error of a dataset where one profile is wanted.
+pub(super) fn no_profile() -> ImportError {
+    let error = ImportError::malformed("is a dataset of many runs, no profile");
+    let error = ImportError { kind: ErrorKind::Unrecognised, ..error };
+    match cfg!(feature = "fleet") {
+        true => error.remedy("open it in the window, or ask `inferscope fleet ask`"),
+        false => error.remedy("this build reads no datasets; one with the feature «fleet» does"),
+    }
+}
+
 /// The error of what holds several profiles, or none.
 pub(super) fn choose(what: &str, input: &Input, members: &[Member]) -> ImportError {
     let opening: Vec<&Member> = members.iter().filter(|m| m.opens).collect();
@@ -336,6 +355,18 @@ mod tests {
     fn open_member(bytes: &[u8], member: &str) -> Result<crate::model::Profile, ImportError> {
         let whole = Input::Bytes("run.zip".into(), bytes.into());
         open_whole(&Input::Part(Box::new(whole), member.into()), &Job::new())
+    }
+
+    #[test]
+    fn a_folder_is_a_dataset_by_its_tables() {
+        let folder = std::env::temp_dir().join(format!("inferscope-is-dataset-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("runs/Dec01_host")).unwrap();
+        assert!(!is_dataset(&folder), "TensorBoard's folder of runs");
+        std::fs::write(folder.join("runs/0a1b.parquet"), "PAR1").unwrap();
+        assert!(is_dataset(&folder));
+        let e = open_whole(&Input::Path(folder.clone()), &Job::new()).unwrap_err();
+        assert!(e.kind == ErrorKind::Unrecognised && e.to_string().contains("dataset of many runs"), "{e}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -68,7 +68,7 @@ mod yappi;
 #[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, may_be_shown, read_code};
-pub use container::Member;
+pub use container::{Member, is_dataset};
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;

@@ -245,6 +245,7 @@ impl Source {
                     let mut opening = members.iter().filter(|m| m.opens);
                     return match (opening.next(), opening.next()) {
                         (Some(only), None) => Self::open(&Input::Path(path.join(&only.name))),
+                        (None, _) if container::is_dataset(path) => Err(container::no_profile()),
                         _ => Err(container::choose("a folder", input, &members)),
                     };
                 }

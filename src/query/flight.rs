@@ -380,6 +380,12 @@ impl<'a> Context<'a, Pair> {
 }
 
 impl<T: Topic> Context<'_, T> {
+    /// What is asked about.
+    #[must_use]
+    pub fn topic(&self) -> &T {
+        self.topic
+    }
+
     /// Progress and cancel.
     #[must_use]
     pub fn job(&self) -> &Job {

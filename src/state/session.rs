@@ -109,7 +109,7 @@ impl OpenRun {
 pub struct Session {
     /// In order of opening.
     pub runs: Vec<OpenRun>,
-    /// Id of the run that is shown.
+    /// Number of what is shown: a run, or something else that has a number of this session and a tab.
     pub active: Option<RunId>,
     /// Id of the run that all others are compared with.
     baseline: Option<RunId>,
@@ -123,8 +123,7 @@ pub struct Session {
 impl Session {
     /// Adds a run and shows it. Runs of one name are numbered: «count.py», «count.py (2)».
     pub fn add(&mut self, label: &str, origin: Origin, state: RunState) -> RunId {
-        self.next += 1;
-        let id = RunId(self.next);
+        let id = self.number();
         let label = (2..=self.runs.len() + 1).fold(label.to_owned(), |name, n| {
             match self.runs.iter().any(|run| *run.label == *name) {
                 true => format!("{label} ({n})"),
@@ -146,6 +145,12 @@ impl Session {
         });
         self.active = Some(id);
         id
+    }
+
+    /// A number that nothing else has, for what is open and no run.
+    pub fn number(&mut self) -> RunId {
+        self.next += 1;
+        RunId(self.next)
     }
 
     /// The run that is shown.

@@ -1,10 +1,10 @@
 //! What a pane does for any view: it dims answers to older questions, says what is being computed and what failed, keeps
 //! what the view notes about its numbers, and knows which selection it has seen.
 
-use egui::Ui;
+use egui::{Rect, Ui};
 
 use super::shared::Note;
-use super::{View, ViewCx};
+use super::{Asking, View, ViewCx};
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::ui::widgets::working_over;
@@ -30,15 +30,10 @@ impl Host {
 
     /// Draws the view.
     pub fn show<V: View + ?Sized>(&mut self, view: &mut V, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        cx.out.asking = super::Asking::default();
+        cx.out.asking = Asking::default();
         cx.follow = std::mem::take(&mut self.follow);
         let area = ui.available_rect_before_wrap();
-        ui.scope(|ui| {
-            if self.patience.dims {
-                ui.multiply_opacity(0.5);
-            }
-            view.ui(cx, ui);
-        });
+        self.scope(ui, |ui| view.ui(cx, ui));
         self.follow = std::mem::take(&mut cx.follow);
         for why in cx.out.asking.failed() {
             cx.note(Tone::Bad, "Failed", why);
@@ -48,10 +43,25 @@ impl Host {
             self.notes = notes; // the badge stands above the view
             ui.request_repaint();
         }
-        let doing = cx.out.asking.doing();
+        self.waits(&cx.out.asking, cx.live, area, ui);
+    }
+
+    /// Draws content, dimmed while it is late.
+    pub(super) fn scope(&self, ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+        ui.scope(|ui| {
+            if self.patience.dims {
+                ui.multiply_opacity(0.5);
+            }
+            content(ui);
+        });
+    }
+
+    /// Says over `area` what is being computed, once that takes long.
+    pub(super) fn waits(&mut self, asking: &Asking, live: bool, area: Rect, ui: &mut Ui) {
+        let doing = asking.doing();
         // While a run is recorded the last answer is always a moment old, and never late.
-        let old = cx.out.asking.old().filter(|_| !cx.live);
-        self.patience.waits(old, doing.is_some() && !cx.live, ui);
+        let old = asking.old().filter(|_| !live);
+        self.patience.waits(old, doing.is_some() && !live, ui);
         if let Some((doing, done)) = doing.filter(|_| self.patience.late) {
             working_over(ui, area, &doing, done);
         }

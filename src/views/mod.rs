@@ -24,6 +24,8 @@ mod find;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 mod flow;
 pub mod functions;
 mod gpu;

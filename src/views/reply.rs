@@ -7,6 +7,8 @@ use std::sync::Arc;
 use egui::Ui;
 
 use crate::query::Answer;
+#[cfg(feature = "fleet")]
+use crate::query::{Engine, Query, Topic};
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{Notice, working_row};
 
@@ -74,6 +76,17 @@ pub struct Reply<'a, T> {
 impl<'a, T> Reply<'a, T> {
     pub(super) fn new(answer: Option<Answer<T>>, asking: &'a Asking) -> Self {
         Self { answer, asking }
+    }
+
+    /// Asks a question about anything on behalf of a place on screen.
+    #[cfg(feature = "fleet")]
+    pub(super) fn of<S: Topic, Q: Query<S, Output = T>>(
+        (engine, topic): (&Engine, &S),
+        query: &Q,
+        slot: u64,
+        asking: &'a Asking,
+    ) -> Self {
+        Self::new(Some(engine.ask(topic, query, slot)), asking)
     }
 
     /// True when the answer is that to the question, and not an older one.

@@ -74,6 +74,17 @@ fn a_slow_rank_is_named_and_a_gate_sees_it() {
         (&"compute straggler".into(), &serde_json::json!([2]), &3.into())
     );
 
+    // The window's picture of it, and what is said where one profile is wanted.
+    let picture = folder.join("job.png").display().to_string();
+    let small = ["--size", "1024x640", "--theme", "light"];
+    stdout(&[&["render", tables.as_str(), "-o", picture.as_str()], &small[..]].concat());
+    assert!(std::fs::metadata(&picture).unwrap().len() > 20_000, "more than an empty window");
+    let refused = run(&["render", &tables, "-o", &picture, "--view", "flame"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--view is for profiles"));
+    let refused = run(&["report", &tables]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(3) && why.contains("is a dataset of many runs"), "{why}");
+
     let code = |more: &[&str]| ask(more).status.code();
     assert_eq!(code(&["stragglers", "--fail-if", "wait>5%"]), Some(1));
     assert_eq!(code(&["stragglers", "--fail-if", "wait>50%", "--fail-if", "stragglers>1"]), Some(0));

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("questions", &["model", "jobs", "format", "query", "analysis", "import"]),
     ("state", &["model", "jobs", "query", "analysis", "import"]),
     ("ui", &["model", "format"]),
-    ("views", &["model", "jobs", "format", "query", "analysis", "state", "ui", "import"]),
+    ("views", &["model", "jobs", "format", "query", "analysis", "fleet", "state", "ui", "import"]),
     (
         "app",
         &[
@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "export",
             "record",
             "remote",
+            "fleet",
         ],
     ),
     (

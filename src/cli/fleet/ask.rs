@@ -9,7 +9,7 @@ use super::super::gate::{Gate, Judged, Kind, Limit, Outcome, condition};
 use super::super::out::{print, write_json};
 use super::{failed, shown};
 use crate::fleet::ask::Chosen;
-use crate::fleet::ask::history::Figure;
+use crate::fleet::ask::history::{Figure, LATEST};
 use crate::fleet::dataset::Dataset;
 use crate::fleet::labels;
 use crate::format;
@@ -63,7 +63,7 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "FIGURE", default_value = "duration", value_parser = Figure::parse)]
     metric: Figure,
     /// regressions: how many runs are the latest ones.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = LATEST)]
     last: usize,
     /// requests: what they are grouped by: model, provider, outcome, hour, day, or a label.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "model")]

@@ -51,7 +51,7 @@ const MOST: usize = 2_000;
 
 /// Aligns the clocks group by group, the largest first: within a group by the middle of its ends, a further one by its ranks that
 /// are aligned already. What no group connects is aligned by itself.
-pub(super) fn of_job(job: &Job, operations: &[Operation]) -> Clocks {
+pub(in crate::fleet) fn of_job(job: &Job, operations: &[Operation]) -> Clocks {
     let mut groups: BTreeMap<u32, Vec<&Operation>> = BTreeMap::new();
     operations.iter().for_each(|o| groups.entry(o.group).or_default().push(o));
     let mut groups: Vec<Vec<&Operation>> = groups

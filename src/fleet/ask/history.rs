@@ -14,7 +14,7 @@ use crate::fleet::runs::{Job, RunRow, Runs};
 use crate::fleet::schema::FUNCTIONS;
 
 /// What one figure a run is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Figure {
     /// How long the run took, ns.
     Duration,
@@ -87,6 +87,8 @@ pub struct Trend {
     pub without: usize,
 }
 
+/// So many runs are the latest ones, unless somebody says otherwise.
+pub const LATEST: usize = 10;
 /// So many runs a side show a change.
 const LEAST_RUNS: usize = 5;
 /// A change by chance less often than this is one.
@@ -169,7 +171,7 @@ fn values(
 }
 
 /// Where a series changes its level: the clearest place first, then those in either part.
-fn shifts(series: &[i64]) -> Vec<Shift> {
+pub(in crate::fleet) fn shifts(series: &[i64]) -> Vec<Shift> {
     let mut found = Vec::new();
     let mut todo = vec![(0, series.len())];
     while let Some((from, to)) = todo.pop() {

@@ -17,7 +17,7 @@ use crate::fleet::stable::Stable;
 
 /// One rank's part in an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(in crate::fleet) struct Part {
     /// The rank, by its place in [`Job::ranks`].
     pub rank: u32,
     /// Start on the rank's own clock, ns since 1970 where that is known.
@@ -35,7 +35,7 @@ impl Part {
 
 /// An operation with all ranks that took part.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(in crate::fleet) struct Operation {
     pub step: Option<i64>,
     /// Which group of ranks.
     pub group: u32,
@@ -53,7 +53,7 @@ impl Operation {
 
 /// All operations of a job that at least two ranks took part in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Matched {
+pub(in crate::fleet) struct Matched {
     /// By step and time.
     pub operations: Vec<Operation>,
     /// Names of groups.

@@ -3,8 +3,10 @@
 pub mod clocks;
 pub mod collectives;
 pub mod functions;
+pub mod heat;
 pub mod history;
-mod matched;
+pub mod lanes;
+pub(super) mod matched;
 pub mod requests;
 mod robust;
 pub mod slowest;
@@ -12,6 +14,7 @@ pub mod steps;
 pub mod stragglers;
 
 use super::runs::{Job, RunRow, Runs};
+use crate::model::Unit;
 
 /// Which runs a question is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,14 @@ impl Chosen {
         };
         runs.jobs().into_iter().filter(has).collect()
     }
+}
+
+/// The unit that a key in a table names.
+#[must_use]
+pub fn unit_of(key: &str) -> Unit {
+    let all =
+        [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Tokens, Unit::NanoDollars, Unit::MilliPercent];
+    all.into_iter().find(|unit| unit.key() == key).unwrap_or(Unit::None)
 }
 
 /// A job that is a folder is called by its last part.

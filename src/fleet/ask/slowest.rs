@@ -32,7 +32,7 @@ pub fn slowest(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Slowest> {
 }
 
 /// A job with what its runs have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobSum {
     /// The job.
     pub job: Job,
@@ -63,6 +63,11 @@ pub struct Jobs {
 /// When a file cannot be read.
 pub fn jobs(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Jobs> {
     let runs = Runs::load(snapshot)?;
+    Ok(Jobs { rows: jobs_of(&runs, chosen), superseded: runs.superseded, loose: snapshot.loose() })
+}
+
+/// Jobs in order of their names.
+pub(in crate::fleet) fn jobs_of(runs: &Runs, chosen: &Chosen) -> Vec<JobSum> {
     let sum = |job: Job| {
         let of: Vec<&RunRow> = runs.rows.iter().filter(|run| run.job == job.name).collect();
         let distinct = |mut all: Vec<String>| {
@@ -78,6 +83,5 @@ pub fn jobs(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Jobs> {
             job,
         }
     };
-    let rows = chosen.jobs(&runs).into_iter().map(sum).collect();
-    Ok(Jobs { rows, superseded: runs.superseded, loose: snapshot.loose() })
+    chosen.jobs(runs).into_iter().map(sum).collect()
 }

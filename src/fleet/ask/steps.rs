@@ -12,6 +12,8 @@ use crate::fleet::schema::STEPS;
 /// What a rank did in a step, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepCell {
+    /// When it began, since the origin of its run.
+    pub start: i64,
     /// How long the step took.
     pub took: i64,
     /// What its GPU did; `None` where the run has no GPU.
@@ -70,9 +72,10 @@ impl Grid {
     }
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "run_id",
     "step",
+    "start_ns",
     "dur_ns",
     "gpu_busy_ns",
     "compute_ns",
@@ -86,7 +89,7 @@ type Row = (u32, i64, StepCell);
 
 fn collect(rows: &mut Vec<Row>, frame: &Frame, runs: &Runs, wanted: &[bool]) {
     let run = runs.of(frame);
-    let (steps, took) = (frame.ints("step"), frame.ints("dur_ns"));
+    let (steps, starts, took) = (frame.ints("step"), frame.ints("start_ns"), frame.ints("dur_ns"));
     let of = |name| frame.ints(name);
     let (compute, comm, exposed) = (of("compute_ns"), of("comm_ns"), of("exposed_comm_ns"));
     let (copies, idle) = (of("memcpy_ns"), of("gpu_idle_ns"));
@@ -99,7 +102,7 @@ fn collect(rows: &mut Vec<Row>, frame: &Frame, runs: &Runs, wanted: &[bool]) {
             copies: copies[row],
             idle: idle[row],
         });
-        rows.push((place, steps[row], StepCell { took: took[row], gpu }));
+        rows.push((place, steps[row], StepCell { start: starts[row], took: took[row], gpu }));
     }
 }
 

@@ -1,29 +1,34 @@
 //! Whole ways: traces of jobs with known truths, read into a dataset and asked about.
 
-pub(in crate::fleet) mod job;
+pub(crate) mod job;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::add::{Added, Options, Outcome, add};
 use super::ask::Chosen;
+use super::ask::lanes::Doing;
 use super::ask::stragglers::{Found, JobStragglers, Late, Why, sentence, stragglers};
 use super::ask::{clocks, collectives, functions, history, slowest, steps};
 use super::dataset::Dataset;
+use super::file::{Only, Reader, Writer};
 use super::frame::Frame;
+use super::open::{LanesOf, Open, StragglersOf};
 use super::pack::pack;
 use super::rank::Pattern;
 use super::runs::ranges;
 use super::schema::{COLLECTIVES, FUNCTIONS, SPANS, STEPS, TABLES};
 use super::sources::{Shard, find};
 use super::tables::SpansKept;
+use crate::jobs;
+use crate::query::{Engine, RunId};
 use job::{Fault, Job, Names};
 
 /// A folder that goes when the test is over.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("inferscope-fleet-{}-{name}", std::process::id()));
         // It may be left over from a run that was cut off.
         let _ = std::fs::remove_dir_all(&folder);
@@ -54,8 +59,44 @@ fn read(sources: &Path, dataset: &Path, options: &Options) -> Added {
     added.unwrap()
 }
 
+/// Datasets to look at: `OUT=folder RANKS='8 64' cargo test --lib datasets_to_look_at -- --ignored`.
+#[test]
+#[ignore = "writes datasets to look at"]
+fn datasets_to_look_at() {
+    let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    for ranks in set("RANKS").split(' ').map(|n| n.parse::<usize>().unwrap()) {
+        let out = PathBuf::from(set("OUT"));
+        let slow = ranks * 3 / 5;
+        let fault = move |rank, step| match (rank, step) {
+            (rank, 7..) if rank == slow => Some(Fault::Kernels(1.3)),
+            (1, 3) => Some(Fault::Host(2_000_000)),
+            _ => None,
+        };
+        let job = Job {
+            ranks,
+            steps: 20,
+            group: 8.min(ranks / 2),
+            per_host: 8,
+            fault: Box::new(fault),
+            clock: Box::new(|rank| (rank as i64 * 7919) % 400_000),
+            missing: (ranks > 8).then_some(5),
+            double: (ranks > 8).then_some(9),
+            ..Job::default()
+        };
+        let traces = out.join(format!("job{ranks}-traces"));
+        job.write(&traces);
+        let tables = out.join(format!("job{ranks}"));
+        read(&traces, &tables, &options());
+        pack(&Dataset::new(&tables)).unwrap();
+    }
+    let folder = Folder(PathBuf::from(set("OUT")).join("ci"));
+    ci(&folder);
+    // It stays.
+    std::mem::forget(folder);
+}
+
 /// The dataset of a job.
-fn dataset(job: &Job, folder: &Folder) -> Dataset {
+pub(crate) fn dataset(job: &Job, folder: &Folder) -> Dataset {
     let (traces, tables) = (folder.0.join("traces"), folder.0.join("tables"));
     job.write(&traces);
     read(&traces, &tables, &options());
@@ -453,17 +494,115 @@ fn ci_run(folder: &Path, number: u64, cost: impl Fn(u64) -> i64) -> PathBuf {
 }
 
 #[test]
-fn a_commit_that_made_a_function_slower_is_found_in_the_history() {
-    let folder = Folder::new("history");
-    let runs = folder.0.join("runs");
+fn a_step_of_all_ranks_lies_on_one_clock_and_shows_who_came_last() {
+    let clock = |rank: usize| (rank as i64 * 7919) % 400_000 - 200_000;
+    let fault = from(5, 4, Fault::Kernels(1.3));
+    let job = Job { fault, clock: Box::new(clock), packed: true, ..Job::default() };
+    let folder = Folder::new("lanes");
+    let open = Open::new(RunId(1), dataset(&job, &folder).folder());
+    let engine = Engine::inline();
+    let answer = engine.now(&open, &LanesOf { job: 0, step: 16 }, &jobs::Job::new()).unwrap();
+    let lanes = answer.as_ref().as_ref().unwrap();
+    assert_eq!((lanes.lanes.len(), lanes.gpu, lanes.step), (8, true, 16));
+    assert!(lanes.residual.unwrap() < 1_000, "{:?}", lanes.residual);
+    let off = |rank: usize| lanes.lanes[rank].offset.unwrap();
+    assert!(
+        (off(3) - off(1) - (clock(3) - clock(1))).abs() < 1_000,
+        "clocks were moved by what they are off"
+    );
+    // The last operation is one of all ranks, who end it together.
+    let last = |rank: usize| {
+        let pieces = &lanes.pieces[lanes.lanes[rank].pieces.clone()];
+        *pieces.iter().filter(|p| p.doing == Doing::Communication).max_by_key(|p| p.start).unwrap()
+    };
+    let end = last(0).end;
+    assert!((0..8).all(|rank| (last(rank).end - end).abs() < 2_000));
+    // In the first one, of its group, the late rank comes last.
+    let first = |rank: usize| {
+        let pieces = &lanes.pieces[lanes.lanes[rank].pieces.clone()];
+        pieces.iter().filter(|p| p.doing == Doing::Communication).map(|p| p.start).min()
+    };
+    assert_eq!((0..8).max_by_key(|&rank| first(rank)), Some(5));
+    assert!(lanes.names[last(5).function as usize].contains("AllReduce"));
+    // A step that nobody has is empty, and so is one of a job that is not there.
+    for query in [LanesOf { job: 0, step: 99 }, LanesOf { job: 7, step: 16 }] {
+        let none = engine.now(&open, &query, &jobs::Job::new()).unwrap();
+        assert!(none.as_ref().as_ref().is_ok_and(|lanes| lanes.pieces.is_empty()), "{query:?}");
+    }
+}
+
+#[test]
+fn groups_of_rows_without_a_wanted_one_are_not_read() {
+    let mut frame = Frame::new(&SPANS);
+    for row in 0..4i64 {
+        let kind = if row < 2 { "gpu_stream" } else { "thread" };
+        let step = (row > 0).then_some(row + 10);
+        frame.row(&[
+            "r".into(),
+            0i64.into(),
+            "t".into(),
+            kind.into(),
+            row.into(),
+            1i64.into(),
+            7u64.into(),
+            0i64.into(),
+            Option::<i64>::None.into(),
+            step.into(),
+        ]);
+    }
+    let folder = Folder::new("groups");
+    let path = folder.0.join("spans.parquet");
+    let mut writer = Writer::new(&SPANS, std::fs::File::create(&path).unwrap()).unwrap();
+    writer.add(&frame.part(0..2)).unwrap();
+    writer.add(&frame.part(2..4)).unwrap();
+    writer.finish().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let held =
+        |only: Only<'_>| (0..reader.groups()).map(|g| reader.may_hold(&SPANS, g, &only)).collect::<Vec<_>>();
+    assert_eq!(held(Only::Number("step", 11, 11)), [true, false]);
+    assert_eq!(held(Only::Number("step", 12, 20)), [false, true]);
+    assert_eq!(held(Only::Text("track_kind", "gpu_stream")), [true, false]);
+    assert_eq!(held(Only::Number("parent_back", 1, 1)), [true, true], "nothing is known of it");
+}
+
+#[test]
+fn questions_of_the_window_end_when_nobody_wants_them_and_are_those_of_the_command_line() {
+    let folder = Folder::new("open");
+    let dataset = dataset(&Job { fault: from(5, 4, Fault::Kernels(1.3)), ..Job::default() }, &folder);
+    let (open, engine) = (Open::new(RunId(1), dataset.folder()), Engine::inline());
+    let given_up = jobs::Job::new();
+    given_up.cancel();
+    assert!(engine.now(&open, &StragglersOf { job: 0 }, &given_up).is_err());
+    let wanted = jobs::Job::new();
+    let slowed = engine.now(&open, &StragglersOf { job: 0 }, &wanted).unwrap();
+    assert!(wanted.progress().is_some_and(|share| share > 0.5), "it says how far it is");
+    let asked = dataset.read(|snapshot| stragglers(snapshot, &Chosen::default())).unwrap();
+    assert_eq!(slowed.as_ref().as_ref().unwrap().job, asked[0]);
+    // What was read before stays; read again it is another question.
+    std::fs::remove_dir_all(dataset.folder()).unwrap();
+    assert!(engine.now(&open, &StragglersOf { job: 0 }, &wanted).unwrap().is_ok());
+    let why = engine.now(&open.again(), &StragglersOf { job: 0 }, &wanted).unwrap();
+    assert!(why.as_ref().as_ref().is_err_and(|why| why.contains("is no dataset")), "{why:?}");
+}
+
+/// Thirty runs of CI, in whose last ten one function takes longer, each with its commit.
+pub(crate) fn ci(folder: &Folder) -> Dataset {
+    let (runs, tables) = (folder.0.join("ci"), folder.0.join("tables"));
     std::fs::create_dir_all(&runs).unwrap();
     let noise = |run: u64, f: u64| ((run * 7919 + f * 104_729) % 41) as i64 - 20;
     for run in 0..30 {
         ci_run(&runs, run, |f| 1000 + noise(run, f) + if f == 7 && run >= 20 { 200 } else { 0 });
+        let commit = format!("{:07x}", (run + 1).wrapping_mul(0x9e3_779b9) & 0xfff_ffff);
+        let labels = vec![("branch".to_owned(), "main".to_owned()), ("commit".to_owned(), commit)];
+        read(&runs, &tables, &Options { labels, ..options() });
     }
-    let tables = folder.0.join("tables");
-    read(&runs, &tables, &options());
-    let dataset = Dataset::new(&tables);
+    Dataset::new(&tables)
+}
+
+#[test]
+fn a_commit_that_made_a_function_slower_is_found_in_the_history() {
+    let folder = Folder::new("history");
+    let dataset = ci(&folder);
     let found = dataset.read(|s| history::regressions(s, &Chosen::default(), 10)).unwrap();
     assert_eq!((found.latest, found.before, found.compared, found.too_few), (10, 20, 21, false));
     let names: Vec<&str> = found.slower.iter().map(|c| c.name.as_str()).collect();

@@ -227,21 +227,27 @@ impl<'a> ContextMenu<'a> {
         for (title, text) in &self.texts {
             copy(ui, title, text);
         }
-        let mut picked = None;
-        if self.row && entry(ui, "Copy row", "", "") {
-            picked = Some(Picked::Row);
-        }
-        for (form, title) in CopyAs::ALL.into_iter().filter(|_| self.table) {
-            if entry(ui, title, "", "") {
-                picked = Some(Picked::Table(form));
-            }
-        }
+        let picked = copies_of_table(ui, self.row, self.table);
         if self.about.is_some() || !self.texts.is_empty() || self.row || self.table {
             line(ui);
         }
         pictures(cx, ui);
         picked
     }
+}
+
+/// Entries that copy a row, and the whole table; what was chosen.
+pub fn copies_of_table(ui: &mut Ui, row: bool, table: bool) -> Option<Picked> {
+    let mut picked = None;
+    if row && entry(ui, "Copy row", "", "") {
+        picked = Some(Picked::Row);
+    }
+    for (form, title) in CopyAs::ALL.into_iter().filter(|_| table) {
+        if entry(ui, title, "", "") {
+            picked = Some(Picked::Table(form));
+        }
+    }
+    picked
 }
 
 /// Between the parts of a menu.

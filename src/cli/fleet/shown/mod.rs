@@ -11,11 +11,11 @@ use super::ask::{AskArgs, Measure, Question, Value};
 use crate::fleet::ask::slowest::JobSum;
 use crate::fleet::ask::{
     clocks, collectives, functions, history as runs_in_time, requests, short_job, slowest, steps, stragglers,
+    unit_of,
 };
 use crate::fleet::dataset::Snapshot;
 use crate::fleet::runs::{Job, RunRow};
 use crate::format::{self, UNKNOWN};
-use crate::model::Unit;
 use crate::questions::{Part, Row, Sheet};
 
 /// An answer, and the figures that a gate may be about.
@@ -68,12 +68,6 @@ pub(super) fn about_ranks(job: &Job) -> Vec<String> {
         lines.push(format!("ranks by: {}", job.from.join(", ")));
     }
     lines
-}
-
-fn unit_of(key: &str) -> Unit {
-    let all =
-        [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Tokens, Unit::NanoDollars, Unit::MilliPercent];
-    all.into_iter().find(|unit| unit.key() == key).unwrap_or(Unit::None)
 }
 
 fn time(ns: i64) -> String {

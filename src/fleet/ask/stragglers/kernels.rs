@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::super::robust::middle;
 use super::Late;
 use crate::fleet::dataset::Snapshot;
+use crate::fleet::file::Only;
 use crate::fleet::frame::Frame;
 use crate::fleet::runs::{Job, Runs};
 use crate::fleet::schema::{FUNCTIONS, SPANS};
@@ -78,8 +79,9 @@ pub(super) fn slower(
             *sum = (sum.0 + 1, sum.1.saturating_add(took[row]));
         }
     };
+    let only = [Only::Number("step", from, to), Only::Text("track_kind", "gpu_stream")];
     let mut times = Times::default();
-    for part in snapshot.scan_runs(&SPANS, &ids, &COLUMNS, Times::default, each)? {
+    for part in snapshot.scan_runs(&SPANS, (&ids, &only), &COLUMNS, Times::default, each)? {
         for (key, (calls, took)) in part {
             let sum = times.entry(key).or_default();
             *sum = (sum.0 + calls, sum.1.saturating_add(took));

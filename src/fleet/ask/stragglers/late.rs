@@ -23,7 +23,7 @@ const MORE_BYTES: f64 = 1.1;
 pub(super) struct Waits {
     pub rests: Rests,
     /// Step by step, how far behind the middle rank each rank is, ns: above 0 it is late.
-    behind: Vec<Option<i64>>,
+    pub behind: Vec<Option<i64>>,
     /// What the middle rank waits in each step, ns.
     pub middles: Vec<i64>,
     /// What transfers take in each step, ns, for the middle rank.

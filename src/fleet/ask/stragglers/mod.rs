@@ -232,7 +232,13 @@ pub fn stragglers(snapshot: &Snapshot, chosen: &Chosen) -> io::Result<Vec<JobStr
     Ok(all)
 }
 
-fn of_job(
+/// How far behind the middle rank each rank is, ns, step by step: what [`stragglers`] judges by.
+pub(in crate::fleet) fn behind(grid: &Grid, matched: &Matched) -> Vec<Option<i64>> {
+    late::Waits::of(grid, matched).behind
+}
+
+/// The same of one job.
+pub(in crate::fleet) fn of_job(
     snapshot: &Snapshot,
     runs: &Runs,
     job: &Job,

@@ -44,7 +44,7 @@ fn found(
         grid.cells.extend(compute.iter().map(|&compute| {
             let gpu =
                 GpuTimes { compute, comm: end - compute, exposed: end - compute, ..GpuTimes::default() };
-            Some(StepCell { took: end, gpu: Some(gpu) })
+            Some(StepCell { start: 0, took: end, gpu: Some(gpu) })
         }));
     }
     let waits = late::Waits::of(&grid, &matched);
