@@ -120,10 +120,11 @@ pub struct RequestFigures {
     pub latency: Option<Distribution>,
     /// Arrival to start of work, ns.
     pub queued: Option<Distribution>,
-    /// Output tokens of finished requests over the time from first arrival to last end, tokens/s.
+    /// Output tokens of finished requests over the time from first arrival to last end of all that ended, tokens/s; `None` where one has
+    /// no place in time.
     pub system_tokens_per_second: Option<f64>,
-    /// Most requests in flight at one time.
-    pub peak_concurrency: usize,
+    /// Most requests in flight at one time; `None` where none has a place in time.
+    pub peak_concurrency: Option<usize>,
 }
 
 /// The highest point of a memory counter.
@@ -338,10 +339,13 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     let distribution = |value: &dyn Fn(&Request) -> Option<f64>| {
         Distribution::of(done.iter().filter_map(|r| value(r)).collect())
     };
+    // The time of all requests, also of those that failed; unknown where one does not say when it was.
     let span = {
-        let first = done.iter().map(|r| r.arrived).min();
-        let last = done.iter().filter_map(|r| r.finished).max();
-        first.zip(last).map(|(a, b)| b.saturating_sub(a)).filter(|&d| d > 0)
+        let over = || rows.iter().filter(|r| r.outcome != Outcome::Running);
+        let first = over().map(|r| r.arrived).min();
+        let last = over().filter_map(|r| r.finished).max();
+        let dated = !rows.iter().any(|r| r.undated);
+        first.zip(last).map(|(a, b)| b.saturating_sub(a)).filter(|&d| d > 0 && dated)
     };
     let done_output: Option<u64> =
         done.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
@@ -352,6 +356,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         None if r.outcome == Outcome::Running => (i64::MAX, 0),
         None => (r.arrived, 2),
     };
+    let is_dated = rows.iter().any(|r| !r.undated);
     let dated = rows.iter().filter(|r| !r.undated);
     let mut edges: Vec<(i64, u8, i32)> = dated
         .flat_map(|r| {
@@ -384,7 +389,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
         queued: distribution(&|r| r.queued().map(|v| v as f64)),
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
-        peak_concurrency: peak.max(0) as usize,
+        peak_concurrency: is_dated.then_some(peak.max(0) as usize),
     })
 }
 
@@ -507,6 +512,27 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_over_the_time_of_all_requests_and_unknown_without_one() {
+        let figures = |undated| {
+            let mut b = ProfileBuilder::new("test");
+            let tokens = TokenCounts { output: Some(30), ..TokenCounts::default() };
+            b.request(Request { finished: Some(2_000_000_000), undated, tokens, ..Request::default() });
+            b.request(Request {
+                arrived: 1_000_000_000,
+                finished: Some(3_000_000_000),
+                undated,
+                outcome: Outcome::Error,
+                ..Request::default()
+            });
+            let run = crate::query::Run::of(b.finish().into());
+            let f = request_figures(&run.profile, None, &ask(&run, &Bill::default())).unwrap();
+            (f.system_tokens_per_second, f.peak_concurrency)
+        };
+        assert_eq!(figures(false), (Some(10.0), Some(2)), "the server worked on what failed, too");
+        assert_eq!(figures(true), (None, None), "nobody says which were at once");
+    }
+
+    #[test]
     fn figures_tell_failed_and_unpriced_requests_apart() {
         let mut b = ProfileBuilder::new("test");
         let name = b.string("chat");
@@ -529,7 +555,7 @@ mod tests {
         let f = request_figures(p, None, &bill).unwrap();
         assert_eq!((f.count, f.failed, f.unpriced, f.cost), (4, 1, 3, Some(Money::from_nano(5))));
         assert_eq!(f.outcomes(), "1 failed, 1 cancelled");
-        assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(40)));
+        assert_eq!((f.peak_concurrency, f.output_tokens), (Some(3), Some(40)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
         // What is in flight counts whole.

@@ -139,7 +139,7 @@ fn head(f: &RequestFigures) -> String {
         f.signs[1].trim(),
         unknown(f.output_tokens, words::count),
         f.cost.map_or_else(|| "unknown".to_owned(), format::money),
-        f.peak_concurrency,
+        unknown(f.peak_concurrency.map(|n| n as u64), words::count),
     )
 }
 

@@ -197,7 +197,7 @@ impl<'a> Seen<'a> {
     }
 
     fn requests(&self) -> Said {
-        match self.figures.as_ref().map_or(0, |f| f.peak_concurrency) {
+        match self.figures.as_ref().and_then(|f| f.peak_concurrency).unwrap_or(0) {
             n @ 2.. => Said::Used(format!("Up to {n} requests were in flight")),
             1 => Said::Open("One request was in flight at a time".into()),
             _ => Said::Open("No request says when it began".into()),

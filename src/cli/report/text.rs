@@ -221,7 +221,7 @@ fn requests(out: &mut Page, f: &RequestFigures) {
         tokens(f.prompt_tokens),
         f.signs[1].trim(),
         tokens(f.output_tokens),
-        f.peak_concurrency
+        f.peak_concurrency.map_or_else(unknown, |n| format::count(n as i64))
     ));
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
     out.line(format_args!("  throughput {about}{rate} (output tokens over the time of all requests)"));

@@ -74,7 +74,7 @@ mod tests {
                 json!({"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": [
                 {"type": "text", "text": "what is"}, {"type": "image", "source": {"data": "AAAA"}}, {"type": "text", "text": "this"}]}]})
             ),
-            "system: be kind\n\nuser: what is\n[image, 4 bytes, 9be17165]\nthis"
+            "system: be kind\n\nuser: what is\n[image, 4 bytes, 9f33b719]\nthis"
         );
         assert_eq!(
             said(

@@ -31,7 +31,17 @@ pub(in crate::import) fn joined(said: &[Turn]) -> String {
 /// anything else.
 pub(in crate::import) fn turns(value: &Value) -> Option<Vec<Turn>> {
     let said = read(value, 0);
-    (!said.is_empty()).then_some(said)
+    said.iter().any(|(_, text)| !text.is_empty()).then_some(said)
+}
+
+/// True for the body of a request to a model: it holds messages, or nothing beside what was said. Of other input a part would stand for
+/// the whole.
+fn is_body(map: &Map<String, Value>) -> bool {
+    let has_list = |key: &str| map.get(key).is_some_and(Value::is_array);
+    let said = ["system", "instructions", "messages", "input", "prompt", "model"];
+    ["messages", "contents"].iter().any(|key| has_list(key))
+        || has_list("input") && map.contains_key("model")
+        || map.keys().all(|key| said.contains(&key.as_str()))
 }
 
 /// The same of a text that may hold JSON: what that says, nothing where it is empty, otherwise the text as it is.
@@ -66,7 +76,7 @@ fn read(value: &Value, depth: u32) -> Vec<Turn> {
         Value::Object(map) if is_message(value) || map.contains_key("choices") => said(value),
         // LangChain's answers: by prompt the generations.
         Value::Object(map) if map.contains_key("generations") => read(&map["generations"], depth + 1),
-        Value::Object(_) => body(value),
+        Value::Object(map) if is_body(map) => body(value),
         // Prompts of a batch.
         Value::Array(items) if items.iter().any(Value::is_array) => {
             items.iter().flat_map(|item| read(item, depth + 1)).collect()
@@ -106,7 +116,8 @@ pub(in crate::import) fn body(value: &Value) -> Vec<Turn> {
 fn is_message(value: &Value) -> bool {
     let Value::Object(map) = value else { return false };
     let has = |key: &str| map.contains_key(key);
-    has("message") || has("kwargs") || has("role") && !has("messages") || {
+    let wraps = |key: &str| map.get(key).is_some_and(Value::is_object);
+    wraps("message") || wraps("kwargs") || has("role") && !has("messages") || {
         let known =
             ["human", "ai", "system", "tool", "function", "message", "function_call", "function_call_output"];
         known.contains(&text(value, &["type"]))
@@ -157,8 +168,7 @@ fn turn(message: &Value) -> Option<Turn> {
     }
     let parts: Vec<&Value> = match ["parts", "contents", "content"].iter().find_map(|key| value(key)) {
         Some(Value::Array(parts)) => parts.iter().collect(),
-        Some(Value::Object(map)) => numbered(map).unwrap_or_else(|| vec![&message["content"]]),
-        Some(one) => vec![one],
+        Some(one) => one.as_object().and_then(numbered).unwrap_or_else(|| vec![one]),
         None => Vec::new(),
     };
     // What a user's message brings of tools alone comes from these.
@@ -315,11 +325,26 @@ impl<'a> Part<'a> {
         }
         let is_text = matches!(
             kind,
-            "" | "text" | "input_text" | "output_text" | "thinking" | "reasoning" | "refusal" | "summary_text"
+            "" | "text"
+                | "input_text"
+                | "output_text"
+                | "thinking"
+                | "reasoning"
+                | "refusal"
+                | "summary_text"
         );
         let reasoning = ["reasoningText", "text"];
-        let keys =
-            ["text", "content", "parts", "input_text", "output", "thinking", "reasoning", "refusal", "summary"];
+        let keys = [
+            "text",
+            "content",
+            "parts",
+            "input_text",
+            "output",
+            "thinking",
+            "reasoning",
+            "refusal",
+            "summary",
+        ];
         if is_text {
             if let Some(inner) = keys.iter().find_map(|key| map.get(*key)) {
                 return Part::of(inner).words(of_tool, depth + 1);
@@ -464,7 +489,8 @@ mod tests {
 
     #[test]
     fn prompts_that_differ_in_a_picture_are_not_the_same() {
-        let picture = |part: Value| of(json!([{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}]));
+        let picture =
+            |part: Value| of(json!([{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}]));
         let data = |data: &str| picture(json!({"type": "blob", "mime_type": "image/png", "content": data}));
         assert_ne!(data("AAAA3"), data("AAAA4"));
         assert_eq!(data("AAAA3"), data("AAAA3"));
@@ -476,10 +502,15 @@ mod tests {
             assert_eq!(picture(part), "What?\n[image_url http://x/3.png]");
         }
         let source = |data: &str| {
-            picture(json!({"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": data}}))
+            picture(
+                json!({"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": data}}),
+            )
         };
         assert_ne!(source("AAAA"), source("AAAB"));
-        assert_ne!(picture(json!({"inlineData": {"data": "A"}})), picture(json!({"inlineData": {"data": "B"}})));
+        assert_ne!(
+            picture(json!({"inlineData": {"data": "A"}})),
+            picture(json!({"inlineData": {"data": "B"}}))
+        );
     }
 
     #[test]

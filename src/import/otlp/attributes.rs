@@ -234,8 +234,13 @@ impl<'a> Attributes<'a> {
 
     /// What the source says it cost.
     pub fn cost(&self) -> Option<Stated> {
-        let value =
-            self.get(&["llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total", "operation.cost"])?;
+        const PARTS: [[&str; 2]; 5] = [
+            ["llm.cost.prompt", "llm.cost.completion"],
+            ["gen_ai.usage.input_cost", "gen_ai.usage.output_cost"],
+            ["gen_ai.usage.prompt_cost", "gen_ai.usage.completion_cost"],
+            ["gen_ai.cost.input", "gen_ai.cost.output"],
+            ["gen_ai.cost.input_tokens", "gen_ai.cost.output_tokens"],
+        ];
         let currency = self.text(&[
             "llm.cost.currency",
             "gen_ai.usage.cost.currency",
@@ -243,7 +248,32 @@ impl<'a> Attributes<'a> {
             "gen_ai.cost.currency",
             "operation.cost.currency",
         ]);
-        Stated::read(value, currency)
+        let total = self.get(&[
+            "llm.cost.total",
+            "gen_ai.usage.cost",
+            "gen_ai.usage.total_cost",
+            "gen_ai.cost.total",
+            "gen_ai.cost.total_tokens",
+            "operation.cost",
+        ]);
+        let total = total.and_then(|total| Stated::read(total, currency));
+        let details =
+            || Stated::of_details(&parsed(self.map.get("langfuse.observation.cost_details")), currency);
+        // Of one part alone the rest is unknown, unless there is no output.
+        let parts = || {
+            PARTS.iter().find_map(|[input, output]| {
+                let parts = [
+                    self.map.get(input).copied()?,
+                    match self.map.get(output).copied() {
+                        Some(output) => output,
+                        None if self.count(OUTPUT).unwrap_or(0) == 0 => &Value::Null,
+                        None => return None,
+                    },
+                ];
+                Stated::sum(parts.into_iter().filter(|part| !part.is_null()), currency)
+            })
+        };
+        total.or_else(details).or_else(parts)
     }
 
     /// Token counts as the source states them.
@@ -319,7 +349,8 @@ impl<'a> Attributes<'a> {
             .or_else(|| milliseconds(self.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"])?));
         let token =
             self.seconds(&["gen_ai.latency.time_to_first_token", "gen_ai.server.time_to_first_token"]);
-        (chunk, token)
+        // No answer begins at the moment of the question: 0 stands for what nobody measured.
+        (chunk.filter(|length| *length > 0), token.filter(|length| *length > 0))
     }
 
     /// Phases of a server's own span (vLLM).
@@ -331,6 +362,35 @@ impl<'a> Attributes<'a> {
             decode: self.seconds(&["gen_ai.latency.time_in_model_decode"]),
             decode_holds_first: false,
         }
+    }
+
+    /// Answers that the span's output counts together: vLLM says how many sequences it generated.
+    pub fn sequences(&self) -> u32 {
+        let n = self.count(&["gen_ai.usage.num_sequences"]);
+        n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// True where a cache of answers answered, as LiteLLM says in metadata.
+    pub fn from_cache(&self) -> bool {
+        const NAMES: [&str; 5] = [
+            "cache_hit",
+            "litellm.cache_hit",
+            "metadata.cache_hit",
+            "langfuse.observation.metadata.cache_hit",
+            "langfuse.trace.metadata.cache_hit",
+        ];
+        let is_yes = |value: &Value| match value {
+            Value::Bool(yes) => *yes,
+            Value::String(text) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        let inside = |name: &str| {
+            let object = parsed(self.map.get(name));
+            let paths = [&["cache_hit"][..], &["attributes", "cache_hit"], &["hidden_params", "cache_hit"]];
+            paths.iter().any(|path| at(&object, path).is_some_and(is_yes))
+        };
+        self.get(&NAMES).is_some_and(is_yes)
+            || ["metadata", "langfuse.observation.metadata"].iter().any(|name| inside(name))
     }
 
     /// True when a number is stated that is none: a count was lost on the way.

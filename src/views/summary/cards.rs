@@ -283,7 +283,7 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
             about(f.system_tokens_per_second.map(|r| format::rate(r, "tok"))),
             definitions::SYSTEM_RATE,
         ),
-        ("Peak concurrency", format::count(f.peak_concurrency as i64), definitions::CONCURRENCY),
+        ("Peak concurrency", known(f.peak_concurrency.map(|n| n as u64), ""), definitions::CONCURRENCY),
         ("Failed or cancelled", outcome, definitions::FINISHED),
         ("Cost", cost, definitions::COST),
     ] {
