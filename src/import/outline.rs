@@ -65,7 +65,12 @@ fn value(json: &mut Json<'_>, depth: u32, out: &mut Vec<u8>) -> Result<(), Impor
             json.string()?;
             text(json.text(), out);
         }
-        _ => out.extend_from_slice(json.text_or_number()?.as_bytes()),
+        _ => {
+            let text = json.text_or_number()?;
+            let is_plain =
+                matches!(text.as_str(), "true" | "false") || text.parse().is_ok_and(f64::is_finite);
+            out.extend_from_slice(if is_plain { text.as_bytes() } else { b"null" });
+        }
     }
     Ok(())
 }
