@@ -37,7 +37,7 @@ impl Asked {
             true => None,
             false => Some(cx.get(&Bill { prices: self.prices.clone() })?),
         };
-        let filter = self.filter.for_profile(profile, &self.prices);
+        let filter = self.filter.for_profile(profile);
         let mut rows = Vec::new();
         for (i, r) in profile.requests.rows.iter().enumerate() {
             if i % 1024 == 0 {

@@ -169,7 +169,7 @@ impl Query for Bill {
                 )
             });
             let charge = charge(&self.prices, profile, r, resolved);
-            let model = model_name(&self.prices, profile, r, &charge).to_owned();
+            let model = model_name(profile, r).to_owned();
             let writes_first = r.tokens.cache_write().unwrap_or(0) > 0 && !cached_before.contains_key(&model);
             if r.tokens.cache_write().unwrap_or(0) + r.tokens.cache_read.unwrap_or(0) > 0 {
                 cached_before.insert(model.clone(), ());
@@ -203,14 +203,11 @@ impl Billing {
     }
 }
 
-/// The name that a table lists the model of a request by, else that of the answer; empty when nobody names one.
+/// The model of a request as its file names it: that of the answer, else the one that was asked for; empty when nobody names one.
+/// How a table of prices calls it is no name of it: groups stay the same whatever prices are taken.
 #[must_use]
-pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, charge: &Charge) -> &'a str {
-    // Also where no cost is known: a model is one, whatever its requests say of their tokens.
-    charge.resolved.as_ref().map_or_else(
-        || profile.text(r.model),
-        |found| &prices.tables()[found.table].entries()[found.entry].name,
-    )
+pub fn model_name<'a>(profile: &'a Profile, r: &Request) -> &'a str {
+    profile.text(r.model)
 }
 
 /// How the reason begins for which a cost of another currency is in no sum.

@@ -53,7 +53,7 @@ impl Query for ComponentGroups {
         let mut groups: Vec<(String, Vec<(ComponentSum, f64)>)> = Vec::new();
         let shares = shares(cx, &bill, &kept)?;
         for ((id, own), (_, r)) in shares.into_iter().zip(&kept) {
-            let name = self.by.of(profile, &self.asked.prices, r, &bill.charges[id.index()]);
+            let name = self.by.of(profile, r);
             let at = *places.entry(name).or_insert_with(|| {
                 groups.push((name.to_owned(), Vec::new()));
                 groups.len() - 1

@@ -124,7 +124,7 @@ pub struct RequestFigures {
     pub latency: Option<Distribution>,
     /// Arrival to start of work, ns.
     pub queued: Option<Distribution>,
-    /// Output tokens of finished requests over the time from first arrival to last end, tokens/s.
+    /// Output tokens of finished requests over the time from first arrival to last end, of those that say when they were, tokens/s.
     pub system_tokens_per_second: Option<f64>,
     /// Most requests in flight at one time; `None` where nobody says how long any was.
     pub peak_concurrency: Option<usize>,
@@ -517,6 +517,27 @@ mod tests {
         assert_eq!(peak(&[("RSS", 90.0), ("Recorder", 200.0)]), of("RSS", 90.0));
         assert_eq!(peak(&[("RSS", 90.0), ("Heap", 30.0)]), of("RSS", 90.0), "of another tool");
         assert_eq!(peak(&[]), None);
+    }
+
+    #[test]
+    fn rates_are_over_the_time_of_all_requests_and_unknown_without_one() {
+        let figures = |undated| {
+            let mut b = ProfileBuilder::new("test");
+            let tokens = TokenCounts { output: Some(30), ..TokenCounts::default() };
+            b.request(Request { finished: Some(2_000_000_000), undated, tokens, ..Request::default() });
+            b.request(Request {
+                arrived: 1_000_000_000,
+                finished: Some(3_000_000_000),
+                undated,
+                outcome: Outcome::Error,
+                ..Request::default()
+            });
+            let run = crate::query::Run::of(b.finish().into());
+            let f = request_figures(&run.profile, None, &ask(&run, &Bill::default())).unwrap();
+            (f.system_tokens_per_second, f.peak_concurrency)
+        };
+        assert_eq!(figures(false), (Some(10.0), Some(2)), "the server worked on what failed, too");
+        assert_eq!(figures(true), (None, None), "nobody says which were at once");
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
-use super::billing::{Bill, model_name};
+use super::billing::model_name;
 use super::filter as text_filter;
 use super::flow::goes;
-use super::prices::{Charge, Prices};
+use super::prices::Charge;
 use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{COST_IN, CacheOutcome, NameKey, Profile, Request, StringId};
@@ -72,15 +72,9 @@ impl Facet {
 
     /// What a request has; empty where nobody says.
     #[must_use]
-    pub fn of<'a>(
-        self,
-        profile: &'a Profile,
-        prices: &'a Prices,
-        r: &Request,
-        charge: &'a Charge,
-    ) -> &'a str {
+    pub fn of<'a>(self, profile: &'a Profile, r: &Request) -> &'a str {
         match self {
-            Self::Model => model_name(prices, profile, r, charge),
+            Self::Model => model_name(profile, r),
             Self::Provider => profile.text(r.provider),
             Self::Name => profile.text(r.name),
             Self::Prompt => profile.text(r.prompt),
@@ -157,10 +151,10 @@ impl Filter {
 
     /// The filter for one profile, with what is looked up once.
     #[must_use]
-    pub fn for_profile<'a>(&'a self, profile: &'a Profile, prices: &'a Prices) -> Bound<'a> {
+    pub fn for_profile<'a>(&'a self, profile: &'a Profile) -> Bound<'a> {
         let read = |text: &String| text_filter::Filter::read(text).ok().flatten();
         let found = self.of(Facet::Found).iter().filter_map(read).map(|f| f.of(profile)).collect();
-        Bound { filter: self, profile, prices, found }
+        Bound { filter: self, profile, found }
     }
 }
 
@@ -168,7 +162,6 @@ impl Filter {
 pub struct Bound<'a> {
     filter: &'a Filter,
     profile: &'a Profile,
-    prices: &'a Prices,
     found: Vec<text_filter::Bound<'a>>,
 }
 
@@ -184,7 +177,7 @@ impl Bound<'_> {
             if facet == Facet::Way {
                 return values.iter().any(|way| goes(self.profile, r, way));
             }
-            let said = facet.of(self.profile, self.prices, r, charge);
+            let said = facet.of(self.profile, r);
             values.iter().any(|v| v == said)
         })
     }
@@ -220,11 +213,10 @@ impl Query for Facets {
     fn run(&self, cx: &Context<'_>) -> Result<Vec<FacetValues>, Cancelled> {
         let profile = cx.profile();
         let asked = Asked { filter: Filter::default(), ..self.asked.clone() };
-        let bill = cx.get(&Bill { prices: asked.prices.clone() })?;
         let ids = asked.ids(cx)?;
-        let rows = || ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()]));
+        let rows = || ids.iter().map(|id| &profile.requests.rows[id.index()]);
         let mut names: FxHashMap<StringId, usize> = FxHashMap::default();
-        for (name, _) in rows().flat_map(|(r, _)| &r.attributes) {
+        for (name, _) in rows().flat_map(|r| &r.attributes) {
             *names.entry(*name).or_default() += 1;
         }
         let named = names.into_iter().map(|(id, n)| (n, profile.text(id)));
@@ -237,8 +229,8 @@ impl Query for Facets {
         for facet in Facet::FIXED.into_iter().chain(attributes) {
             cx.job().checkpoint(0, 0)?;
             let mut counts: FxHashMap<&str, usize> = FxHashMap::default();
-            for (r, charge) in rows() {
-                *counts.entry(facet.of(profile, &asked.prices, r, charge)).or_default() += 1;
+            for r in rows() {
+                *counts.entry(facet.of(profile, r)).or_default() += 1;
             }
             if counts.keys().all(|value| value.is_empty()) {
                 continue;

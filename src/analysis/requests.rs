@@ -473,7 +473,7 @@ fn sort<'a>(
     });
 }
 
-/// Requests in flight over time. At the same time, departures come before arrivals.
+/// Requests in flight over time, of those that have a place in it. At the same time, departures come before arrivals.
 #[must_use]
 pub fn concurrency(profile: &Profile) -> Vec<(i64, u32)> {
     let mut edges: Vec<(i64, i32)> = Vec::with_capacity(profile.requests.rows.len() * 2);

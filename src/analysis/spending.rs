@@ -177,7 +177,7 @@ impl Query for Spending {
         let (mut rows, mut all): (Vec<Vec<_>>, Vec<_>) = (Vec::new(), Vec::with_capacity(ids.len()));
         for (n, &id) in ids.iter().enumerate() {
             let (r, charge) = (&profile.requests.rows[id.index()], &bill.charges[id.index()]);
-            let name = self.by.of(profile, &self.asked.prices, r, charge);
+            let name = self.by.of(profile, r);
             let group = *known.entry(name).or_insert_with(|| {
                 out.groups.push(Group { name: name.to_owned(), ..Group::default() });
                 rows.push(Vec::new());
@@ -340,7 +340,7 @@ impl PriceCurves {
         model: &'a str,
     ) -> impl Iterator<Item = (&'a Request, &'a Charge)> {
         let all = profile.requests.rows.iter().zip(&bill.charges);
-        all.filter(move |(r, c)| c.priced.is_some() && model_name(&self.prices, profile, r, c) == model)
+        all.filter(move |(r, c)| c.priced.is_some() && model_name(profile, r) == model)
     }
 
     fn curve(&self, profile: &Profile, bill: &Billing, model: &str) -> Option<PriceCurve> {

@@ -98,6 +98,8 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
         profile.requests.rows.iter().for_each(|request| write_billing(request, w));
         // Since minor version 7.
         profile.requests.rows.iter().for_each(|request| write_attributes(request, w));
+        // Since minor version 9.
+        profile.requests.rows.iter().for_each(|request| w.unsigned(request.sequences.into()));
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;

@@ -34,6 +34,7 @@ mod native;
 mod object_file;
 mod observed;
 pub(crate) mod otlp;
+mod outline;
 mod page;
 mod perf;
 mod perfetto;
@@ -337,11 +338,18 @@ fn open_with(
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };
-    let mut candidates: Vec<_> =
-        IMPORTERS.iter().map(|i| ((i.sniff)(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
+    let known = |head: &Head<'_>| -> Vec<_> {
+        IMPORTERS.iter().map(|i| ((i.sniff)(head), *i)).filter(|c| c.0 > Confidence::No).collect()
+    };
+    let mut candidates = known(&head);
     // An empty file may still stand for others beside it, when its name says so.
     if candidates.is_empty() && head.bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
+    }
+    if candidates.is_empty()
+        && let Some(bytes) = Source::open(input).ok().and_then(|mut again| outline::outline(&mut again, job))
+    {
+        candidates = known(&Head { bytes: &bytes, whole: false, name: &name });
     }
     if candidates.is_empty() {
         return Err(foreign::error(&head));

@@ -557,6 +557,12 @@ impl Tables {
                 read_attributes(row, r, self)?;
             }
         }
+        // Those up to minor version 8 here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                row.sequences = r.narrow()?;
+            }
+        }
         self.requests = rows.into_iter().map(|row| b.request(row)).collect();
         Ok(())
     }

@@ -207,6 +207,7 @@ pub(crate) fn everything() -> Profile {
             decode: Some(11),
             decode_holds_first: true,
         },
+        sequences: 2,
         chunks: Some(Chunks { with_output: 3, first_token: Some(2), first_output: None }),
         attributes: vec![(key, text), (text, key)],
         searches: Some(3),

@@ -220,6 +220,7 @@ fn request(r: &Request, w: &mut Writer) {
     write_retries(r, w);
     write_billing(r, w);
     write_attributes(r, w);
+    w.unsigned(r.sequences.into());
 }
 
 impl ProfileBuilder {
@@ -378,6 +379,7 @@ impl Replay {
         read_retries(&mut request, r, self)?;
         read_billing(&mut request, r, self)?;
         read_attributes(&mut request, r, self)?;
+        request.sequences = r.narrow()?;
         Ok(request)
     }
 }

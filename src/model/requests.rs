@@ -195,6 +195,8 @@ pub struct Request {
     pub searches: Option<u64>,
     /// Arrival of each output token or chunk, ascending.
     pub token_times: Vec<i64>,
+    /// Answers that were generated side by side and whose tokens are counted together; 0 and 1: one.
+    pub sequences: u32,
     /// Pieces of the answer, where they have no times.
     pub chunks: Option<Chunks>,
     /// What it cost, as the source states it.
@@ -373,13 +375,15 @@ impl Request {
     #[must_use]
     pub fn decode_rate(&self) -> Option<f64> {
         let time = self.phases.decode.filter(|&t| t > 0)?;
-        let tokens = self.tokens.output?.saturating_sub(u64::from(!self.phases.decode_holds_first));
+        let first = if self.phases.decode_holds_first { 0 } else { u64::from(self.sequences.max(1)) };
+        let tokens = self.tokens.output?.saturating_sub(first);
         Some(tokens as f64 * 1e9 / time as f64)
     }
 
     /// Mean time per output token after the first, ns: decode time / (N − 1), where the decode is what a server states, or
     /// ends with the last token, or with the response where that has no stamp. `None` for N ≤ 1, because the first token
-    /// belongs to the prefill (vLLM's definition). An estimate when [`Self::is_estimated`].
+    /// belongs to the prefill (vLLM's definition). Of several answers side by side N is the mean. An estimate when
+    /// [`Self::is_estimated`].
     #[must_use]
     pub fn tpot(&self) -> Option<f64> {
         let (n, _) = self.output()?;
@@ -387,7 +391,8 @@ impl Request {
         let measured = || Some(last.or(self.last_token).or(self.finished)?.saturating_sub(self.began()?));
         let stated = self.phases.decode.filter(|_| !self.phases.decode_holds_first);
         let decode = stated.or_else(measured)?;
-        (n > 1).then(|| decode as f64 / (n - 1) as f64)
+        let n = n as f64 / f64::from(self.sequences.max(1));
+        (n > 1.0).then(|| decode as f64 / (n - 1.0))
     }
 
     /// Output tokens over the whole latency, tokens/s.
@@ -439,6 +444,18 @@ mod tests {
         };
         assert_eq!((r.waited(), r.lost(), r.ttft()), (Some(2900), 2090, Some(810)));
         assert_eq!(r.retries.iter().map(Retry::back_off).sum::<i64>(), 2000);
+    }
+
+    #[test]
+    fn tokens_of_answers_side_by_side_are_shared_out() {
+        let r = Request {
+            phases: ServerTimes { decode: Some(99_000), ..ServerTimes::default() },
+            tokens: TokenCounts { output: Some(200), ..TokenCounts::default() },
+            sequences: 2,
+            ..Request::default()
+        };
+        assert_eq!((r.tpot(), r.decode_rate()), (Some(1000.0), Some(2e6)), "each one has 99 after its first");
+        assert_eq!(Request { sequences: 200, ..r }.tpot(), None, "one token each");
     }
 
     #[test]

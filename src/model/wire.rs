@@ -45,8 +45,9 @@ pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
 /// requests, after those; 5: functions without costs of their own; 6: what is billed of requests, after those; 7: what their
-/// programs say of requests, after those; 8: machine instructions.
-pub(crate) const MINOR: u16 = 8;
+/// programs say of requests, after those; 8: machine instructions; 9: answers side
+/// by side, after those of requests.
+pub(crate) const MINOR: u16 = 9;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -112,8 +113,8 @@ pub(crate) mod journal {
     /// First bytes of a journal.
     pub(crate) const MAGIC: [u8; 16] = *b"\x89inferscope-jnl\n";
     /// Version of the layout that is written. 2: retries and similarity of requests; 3: what is billed of them; 4: what
-    /// their programs say of them.
-    pub(crate) const VERSION: u16 = 4;
+    /// their programs say of them; 5: answers side by side.
+    pub(crate) const VERSION: u16 = 5;
     /// Usual file name ending, without the dot.
     pub(crate) const EXTENSION: &str = "journal";
 

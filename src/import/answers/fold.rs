@@ -42,6 +42,7 @@ impl Fold {
     pub fn add(&mut self, value: &Value) -> bool {
         let Some((inner, shape)) = unwrapped(value) else { return false };
         let id = IDS.iter().map(|key| text(value, &[key])).find(|id| !id.is_empty()).unwrap_or("");
+        let of_batch = text(value, &["id"]).starts_with("batch_req_");
         let value = inner;
         let piece = shape.is_piece(value);
         if self.open.as_ref().is_some_and(|open| !open.goes_on(value, shape, piece)) {
@@ -53,6 +54,10 @@ impl Fold {
             id.clone_into(&mut open.call.id);
         }
         let over = open.add(value, shape, piece);
+        // An answer names the tier of one that was not asked for in a batch.
+        if of_batch {
+            "batch".clone_into(&mut open.call.tier);
+        }
         if over {
             self.close();
         }
@@ -140,6 +145,13 @@ impl Open {
                     self.call.broken_off = true;
                     "the stream ended with an error before its usage: unknown, not 0"
                         .clone_into(&mut self.call.why);
+                }
+                if at(value, &["error"]).is_none() {
+                    self.call.outcome = match text(value, &["type"]) {
+                        "canceled" => Outcome::Cancelled,
+                        _ => Outcome::Error,
+                    };
+                    text(value, &["type"]).clone_into(&mut self.call.error);
                 }
                 self.finished = true;
                 true

@@ -27,7 +27,7 @@ use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source,
 use crate::model::Basis;
 use fold::Fold;
 pub(super) use live::Answer;
-use shape::{Shape, unwrapped};
+use shape::{Shape, is_typed_error, unwrapped};
 #[cfg(feature = "workloads")]
 pub(crate) use usage::counted;
 
@@ -125,6 +125,8 @@ fn sniff(head: &Head<'_>) -> Confidence {
         shape = { shapes }.find(|s| *s != Shape::Error);
     }
     match shape {
+        // The body of a request that failed.
+        Some(Shape::Error) if head.whole && is_typed_error(&value) => Confidence::Possible,
         Some(Shape::Error) | None => Confidence::No,
         Some(Shape::Usage | Shape::LlamaCpp) if layout == Layout::Values => Confidence::Possible,
         Some(_) => Confidence::Likely,

@@ -92,7 +92,11 @@ impl Shape {
         if usage.is_some_and(|u| counted.iter().any(|key| u.get(key).is_some())) {
             return Some(Self::Usage);
         }
-        at(value, &["error"]).filter(|e| e.is_object() || e.is_string()).map(|_| Self::Error)
+        let is_error = at(value, &["error"]).is_some_and(|e| e.is_object() || e.is_string());
+        // What a batch did not come to.
+        let is_left =
+            matches!(kind, "expired" | "canceled") && value.as_object().is_some_and(|o| o.len() == 1);
+        (is_error || is_left).then_some(Self::Error)
     }
 
     /// A piece of a stream rather than a whole answer.
@@ -124,6 +128,14 @@ impl Shape {
     }
 }
 
+/// True for an error that says of what kind it is, as those of model servers do.
+pub(super) fn is_typed_error(value: &Value) -> bool {
+    let says = |path: &[&str]| !text(value, path).is_empty();
+    let kind =
+        ["type", "code", "status"].iter().any(|key| at(value, &["error", key]).is_some_and(|v| !v.is_null()));
+    says(&["error", "message"]) && kind
+}
+
 /// The answer inside of what logs and batches put around it.
 pub(super) fn unwrapped(value: &Value) -> Option<(&Value, Shape)> {
     if let Some(shape) = Shape::of(value).filter(|s| *s != Shape::Error) {
@@ -134,6 +146,8 @@ pub(super) fn unwrapped(value: &Value) -> Option<(&Value, Shape)> {
         &["response"],
         &["body"],
         &["result", "message"],
+        &["result", "error"],
+        &["result"],
         &["chunk"],
         &["data"],
         &["json"],

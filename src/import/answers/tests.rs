@@ -268,3 +268,49 @@ fn a_log_with_ids_of_requests_tells_attempts_from_requests() {
     assert_eq!((r.outcome, r.retries.len(), r.lost()), (Outcome::Ok, 1, 0), "how long it took is not known");
     assert_eq!(p.text(r.retries[0].reason), "Rate limit reached");
 }
+
+#[test]
+fn what_a_batch_did_not_come_to_is_a_request_that_failed() {
+    let batch = [
+        json!({"custom_id": "a", "result": {"type": "succeeded", "message": {"id": "m1", "type": "message", "model": "m", "content": [],
+            "stop_reason": "end_turn", "usage": {"input_tokens": 100, "output_tokens": 50}}}}),
+        json!({"custom_id": "b", "result": {"type": "errored", "error": {"type": "error", "error": {"type": "invalid_request_error", "message": "too long"}}}}),
+        json!({"custom_id": "c", "result": {"type": "canceled"}}),
+        json!({"custom_id": "d", "result": {"type": "expired"}}),
+    ];
+    let p = open(&batch.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+    let ends: Vec<_> = p.requests.rows.iter().map(|r| (r.outcome, p.text(r.error))).collect();
+    use Outcome::{Cancelled, Error, Ok};
+    assert_eq!(ends, [(Ok, ""), (Error, "too long"), (Cancelled, "canceled"), (Error, "expired")]);
+    let of_openai = json!({"id": "batch_req_0", "custom_id": "r", "response": {"status_code": 200, "body": {"object": "chat.completion", "model": "m",
+        "service_tier": "default", "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}}, "error": null});
+    let p = open(&of_openai.to_string());
+    assert_eq!(p.text(p.requests.rows[0].tier), "batch", "batches have prices of their own");
+}
+
+#[test]
+fn the_body_of_an_error_is_a_request_that_failed() {
+    for body in [
+        json!({"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}),
+        json!({"type": "error", "error": {"type": "overloaded_error", "message": "Rate limit reached"}, "request_id": "r"}),
+    ] {
+        let p = open(&body.to_string());
+        let r = &p.requests.rows[0];
+        assert_eq!((r.outcome, p.text(r.error)), (Outcome::Error, "Rate limit reached"));
+    }
+    assert!(open_bytes(b"{\"error\": {\"message\": \"no\"}}").is_err(), "anything may say so");
+}
+
+#[test]
+fn sound_that_was_cached_is_not_counted_among_what_was_not() {
+    let details = |audio: u64, text: u64| json!([{"modality": "TEXT", "tokenCount": text}, {"modality": "AUDIO", "tokenCount": audio}]);
+    let r = one(
+        &json!({"candidates": [{"content": {"parts": [{"text": "ho"}]}, "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 400,
+        "cachedContentTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 420, "promptTokensDetails": details(250, 150),
+        "cacheTokensDetails": details(60, 40)}}),
+    );
+    assert_eq!(
+        (r.tokens.input, r.tokens.cache_read, r.tokens.audio_input),
+        (Some(300), Some(100), Some(190))
+    );
+}

@@ -30,6 +30,14 @@ pub(super) fn of(usage: &Value) -> Usage {
         (false, true) => Habit::Exclusive,
         _ => Habit::Inclusive,
     };
+    // What was cached of a kind is no part of what was not.
+    let part = |kind: &str| {
+        let of = |details: &str| {
+            let cached = number(&[&[details, "cached_tokens_details", kind]]).unwrap_or(0);
+            Some(number(&[&[details, kind]])?.saturating_sub(cached))
+        };
+        of("prompt_tokens_details").or_else(|| of("input_tokens_details"))
+    };
     Usage {
         input: number(&[&["prompt_tokens"], &["input_tokens"]]),
         uncached: None,
@@ -61,14 +69,8 @@ pub(super) fn of(usage: &Value) -> Usage {
             &["output_tokens_details", "reasoning_tokens"],
             &["output_tokens_details", "thinking_tokens"],
         ]),
-        audio_input: number(&[
-            &["prompt_tokens_details", "audio_tokens"],
-            &["input_tokens_details", "audio_tokens"],
-        ]),
-        image_input: number(&[
-            &["prompt_tokens_details", "image_tokens"],
-            &["input_tokens_details", "image_tokens"],
-        ]),
+        audio_input: part("audio_tokens"),
+        image_input: part("image_tokens"),
         tool_input: None,
         audio_output: number(&[
             &["completion_tokens_details", "audio_tokens"],
@@ -126,7 +128,11 @@ pub(super) fn gemini(usage: &Value) -> Usage {
     let prompt = number("promptTokenCount", "prompt_token_count");
     let tool = number("toolUsePromptTokenCount", "tool_use_prompt_token_count");
     let thoughts = number("thoughtsTokenCount", "thoughts_token_count");
-    let input = |of| modality("promptTokensDetails", "prompt_tokens_details", of);
+    // What was cached of a kind is no part of what was not.
+    let input = |of| {
+        let all = modality("promptTokensDetails", "prompt_tokens_details", of)?;
+        Some(all.saturating_sub(modality("cacheTokensDetails", "cache_tokens_details", of).unwrap_or(0)))
+    };
     Usage {
         input: sum(prompt, tool),
         output: sum(number("candidatesTokenCount", "candidates_token_count"), thoughts),

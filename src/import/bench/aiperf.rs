@@ -56,6 +56,10 @@ fn records(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             return Ok(());
         }
         match value(&mut Json::of_bytes(line.text.as_bytes())) {
+            // What warms a server up is no part of what is measured.
+            Ok(record) if text(&record, &["metadata", "benchmark_phase"]).eq_ignore_ascii_case("warmup") => {
+                odd.add("request of the warm-up (left out)", || line.place());
+            }
             Ok(record) => match call(&record) {
                 Some(call) => calls.push(call),
                 None => odd.add("record without a start (left out)", || line.place()),
@@ -90,12 +94,21 @@ fn call(record: &Value) -> Option<Call> {
     });
     let cancelled = at(record, &["metadata", "was_cancelled"]) == Some(&Value::Bool(true));
     let first = length("time_to_first_token").map(after);
-    let mut token_times: Vec<i64> = first.into_iter().collect();
-    for gap in items(metric("inter_chunk_latency")).filter_map(milliseconds) {
+    let output = tokens(&["usage_completion_tokens", "output_sequence_length"]);
+    let gaps = metric("inter_chunk_latency").filter(|gaps| gaps.is_array());
+    // Without a list of chunks only the first one has a time.
+    let mut token_times: Vec<i64> =
+        first.into_iter().filter(|_| gaps.is_some() || output.is_none_or(|n| n <= 1)).collect();
+    for gap in items(gaps).filter_map(milliseconds) {
         if let Some(last) = token_times.last() {
             token_times.push(last.saturating_add(gap));
         }
     }
+    // A mean over all gaps between tokens: the last one came so long after the first.
+    let decode = || {
+        let gaps = i64::try_from(output?.checked_sub(1)?).ok()?;
+        Some(first?.saturating_add(length("inter_token_latency")?.checked_mul(gaps)?))
+    };
     let mut said = Said::default();
     for (name, key) in [("session", "conversation_id"), ("turn", "turn_index"), ("worker", "worker_id")] {
         said.add_value(name, at(record, &["metadata", key]).unwrap_or(&Value::Null));
@@ -108,7 +121,7 @@ fn call(record: &Value) -> Option<Call> {
         },
         usage: Usage {
             input: tokens(&["usage_prompt_tokens", "input_sequence_length"]),
-            output: tokens(&["usage_completion_tokens", "output_sequence_length"]),
+            output,
             total: tokens(&["usage_total_tokens"]),
             cache_read: tokens(&["usage_prompt_cache_read_tokens"]),
             reasoning: tokens(&["usage_reasoning_tokens", "reasoning_token_count"]),
@@ -118,7 +131,7 @@ fn call(record: &Value) -> Option<Call> {
         start,
         first_token: first,
         first_output: length("time_to_first_output_token").map(after),
-        last_token: token_times.last().copied(),
+        last_token: token_times.last().copied().or_else(decode),
         end: length("request_latency").map(after).or_else(|| stamp("request_end_ns")),
         token_times,
         outcome: match (&error, cancelled) {

@@ -29,17 +29,23 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 
 fn sniff(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
-    let has = |key: &str| keys.iter().any(|k| k == key);
-    let signs = [
+    let count = |signs: &[&str]| signs.iter().filter(|sign| keys.iter().any(|k| k == *sign)).count();
+    let own = count(&[
         "request_throughput",
         "mean_ttft_ms",
         "mean_tpot_ms",
         "total_output_tokens",
         "max_concurrency",
         "request_rate",
-    ];
-    match signs.iter().filter(|sign| has(sign)).count() {
-        3.. => Confidence::Certain,
+        "ttfts",
+        "itls",
+    ]);
+    // Texts of all requests may stand before these.
+    let others =
+        count(&["backend", "burstiness", "completed", "duration", "endpoint_type", "generated_texts"]);
+    match (own, others) {
+        (3.., _) => Confidence::Certain,
+        (_, 4..) => Confidence::Likely,
         _ => Confidence::No,
     }
 }
@@ -133,6 +139,12 @@ fn results(run: &Value, b: &mut ProfileBuilder) {
         if let Some(n) = run.get(key).and_then(count).and_then(|n| i64::try_from(n).ok()) {
             b.meta.result(name, (n, Unit::Tokens));
         }
+    }
+    // Counted again with the tokenizer, where a server counts otherwise.
+    if let Some(n) = run.get("total_output_tokens_retokenized").and_then(count)
+        && let Ok(n) = i64::try_from(n)
+    {
+        b.meta.result("Output tokens, counted by the client", (n, Unit::Tokens));
     }
     let rates = [
         ("request_throughput", "Requests per second"),
@@ -252,6 +264,10 @@ fn requests(run: &Value, odd: &mut Oddities, b: &mut ProfileBuilder) {
             for gap in items(of("itls", n)).filter_map(|gap| ns(real(gap)?)) {
                 at = at.map(|t| t.saturating_add(gap));
                 call.token_times.extend(at);
+            }
+            // Without the gaps nobody says when more tokens than the first one came.
+            if call.token_times.len() == 1 && call.usage.output.is_some_and(|n| n > 1) {
+                (at, call.token_times) = (None, Vec::new());
             }
             call.last_token = at;
         }

@@ -96,3 +96,30 @@ fn llama_bench_is_read_however_it_was_written() {
     );
     damage(printed.as_bytes(), drop);
 }
+
+#[test]
+fn requests_without_a_start_have_no_place_in_time() {
+    let text = r#"{"backend":"vllm","model_id":"m","duration":10.0,"completed":2,"request_throughput":0.2,"output_throughput":4.0,"total_output_tokens":40,
+        "total_output_tokens_retokenized":39,"input_lens":[9,9],"output_lens":[20,20],"ttfts":[0.1,0.1],"itls":[[0.1,0.2],[]],"errors":["",""],"mean_ttft_ms":100}"#;
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let rows = &p.requests.rows;
+    assert!(rows.iter().all(|r| r.undated));
+    assert_eq!(rows[0].latency(), Some(400_000_000));
+    assert_eq!((rows[1].latency(), rows[1].tpot()), (None, None), "only the first token has a time");
+    assert_eq!(p.meta.fact("Output tokens, counted by the client"), Some(&(39, Unit::Tokens).into()));
+}
+
+#[test]
+fn a_mean_between_tokens_is_their_time_and_a_warm_up_is_left_out() {
+    let record = |phase: &str, start: u64| {
+        format!(
+            r#"{{"metadata":{{"request_start_ns":{start},"request_end_ns":{},"benchmark_phase":"{phase}"}},"metrics":{{"time_to_first_token":{{"value":500.0,"unit":"ms"}},"inter_token_latency":{{"value":15.0,"unit":"ms"}},"request_latency":{{"value":2000.0,"unit":"ms"}},"output_sequence_length":{{"value":101,"unit":"tokens"}}}},"error":null}}"#,
+            start + 2_000_000_000
+        )
+    };
+    let text = [record("warmup", 1_000_000_000), record("profiling", 9_000_000_000)].join("\n");
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let [r] = &p.requests.rows[..] else { panic!("{:?}", p.requests.rows.len()) };
+    assert_eq!((r.tpot(), r.token_times.len(), r.ttft()), (Some(15e6), 0, Some(500_000_000)));
+    assert!(p.warnings.iter().any(|w| w.kind.contains("warm-up") && w.count == 1));
+}

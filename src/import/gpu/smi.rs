@@ -54,8 +54,10 @@ fn sniff(head: &Head<'_>) -> Confidence {
 }
 
 fn is_dmon(first: &str) -> bool {
-    let words: Vec<_> = first.split_whitespace().collect();
-    matches!(words[..], ["#", "gpu" | "date" | "time", ..])
+    // Some versions leave no space behind the sign.
+    let Some(names) = first.strip_prefix('#') else { return false };
+    let words: Vec<_> = names.split_whitespace().collect();
+    matches!(words[..], ["gpu" | "date" | "time", ..])
         && words.iter().any(|w| matches!(*w, "pwr" | "sm" | "gtemp"))
 }
 
@@ -321,6 +323,21 @@ mod tests {
         );
         assert_eq!(said("GPU 1 slowed down").as_deref(), Some("by nothing"));
         assert_eq!(p.counters.len(), 6, "what is on is 1, what is off is 0");
+    }
+
+    #[test]
+    fn dmon_has_times_where_it_was_asked_for_them_with_and_without_a_space_in_its_heading() {
+        for heading in ["#Date       Time        gpu    pwr  sm", "# Date       Time        gpu    pwr  sm"] {
+            let text = format!(
+                "{heading}\n#YYYYMMDD   HH:MM:SS    Idx      W      %\n 20261101   10:00:00     0    100     0\n 20261101   10:00:05     0    110     9\n"
+            );
+            let p = open_bytes(text.as_bytes()).unwrap();
+            assert_eq!((p.meta.format.as_str(), p.counters.len()), ("nvidia-smi", 2), "{heading}");
+            assert_eq!(p.counters[0].times, [0, 5_000_000_000]);
+            assert_eq!(p.text(p.counters[0].name), "pwr (W)");
+        }
+        let short = "#Time        gpu    pwr  sm\n#HH:MM:SS    Idx      W      %\n 10:00:00     0    100     0\n 10:00:01     0    110     9\n";
+        assert_eq!(open_bytes(short.as_bytes()).unwrap().counters[1].times, [0, 1_000_000_000]);
     }
 
     #[test]

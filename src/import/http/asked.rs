@@ -4,14 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::super::llm::Said;
-use super::super::read::value::{items, text};
-use crate::model::messages;
+use super::super::llm::{Said, words};
+use super::super::read::value::text;
 
 /// Longest prompt that is kept, bytes.
 const LONGEST: usize = 1 << 20;
-/// Deepest nesting of parts that is looked into.
-const DEEPEST: u32 = 8;
 
 /// What was asked for, as far as it is understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,47 +56,8 @@ fn said(value: &Value) -> Said {
 
 /// The prompt of a request of any of the known kinds.
 fn prompt(value: &Value) -> String {
-    let mut said: Vec<(String, String)> = Vec::new();
-    for key in ["system", "instructions", "systemInstruction", "system_instruction"] {
-        said.push(("system".into(), words(value.get(key), 0)));
-    }
-    for key in ["messages", "contents", "input"] {
-        match value.get(key) {
-            Some(Value::Array(parts)) if parts.iter().all(Value::is_string) => {
-                said.extend(parts.iter().map(|part| (String::new(), words(Some(part), 0))));
-            }
-            list @ Some(Value::Array(_)) => {
-                for message in items(list) {
-                    let content =
-                        ["content", "parts", "output", "arguments"].iter().find_map(|key| message.get(*key));
-                    said.push((text(message, &["role"]).to_owned(), words(content.or(Some(message)), 0)));
-                }
-            }
-            other => said.push((String::new(), words(other, 0))),
-        }
-    }
-    for key in ["prompt", "inputText", "query", "content", "texts", "documents"] {
-        said.push((String::new(), words(value.get(key), 0)));
-    }
-    let all = messages::join(said.iter().map(|(role, text)| (role.as_str(), text.as_str())));
+    let all = words::joined(&words::body(value));
     all[..all.floor_char_boundary(LONGEST)].to_owned()
-}
-
-/// The texts in a content of any form: a text, parts of one, parts with texts.
-fn words(value: Option<&Value>, depth: u32) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) if depth < DEEPEST => {
-            let parts = parts.iter().map(|part| words(Some(part), depth + 1)).filter(|text| !text.is_empty());
-            parts.collect::<Vec<_>>().join("\n")
-        }
-        Some(part @ Value::Object(_)) if depth < DEEPEST => {
-            let inside =
-                ["text", "content", "parts", "input_text", "output"].iter().find_map(|key| part.get(*key));
-            words(inside, depth + 1)
-        }
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -116,7 +74,7 @@ mod tests {
                 json!({"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": [
                 {"type": "text", "text": "what is"}, {"type": "image", "source": {"data": "AAAA"}}, {"type": "text", "text": "this"}]}]})
             ),
-            "system: be kind\n\nuser: what is\nthis"
+            "system: be kind\n\nuser: what is\n[image, 4 bytes, 9f33b719]\nthis"
         );
         assert_eq!(
             said(

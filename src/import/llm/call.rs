@@ -1,7 +1,9 @@
 //! A call of a model as readers find it, before it is a request of a profile.
 
 use super::{Said, Stated, Usage};
-use crate::model::{COST_IN, Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId};
+use crate::model::{
+    COST_IN, CacheOutcome, Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId,
+};
 
 /// Why tokens are unknown where a source counts none.
 const NO_USAGE: &str = "no usage was received: unknown, not 0";
@@ -49,6 +51,10 @@ pub(in crate::import) struct Call {
     pub end: Option<i64>,
     pub times: ServerTimes,
     pub token_times: Vec<i64>,
+    /// Answers whose tokens are counted together; 0 and 1: one.
+    pub sequences: u32,
+    /// A cache of answers answered it.
+    pub from_cache: bool,
     pub chunks: Option<Chunks>,
     pub searches: Option<u64>,
     pub cost: Option<Money>,
@@ -127,7 +133,9 @@ impl Call {
             tokens_why: b.string(&self.why),
             searches: self.searches,
             token_times: self.token_times.into_iter().map(at).collect(),
+            sequences: self.sequences,
             chunks: self.chunks,
+            cache: self.from_cache.then_some(CacheOutcome::Exact),
             cost: self.cost,
             outcome: self.outcome,
             prompt: b.string(&self.prompt),

@@ -21,6 +21,26 @@ pub(in crate::import) enum Stated {
 }
 
 impl Stated {
+    /// What parts of a cost add up to; `None` where one is unknown, or of another currency.
+    pub fn sum<'v>(parts: impl IntoIterator<Item = &'v Value>, currency: &str) -> Option<Self> {
+        let mut parts = parts.into_iter().map(|part| Self::read(part, currency));
+        let first = parts.next()??;
+        parts.try_fold(first, |sum, part| match (sum, part?) {
+            (Self::Dollars(a), Self::Dollars(b)) => Some(Self::Dollars(a + b)),
+            (Self::Other(name, a), Self::Other(other, b)) if name == other => Some(Self::Other(name, a + b)),
+            _ => None,
+        })
+    }
+
+    /// A total, or what disjoint parts by name add up to where none is stated.
+    pub fn of_details(details: &Value, currency: &str) -> Option<Self> {
+        let map = details.as_object()?;
+        match map.get("total").filter(|total| !total.is_null()) {
+            Some(total) => Self::read(total, currency),
+            None => Self::sum(map.values().filter(|part| !part.is_null()), currency),
+        }
+    }
+
     /// Reads a number, or a text such as «0.02», «$0.02», «0.02 EUR», beside which the source may name a currency.
     pub fn read(value: &Value, currency: &str) -> Option<Self> {
         let text = match value {
@@ -48,6 +68,18 @@ impl Stated {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn parts_add_up_where_no_total_is_stated() {
+        let money = |text: &str| Some(Stated::Dollars(Money::parse(text).unwrap()));
+        let of = |details: Value| Stated::of_details(&details, "");
+        assert_eq!(of(json!({"input": 0.001, "output": 0.002})), money("0.003"));
+        assert_eq!(of(json!({"input": 0.001, "total": 0.005})), money("0.005"), "a total counts");
+        assert_eq!(of(json!({"input": 0.001, "output": null, "total": null})), money("0.001"));
+        assert_eq!(of(json!({"input": 0.001, "output": "?"})), None, "a part is not the whole");
+        assert_eq!(of(json!({})), None);
+        assert_eq!(of(json!({"input": "1 EUR", "output": "1 USD"})), None);
+    }
 
     #[test]
     fn dollars_are_a_cost_and_other_currencies_keep_their_name() {

@@ -6,6 +6,7 @@ mod call;
 mod cost;
 mod said;
 mod usage;
+pub(in crate::import) mod words;
 
 pub(in crate::import) use call::{Call, Clock};
 pub(in crate::import) use cost::Stated;

@@ -65,13 +65,13 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                 traces.insert(trace_id(text(&span, &["id"])), said);
             }
         }
-        // Around the list stand the fields of the trace itself.
-        if list.is_empty() && !(span.contains_key("traceId") || span.contains_key("trace_id")) {
-            return;
-        }
         // A list of traces with their observations.
         if let Some(Value::Array(inner)) = span.get("observations") {
             inner.iter().filter_map(Value::as_object).for_each(|span| add(span, at, reading));
+            return;
+        }
+        // Around the list stand the fields of the trace itself.
+        if list.is_empty() && !(span.contains_key("traceId") || span.contains_key("trace_id")) {
             return;
         }
         add(&span, at, reading);
@@ -134,9 +134,9 @@ fn row(span: &Map<String, Value>) -> Result<Row, &'static str> {
         .filter(|u| u.as_object().is_some_and(|u| !u.is_empty()));
     a.add("langfuse.observation.usage_details", usage.cloned());
     let cost = get(&["totalCost", "total_cost", "calculatedTotalCost"]);
-    let cost = cost.or_else(|| get(&["costDetails", "cost_details"])?.get("total"));
     if usage.is_some() {
         a.add("gen_ai.usage.cost", cost.cloned());
+        a.add("langfuse.observation.cost_details", get(&["costDetails", "cost_details"]).cloned());
     }
     // An event is a moment.
     let end = stamp(get(&["endTime", "end_time"])).or_else(|| (kind == "event").then_some(start));

@@ -117,7 +117,11 @@ fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
     a.add("output.value", said(outputs.map(|o| answer(o).unwrap_or(o))));
     if kind == "llm" || kind == "embedding" {
         usage(run, &mut a);
-        a.add("gen_ai.usage.cost", get("total_cost").cloned());
+        let stated = outputs.and_then(|o| o.get("usage_metadata"));
+        let cost = |own: &str, of_usage: &str| get(own).or_else(|| stated?.get(of_usage)).cloned();
+        a.add("gen_ai.usage.cost", cost("total_cost", "total_cost"));
+        a.add("gen_ai.usage.prompt_cost", cost("prompt_cost", "input_cost"));
+        a.add("gen_ai.usage.completion_cost", cost("completion_cost", "output_cost"));
     }
     let mut events: Vec<Event> = Vec::new();
     let first = stamp(get("first_token_time"));
@@ -180,7 +184,13 @@ fn usage(run: &Map<String, Value>, a: &mut Attributes) {
     ];
     let Some(found) = places.into_iter().flatten().next() else { return };
     let own = |name: &str| run.get(name).filter(|_| found.is_null()).cloned();
-    let get = |paths: &[&[&str]]| paths.iter().find_map(|path| at(found, path)).cloned();
+    // A run has details of its own, whoever counted.
+    let of_run = |paths: &[&[&str]]| {
+        let in_run = |path: &&[&str]| at(run.get(*path.first()?)?, &path[1..]);
+        paths.iter().filter(|path| path.len() > 1).find_map(in_run).filter(|v| !v.is_null())
+    };
+    let get =
+        |paths: &[&[&str]]| paths.iter().find_map(|path| at(found, path)).or_else(|| of_run(paths)).cloned();
     a.add(
         "gen_ai.usage.input_tokens",
         get(&[&["input_tokens"], &["prompt_tokens"]]).or_else(|| own("prompt_tokens")),
@@ -194,15 +204,20 @@ fn usage(run: &Map<String, Value>, a: &mut Attributes) {
         "gen_ai.usage.cache_read.input_tokens",
         get(&[
             &["input_token_details", "cache_read"],
+            &["prompt_token_details", "cache_read"],
             &["prompt_tokens_details", "cached_tokens"],
             &["input_tokens_details", "cached_tokens"],
             &["cache_read_input_tokens"],
         ]),
     );
     // LangChain leaves the sum at 0 where it knows for how long they are kept.
-    let kept = |name: &str| get(&[&["input_token_details", name]]);
+    let kept = |name: &str| get(&[&["input_token_details", name], &["prompt_token_details", name]]);
     let kept = [kept("ephemeral_5m_input_tokens"), kept("ephemeral_1h_input_tokens")];
-    let sum = get(&[&["input_token_details", "cache_creation"], &["cache_creation_input_tokens"]]);
+    let sum = get(&[
+        &["input_token_details", "cache_creation"],
+        &["prompt_token_details", "cache_creation"],
+        &["cache_creation_input_tokens"],
+    ]);
     let apart = kept.iter().flatten().any(|n| n.as_u64().is_some_and(|n| n > 0));
     a.add("gen_ai.usage.cache_creation.input_tokens", sum.filter(|n| !apart || n.as_u64() != Some(0)));
     let [short, long] = kept;
@@ -212,8 +227,31 @@ fn usage(run: &Map<String, Value>, a: &mut Attributes) {
         "gen_ai.usage.reasoning.output_tokens",
         get(&[
             &["output_token_details", "reasoning"],
+            &["completion_token_details", "reasoning"],
             &["completion_tokens_details", "reasoning_tokens"],
             &["output_tokens_details", "reasoning_tokens"],
         ]),
     );
+    for (name, paths) in [
+        ("gen_ai.usage.audio.input_tokens", INPUT_DETAILS.map(|(details, kinds)| [details, kinds[0]])),
+        ("gen_ai.usage.image.input_tokens", INPUT_DETAILS.map(|(details, kinds)| [details, kinds[1]])),
+        ("gen_ai.usage.audio.output_tokens", OUTPUT_DETAILS.map(|(details, kinds)| [details, kinds[0]])),
+    ] {
+        a.add(name, get(&paths.each_ref().map(|path| &path[..])));
+    }
 }
+
+/// Where parts of the input by kind may stand, with the names of sound and pictures there.
+const INPUT_DETAILS: [(&str, [&str; 2]); 4] = [
+    ("input_token_details", ["audio", "image"]),
+    ("prompt_token_details", ["audio", "image"]),
+    ("prompt_tokens_details", ["audio_tokens", "image_tokens"]),
+    ("input_tokens_details", ["audio_tokens", "image_tokens"]),
+];
+/// The same of the output.
+const OUTPUT_DETAILS: [(&str, [&str; 2]); 4] = [
+    ("output_token_details", ["audio", "image"]),
+    ("completion_token_details", ["audio", "image"]),
+    ("completion_tokens_details", ["audio_tokens", "image_tokens"]),
+    ("output_tokens_details", ["audio_tokens", "image_tokens"]),
+];

@@ -121,3 +121,52 @@ fn phoenix_spans_are_read_from_its_api_and_from_dataframes() {
         damage(&bytes, drop);
     }
 }
+
+#[test]
+fn a_langsmith_run_states_its_details_and_parts_of_its_cost() {
+    let line = |id: &str, extra: &str| {
+        format!(
+            r#"{{"id":"{id}","run_type":"llm","name":"c","session_name":"s","start_time":"2026-01-01T00:00:00","end_time":"2026-01-01T00:00:01","inputs":{{}}{extra}}}"#
+        )
+    };
+    let text = [
+        line("a", r#","prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_token_details":{"cache_read":600},"completion_token_details":{"reasoning":20},"prompt_cost":0.002,"completion_cost":0.001"#),
+        line("b", r#","outputs":{"usage_metadata":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100,"input_token_details":{"audio":300},"output_token_details":{"audio":50}}}"#),
+    ]
+    .join("\n");
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let [a, b] = &p.requests.rows[..] else { panic!() };
+    assert_eq!((a.tokens.input, a.tokens.cache_read, a.tokens.reasoning), (Some(400), Some(600), Some(20)));
+    assert_eq!(a.cost, Money::parse("0.003"));
+    assert_eq!((b.tokens.audio_input, b.tokens.audio_output), (Some(300), Some(50)));
+    assert!(p.requests.rows.iter().all(|r| p.text(r.prompt).is_empty()), "nothing was asked that is known");
+}
+
+#[test]
+fn langfuse_traces_come_as_a_list_with_parts_of_costs_and_messages() {
+    let text = r#"[{"id":"t1","timestamp":"2026-01-01T00:00:00Z","name":"answer","sessionId":"s7","observations":[
+        {"id":"o1","traceId":"t1","type":"GENERATION","name":"g","startTime":"2026-01-01T00:00:00Z","endTime":"2026-01-01T00:00:02Z","completionStartTime":null,
+        "parentObservationId":null,"model":"m","usageDetails":{"input":500,"output":180,"total":680},"costDetails":{"input":0.001,"output":0.002},
+        "input":{"messages":[{"role":"system","content":"Be kind."},{"role":"user","content":[{"type":"text","text":"hi"}]}]},
+        "output":{"role":"assistant","content":"A"}}]}]"#;
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let r = &p.requests.rows[0];
+    assert_eq!((p.meta.format.as_str(), r.cost), ("langfuse", Money::parse("0.003")));
+    assert_eq!((p.text(r.prompt), p.text(r.completion)), ("system: Be kind.\n\nuser: hi", "A"));
+    let said = p.strings.find("session").and_then(|name| r.attribute(name)).map(|v| p.text(v));
+    assert_eq!(said, Some("s7"));
+}
+
+#[test]
+fn phoenix_spans_with_attributes_within_each_other_come_one_a_line() {
+    let line = |n: u32| {
+        format!(
+            r#"{{"id":"S{n}","name":"ChatCompletion","span_kind":"LLM","parent_id":null,"start_time":"2026-01-01T00:00:0{n}+00:00","end_time":"2026-01-01T00:00:0{n}.5+00:00","status_code":"OK","status_message":"","attributes":{{"llm":{{"model_name":"m","token_count":{{"prompt":1200,"completion":80,"prompt_details":{{"cache_read":1024}}}},"input_messages":[{{"message":{{"role":"user","content":"hi"}}}}]}}}},"events":[],"context":{{"trace_id":"abababababababababababababababab","span_id":"000000000000000{n}"}}}}"#
+        )
+    };
+    let p = open_bytes([line(1), line(2)].join("\n").as_bytes()).unwrap();
+    assert_eq!((p.meta.format.as_str(), p.requests.rows.len()), ("phoenix", 2));
+    let r = &p.requests.rows[0];
+    assert_eq!((r.tokens.input, r.tokens.cache_read, r.tokens.output), (Some(176), Some(1024), Some(80)));
+    assert_eq!((p.text(r.model), p.text(r.prompt)), ("m", "hi"));
+}

@@ -4,17 +4,20 @@
 //! and vLLM. Which one a span follows is told by the attributes that it has; of several names for one thing the first
 //! one counts, so nothing is counted twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::super::llm::words::{joined, of_text, said, words};
 use super::super::llm::{Habit, Said, Stated, Usage};
-use super::super::read::value::{at, count, milliseconds, real, seconds, text};
+use super::super::read::value::{at, count, milliseconds, real, seconds};
 use super::row::Row;
-use crate::model::{ServerTimes, messages};
+use crate::model::ServerTimes;
 
 /// How the name of an attribute begins that holds how good an answer was: its score by an evaluation of this name.
 pub(in crate::import) const SCORE: &str = "evaluation.score.";
+/// Most names within each other of a numbered attribute.
+const DEEPEST: usize = 12;
 
 /// The attributes of a span by name.
 pub(super) struct Attributes<'a> {
@@ -231,8 +234,13 @@ impl<'a> Attributes<'a> {
 
     /// What the source says it cost.
     pub fn cost(&self) -> Option<Stated> {
-        let value =
-            self.get(&["llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total", "operation.cost"])?;
+        const PARTS: [[&str; 2]; 5] = [
+            ["llm.cost.prompt", "llm.cost.completion"],
+            ["gen_ai.usage.input_cost", "gen_ai.usage.output_cost"],
+            ["gen_ai.usage.prompt_cost", "gen_ai.usage.completion_cost"],
+            ["gen_ai.cost.input", "gen_ai.cost.output"],
+            ["gen_ai.cost.input_tokens", "gen_ai.cost.output_tokens"],
+        ];
         let currency = self.text(&[
             "llm.cost.currency",
             "gen_ai.usage.cost.currency",
@@ -240,7 +248,32 @@ impl<'a> Attributes<'a> {
             "gen_ai.cost.currency",
             "operation.cost.currency",
         ]);
-        Stated::read(value, currency)
+        let total = self.get(&[
+            "llm.cost.total",
+            "gen_ai.usage.cost",
+            "gen_ai.usage.total_cost",
+            "gen_ai.cost.total",
+            "gen_ai.cost.total_tokens",
+            "operation.cost",
+        ]);
+        let total = total.and_then(|total| Stated::read(total, currency));
+        let details =
+            || Stated::of_details(&parsed(self.map.get("langfuse.observation.cost_details")), currency);
+        // Of one part alone the rest is unknown, unless there is no output.
+        let parts = || {
+            PARTS.iter().find_map(|[input, output]| {
+                let parts = [
+                    self.map.get(input).copied()?,
+                    match self.map.get(output).copied() {
+                        Some(output) => output,
+                        None if self.count(OUTPUT).unwrap_or(0) == 0 => &Value::Null,
+                        None => return None,
+                    },
+                ];
+                Stated::sum(parts.into_iter().filter(|part| !part.is_null()), currency)
+            })
+        };
+        total.or_else(details).or_else(parts)
     }
 
     /// Token counts as the source states them.
@@ -316,7 +349,8 @@ impl<'a> Attributes<'a> {
             .or_else(|| milliseconds(self.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"])?));
         let token =
             self.seconds(&["gen_ai.latency.time_to_first_token", "gen_ai.server.time_to_first_token"]);
-        (chunk, token)
+        // No answer begins at the moment of the question: 0 stands for what nobody measured.
+        (chunk.filter(|length| *length > 0), token.filter(|length| *length > 0))
     }
 
     /// Phases of a server's own span (vLLM).
@@ -330,6 +364,35 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Answers that the span's output counts together: vLLM says how many sequences it generated.
+    pub fn sequences(&self) -> u32 {
+        let n = self.count(&["gen_ai.usage.num_sequences"]);
+        n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// True where a cache of answers answered, as LiteLLM says in metadata.
+    pub fn from_cache(&self) -> bool {
+        const NAMES: [&str; 5] = [
+            "cache_hit",
+            "litellm.cache_hit",
+            "metadata.cache_hit",
+            "langfuse.observation.metadata.cache_hit",
+            "langfuse.trace.metadata.cache_hit",
+        ];
+        let is_yes = |value: &Value| match value {
+            Value::Bool(yes) => *yes,
+            Value::String(text) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        let inside = |name: &str| {
+            let object = parsed(self.map.get(name));
+            let paths = [&["cache_hit"][..], &["attributes", "cache_hit"], &["hidden_params", "cache_hit"]];
+            paths.iter().any(|path| at(&object, path).is_some_and(is_yes))
+        };
+        self.get(&NAMES).is_some_and(is_yes)
+            || ["metadata", "langfuse.observation.metadata"].iter().any(|name| inside(name))
+    }
+
     /// True when a number is stated that is none: a count was lost on the way.
     pub fn has_broken_usage(&self) -> bool {
         [INPUT, OUTPUT]
@@ -340,13 +403,13 @@ impl<'a> Attributes<'a> {
     /// What was asked and what was answered, where a span holds it.
     pub fn texts(&self) -> (String, String) {
         // Instructions may stand beside the messages.
-        let instructions = parts_of(&parsed(self.map.get("gen_ai.system_instructions")));
+        let instructions = words(Some(&parsed(self.map.get("gen_ai.system_instructions"))));
         let instructions = Some(instructions).filter(|text| !text.is_empty());
         let asked = self.messages(
-            instructions.as_ref(),
+            instructions,
             [
                 &["gen_ai.input.messages", "ai.prompt.messages"],
-                &["gen_ai.prompt.", "llm.input_messages."],
+                &["gen_ai.prompt", "llm.input_messages"],
                 &["ai.prompt", "input.value", "traceloop.entity.input", "langfuse.observation.input"],
             ],
         );
@@ -354,7 +417,7 @@ impl<'a> Attributes<'a> {
             None,
             [
                 &["gen_ai.output.messages"],
-                &["gen_ai.completion.", "llm.output_messages."],
+                &["gen_ai.completion", "llm.output_messages"],
                 &[
                     "ai.response.text",
                     "output.value",
@@ -367,55 +430,45 @@ impl<'a> Attributes<'a> {
     }
 
     /// Texts of structured messages, of numbered attributes, or of one attribute.
-    fn messages(&self, system: Option<&String>, [structured, numbered, plain]: [&[&str]; 3]) -> String {
-        for name in structured {
-            let said = said(&parsed(self.map.get(name)));
-            if said.iter().any(|(_, text)| !text.is_empty()) {
-                let before = system.iter().map(|text| ("system", text.as_str()));
-                return messages::join(
-                    before.chain(said.iter().map(|(role, text)| (&**role, text.as_str()))),
-                );
+    fn messages(&self, system: Option<String>, [structured, numbered, plain]: [&[&str]; 3]) -> String {
+        let lists = structured.iter().map(|name| parsed(self.map.get(name)));
+        let lists = lists.chain(numbered.iter().map(|name| self.numbered(name)));
+        for list in lists {
+            let mut turns = said(&list);
+            if turns.iter().any(|(_, text)| !text.is_empty()) {
+                let before = system.filter(|_| turns.iter().all(|(role, _)| role != "system"));
+                turns.splice(0..0, before.map(|text| ("system".to_owned(), text)));
+                return joined(&turns);
             }
         }
-        let mut parts: BTreeMap<usize, (&str, &str)> = BTreeMap::new();
-        for (key, value) in &self.map {
-            let Some(rest) = numbered.iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
-            let Some((number, rest)) = rest.split_once('.') else { continue };
-            let (Ok(number), Some(text)) = (number.parse(), value.as_str()) else { continue };
-            match rest {
-                "content" | "message.content" => parts.entry(number).or_default().1 = text,
-                "role" | "message.role" => parts.entry(number).or_default().0 = text,
-                _ => {}
+        plain.iter().map(|name| of_text(self.text(&[name]))).find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    /// Attributes under a name with numbers (`….0.role`) as one value; one that is a list is that.
+    fn numbered(&self, name: &str) -> Value {
+        if let Some(list) = self.map.get(name).filter(|list| list.is_array()) {
+            return (**list).clone();
+        }
+        let mut tree = Map::new();
+        'attributes: for (key, value) in &self.map {
+            let Some(rest) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            let mut names: Vec<&str> = rest.split('.').take(DEEPEST + 1).collect();
+            let Some(last) = names.pop().filter(|_| names.len() < DEEPEST) else { continue };
+            if names.first().is_none_or(|first| first.parse::<usize>().is_err()) {
+                continue;
             }
+            let mut at = &mut tree;
+            for name in names {
+                let inner = at.entry(name).or_insert(Value::Null);
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                let Some(inner) = inner.as_object_mut() else { continue 'attributes };
+                at = inner;
+            }
+            at.entry(last).or_insert_with(|| (**value).clone());
         }
-        let said = messages::join(parts.into_values());
-        if said.is_empty() { self.text(plain).to_owned() } else { said }
-    }
-}
-
-/// Who said what in a list of messages, each with a list of parts or a text of its own.
-pub(super) fn said(list: &Value) -> Vec<(String, String)> {
-    let mut said = Vec::new();
-    for message in list.as_array().into_iter().flatten() {
-        if let Some(parts) = message.get("parts").or_else(|| message.get("content")) {
-            said.push((text(message, &["role"]).to_owned(), parts_of(parts)));
-        }
-    }
-    said
-}
-
-/// The texts of a list of parts, or a text.
-pub(super) fn parts_of(parts: &Value) -> String {
-    match parts {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            let texts = parts.iter().map(|part| match text(part, &["content"]) {
-                "" => text(part, &["text"]),
-                text => text,
-            });
-            texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
+        Value::Object(tree)
     }
 }
 

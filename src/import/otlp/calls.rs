@@ -200,6 +200,8 @@ pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind
         token_times: chunk_times(row),
         error: if outcome == Outcome::Error { error(row, &a) } else { String::new() },
         said: said(rows, parents, at),
+        sequences: a.sequences(),
+        from_cache: a.from_cache(),
         outcome,
         prompt,
         completion,

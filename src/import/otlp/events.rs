@@ -5,18 +5,15 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::attributes::{Attributes, parsed, parts_of, said};
+use super::super::llm::words::{Turn, joined, of_text, said};
+use super::attributes::{Attributes, parsed};
 use super::logs::Log;
 use super::read::Reading;
 use super::row::{Event, Row};
-use crate::model::messages;
-
-/// Who said what.
-type Said = (String, String);
 
 /// Prompt and answer; empty where no event tells.
 pub(super) fn texts(row: &Row) -> (String, String) {
-    let (mut asked, mut answered): (Vec<Said>, Vec<Said>) = (Vec::new(), Vec::new());
+    let (mut asked, mut answered): (Vec<Turn>, Vec<Turn>) = (Vec::new(), Vec::new());
     for event in &row.events {
         match event.name.as_str() {
             "gen_ai.client.inference.operation.details" => {
@@ -36,7 +33,6 @@ pub(super) fn texts(row: &Row) -> (String, String) {
             }
         }
     }
-    let joined = |said: &[Said]| messages::join(said.iter().map(|(role, text)| (&**role, &**text)));
     (joined(&asked), joined(&answered))
 }
 
@@ -70,7 +66,7 @@ fn value<'a>(event: &'a Event, names: &[&str]) -> Option<&'a Value> {
 }
 
 /// An attribute with a list of messages, or a text.
-fn listed(event: &Event, name: &str) -> Vec<Said> {
+fn listed(event: &Event, name: &str) -> Vec<Turn> {
     let Some(found) = value(event, &[name]) else { return Vec::new() };
     let list = said(&parsed(Some(&found)));
     match list.is_empty() {
@@ -80,18 +76,34 @@ fn listed(event: &Event, name: &str) -> Vec<Said> {
 }
 
 /// One message: in attributes of its own, in one that holds all of it, or in a body as JSON.
-fn message(event: &Event, role: &str) -> Option<Said> {
+fn message(event: &Event, role: &str) -> Option<Turn> {
+    let own = |names: &[&str]| value(event, names).map(|v| parsed_or(v));
+    let mut message = serde_json::Map::new();
+    for (key, names) in [
+        ("content", &["content", "gen_ai.message.content"][..]),
+        ("tool_calls", &["tool_calls", "gen_ai.tool_calls"]),
+    ] {
+        message.extend(own(names).map(|value| (key.to_owned(), value)));
+    }
+    let whole = value(event, &["message"]).map(|m| parsed(Some(&m)));
     let body = parsed(value(event, &["gen_ai.event.content", "event.body", BODY]).as_ref());
-    let inner = value(event, &["message"]).map(|m| parsed(Some(&m)));
-    let places = [inner.as_ref(), body.get("message"), Some(&body)];
-    let content = value(event, &["content", "gen_ai.message.content"]).map(parts_of);
-    let content = content.or_else(|| {
-        places.into_iter().flatten().find_map(|place| match place {
-            Value::String(text) => Some(text.clone()),
-            other => other.get("content").map(parts_of),
-        })
-    });
-    content.filter(|text| !text.is_empty()).map(|text| (role.to_owned(), text))
+    let places = [Some(Value::Object(message)).filter(|m| m.get("content").is_some()), whole, Some(body)];
+    let turn = |place: Value| match place {
+        Value::String(text) => Some((String::new(), text)),
+        place => said(&place).into_iter().find(|(_, text)| !text.is_empty()),
+    };
+    let (said_by, text) = places.into_iter().flatten().find_map(turn)?;
+    // What a tool gave may stand in a message of the user.
+    let role = if said_by == "tool" { said_by } else { role.to_owned() };
+    Some((role, of_text(&text)))
+}
+
+/// Parts as JSON in a text, or the text.
+fn parsed_or(found: &Value) -> Value {
+    match parsed(Some(&found)) {
+        list @ (Value::Array(_) | Value::Object(_)) => list,
+        _ => found.clone(),
+    }
 }
 
 #[cfg(test)]

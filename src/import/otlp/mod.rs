@@ -24,6 +24,8 @@ mod requests;
 mod row;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod texts_tests;
 mod twins;
 mod unique;
 

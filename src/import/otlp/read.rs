@@ -274,9 +274,9 @@ impl Reading {
     }
 }
 
-/// True when an object is a span of a console exporter.
+/// True when an object is a span of a console exporter. Phoenix's have a kind under a name of their own.
 pub(super) fn is_console(map: &Map<String, Value>) -> bool {
     let context = map.get("context");
     let has_ids = context.is_some_and(|c| c.get("trace_id").is_some() && c.get("span_id").is_some());
-    has_ids && field(map, "start_time", "startTime").is_some()
+    has_ids && field(map, "start_time", "startTime").is_some() && !map.contains_key("span_kind")
 }

@@ -52,7 +52,7 @@ fn inputs(p: &Profile) -> Vec<Option<u64>> {
     p.requests.rows.iter().map(|r| r.tokens.input).collect()
 }
 
-fn only(pairs: &Value) -> (Profile, Request) {
+pub(super) fn only(pairs: &Value) -> (Profile, Request) {
     let p = open(&[span(1, 0, (0, 1000), "chat", pairs)]);
     let r = p.requests.rows[0].clone();
     (p, r)

@@ -239,7 +239,9 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
     for (name, n, tone) in unanswered.into_iter().filter(|(_, n, _)| *n > 0) {
         all.push((name, count(n as u64), Some(tone), say::FINISHED));
     }
-    all.push(("Peak in flight", f.peak(), None, say::CONCURRENCY));
+    if f.peak_concurrency.is_some() {
+        all.push(("Peak in flight", f.peak(), None, say::CONCURRENCY));
+    }
     let about = if f.estimated { "≈ " } else { "" };
     if let Some(rate) = f.system_tokens_per_second {
         all.push(("System rate", format!("{about}{}", format::rate(rate, "tok")), None, say::SYSTEM_RATE));

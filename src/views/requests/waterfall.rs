@@ -176,7 +176,11 @@ fn in_flight(painter: &Painter, area: Rect, frame: &Frame, axis: &TimeAxis, pale
         mesh.add_colored_rect(Rect::from_min_max(pos2(start, y(level)), pos2(next, area.bottom())), color);
     }
     painter.add(Shape::mesh(mesh));
-    let label = format!("max {}", format::count(i64::from(most)));
+    // Without places in time nobody knows.
+    let label = match steps.is_empty() {
+        true => format::UNKNOWN.to_owned(),
+        false => format!("max {}", format::count(i64::from(most))),
+    };
     // Two lines where there is room for them.
     if area.left() - left > 40.0 && area.height() >= 26.0 {
         let x = area.left() - space::SMALL - 2.0;
