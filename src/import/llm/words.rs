@@ -432,8 +432,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(value: Value) -> String {
-        turns(&value).map_or_else(String::new, |said| joined(&said))
+    fn of(value: &Value) -> String {
+        turns(value).map_or_else(String::new, |said| joined(&said))
     }
 
     #[test]
@@ -482,15 +482,16 @@ mod tests {
             {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": {"city": "Bonn"}}}]},
             {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"sky": "wet"}}}]}]});
         assert_eq!(
-            of(gemini),
+            of(&gemini),
             "user: Rain?\n\nmodel: tool call weather {\"city\":\"Bonn\"}\n\ntool: {\"sky\":\"wet\"}"
         );
     }
 
     #[test]
     fn prompts_that_differ_in_a_picture_are_not_the_same() {
-        let picture =
-            |part: Value| of(json!([{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}]));
+        let picture = |part: Value| {
+            of(&json!([{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}]))
+        };
         let data = |data: &str| picture(json!({"type": "blob", "mime_type": "image/png", "content": data}));
         assert_ne!(data("AAAA3"), data("AAAA4"));
         assert_eq!(data("AAAA3"), data("AAAA3"));

@@ -371,7 +371,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// True where a cache of answers answered, as LiteLLM says in metadata.
-    pub fn from_cache(&self) -> bool {
+    pub fn is_from_cache(&self) -> bool {
         const NAMES: [&str; 5] = [
             "cache_hit",
             "litellm.cache_hit",

@@ -201,7 +201,7 @@ pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind
         error: if outcome == Outcome::Error { error(row, &a) } else { String::new() },
         said: said(rows, parents, at),
         sequences: a.sequences(),
-        from_cache: a.from_cache(),
+        from_cache: a.is_from_cache(),
         outcome,
         prompt,
         completion,

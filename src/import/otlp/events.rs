@@ -77,7 +77,7 @@ fn listed(event: &Event, name: &str) -> Vec<Turn> {
 
 /// One message: in attributes of its own, in one that holds all of it, or in a body as JSON.
 fn message(event: &Event, role: &str) -> Option<Turn> {
-    let own = |names: &[&str]| value(event, names).map(|v| parsed_or(v));
+    let own = |names: &[&str]| value(event, names).map(parsed_or);
     let mut message = serde_json::Map::new();
     for (key, names) in [
         ("content", &["content", "gen_ai.message.content"][..]),

@@ -79,7 +79,7 @@ fn two_runs_are_compared_by_group() {
     let stage = Stage { prices: prices(), ..Stage::pair("cost", profile(), profile()) };
     let mut h = harness(stage);
     h.run_ok();
-    assert!(h.query_by_label("Cost ≥ $0.0243 ≥ $0.0243 –").is_some());
+    assert!(h.query_by_label("Cost ≥ $0.0243 ≥ $0.0243 =").is_some());
 }
 
 #[test]

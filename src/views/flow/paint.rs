@@ -52,7 +52,7 @@ pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
         inner.with_min_y(top).with_max_y(top + height)
     };
     for (i, line) in lines.iter().enumerate() {
-        text_in(painter, row(i), *line, font.clone(), palette.text_strong, Align::Center);
+        text_in(painter, row(i), line, font.clone(), palette.text_strong, Align::Center);
     }
     if !counts {
         return;

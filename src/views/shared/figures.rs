@@ -119,8 +119,8 @@ impl<'a> Line<'a> {
             let sign = if v.is_some() { sign } else { "" };
             (format!("{sign}{}", format::cost_or_unknown(unit, v)), palette.text)
         };
-        // What is lacking in a lower bound may be all of the change.
-        let is_least = signs.iter().any(|sign| sign.starts_with('≥'));
+        // What is lacking in a lower bound may be more than the change.
+        let is_least = signs.iter().any(|sign| sign.starts_with('≥')) && values.base != values.head;
         let known = values.base.zip(values.head).is_some() && !is_least;
         let only = values.state().filter(|state| *state != State::Both && adds_up);
         let (change, percent) = match values.delta().filter(|_| known || only.is_some() && !is_least) {

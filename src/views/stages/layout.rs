@@ -31,7 +31,7 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// Tall stages with two lines of text when all rows fit, otherwise low ones.
-    pub fn for_height(tracks: impl Iterator<Item = StageTrack> + Clone, height: f32) -> Self {
+    pub fn for_height(tracks: &(impl Iterator<Item = StageTrack> + Clone), height: f32) -> Self {
         let name = if tracks.clone().nth(1).is_some() { 20.0 } else { 6.0 };
         let sizes = [(54.0, 26.0), (38.0, 14.0)].map(|(bar, gap)| Self { bar, gap, name });
         let fitting = sizes.into_iter().find(|s| s.content(tracks.clone()) <= height);
@@ -302,7 +302,7 @@ mod tests {
             &rows,
             &seen_tracks(&rows, &axis(1e6), None),
             &axis(1e6),
-            Sizes::for_height(rows.graph.tracks.iter().copied(), 300.0),
+            Sizes::for_height(&rows.graph.tracks.iter().copied(), 300.0),
             (Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1000.0, 300.0)), Rangef::new(0.0, 300.0)),
             None,
         );
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(graph.tracks, [StageTrack { track: TrackId(0), lanes: 2 }]);
         let axis = TimeAxis::layout(0.0, 12e9, Rangef::new(0.0, 1200.0));
         let area = Rect::from_min_size(pos2(0.0, 10.0), egui::vec2(1200.0, 300.0));
-        let sizes = Sizes::for_height(graph.tracks.iter().copied(), 300.0);
+        let sizes = Sizes::for_height(&graph.tracks.iter().copied(), 300.0);
         let timed = place(&rows, &[0], &axis, sizes, (area, area.y_range()), None);
         assert_eq!(timed.bars.len(), graph.stages.len());
         assert!((timed.bars[0].rect.width() - 200.0).abs() < 0.01);
@@ -397,7 +397,7 @@ mod tests {
         let run = crate::query::Run::of(std::sync::Arc::new(b.finish()));
         let rows = ask(&run, &Rows { graph: Stages::default(), by_order: false });
         let all: Vec<usize> = (0..rows.graph.tracks.len()).collect();
-        let sizes = Sizes::for_height(rows.graph.tracks.iter().copied(), 100.0);
+        let sizes = Sizes::for_height(&rows.graph.tracks.iter().copied(), 100.0);
         let end = rows.graph.end as f64;
         let (mut few, mut crowds) = (0, 0);
         for (from, to) in [(0.0, 1.0), (0.3, 0.6), (0.5, 0.502), (0.8, 0.8001), (0.999, 1.2), (-3.0, 4.0)] {

@@ -306,7 +306,7 @@ impl StagesView {
         };
         self.hidden = frame.rows.graph.tracks.len() - tracks.len();
         let of_tracks = || tracks.iter().map(|&at| frame.rows.graph.tracks[at]);
-        let sizes = Sizes::for_height(of_tracks(), body.height());
+        let sizes = Sizes::for_height(&of_tracks(), body.height());
         if timed {
             axis.paint_grid(ui.painter(), body, palette);
         }
