@@ -27,6 +27,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
     ("inferscope recover --on gpu-box 1760000000", "names a journal of a day: tests/it/remote.rs"),
     ("inferscope fleet", "asks about the traces of many ranks: tests/it/fleet.rs"),
+    ("inferscope open job", "a dataset in the window: src/app/datasets/tests.rs"),
     ("inferscope report --copy", "writes over the file itself here: tests/it/remote.rs"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
     ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),

@@ -1,5 +1,6 @@
 //! What a request costs by an entry of a table.
 
+use super::Prices;
 use super::names::Resolved;
 use super::table::{Class, Entry, Rule};
 use crate::model::{Accounting, Money, Origin, TokenCounts};
@@ -94,6 +95,13 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// The name of the model that it is priced by; `None` where no table has it.
+    #[must_use]
+    pub fn priced_as<'a>(&self, prices: &'a Prices) -> Option<&'a str> {
+        let found = self.resolved.as_ref()?;
+        Some(&prices.tables()[found.table].entries()[found.entry].name)
+    }
+
     /// True when the cost is only about right: the source does not state it, and the price is not quite that of the call.
     #[must_use]
     pub fn is_about(&self) -> bool {

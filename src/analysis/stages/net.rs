@@ -233,7 +233,7 @@ fn delay(arrow: &Arrow, lengths: &impl Lengths) -> i64 {
 }
 
 /// Places of `keys` grouped by key: first place of each group, and the places.
-fn grouped(groups: usize, keys: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn grouped(groups: usize, keys: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, Vec<u32>) {
     let mut first = vec![0u32; groups + 1];
     keys.clone().for_each(|k| first[k as usize + 1] += 1);
     for i in 0..groups {

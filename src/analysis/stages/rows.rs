@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::jobs::Cancelled;
 use crate::query::{Context, Query};
 
+use super::net::grouped;
 use super::{StageEdge, StageGraph, StageId, Stages};
 
 /// Stages of which one number is kept, so that a search for wide or critical ones passes over them.
@@ -38,7 +39,7 @@ pub struct StageRows {
     blocks: Vec<(i64, bool)>,
     /// Where the edges to each stage begin in those of the graph.
     to: Vec<u32>,
-    /// Edges by the stage that is waited for, and where those of each stage begin.
+    /// Where the edges from each stage begin, and the edges in that order.
     by_from: (Vec<u32>, Vec<u32>),
     /// Edges of the critical path, by the waiting stage.
     critical: Vec<u32>,
@@ -76,23 +77,6 @@ fn columns(graph: &StageGraph) -> (Vec<u32>, u32) {
     (rank, columns)
 }
 
-/// Items by a number below `of`, and where those of each number begin; within one as they came.
-fn grouped(numbers: impl Iterator<Item = u32> + Clone, of: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut begin = vec![0u32; of + 1];
-    numbers.clone().for_each(|number| begin[number as usize + 1] += 1);
-    for i in 0..of {
-        begin[i + 1] += begin[i];
-    }
-    let mut next = begin.clone();
-    let mut items = vec![0u32; begin[of] as usize];
-    for (item, number) in (0..).zip(numbers) {
-        let at = &mut next[number as usize];
-        items[*at as usize] = item;
-        *at += 1;
-    }
-    (items, begin)
-}
-
 impl StageRows {
     fn new(graph: Arc<StageGraph>, by_order: bool) -> Self {
         let columns = by_order.then(|| columns(&graph));
@@ -108,7 +92,7 @@ impl StageRows {
             at[track.track.index()] = *first;
         }
         let row = |stage: &super::Stage| at[stage.id.track.index()] + stage.lane;
-        let (mut placed, rows) = grouped(graph.stages.iter().map(row), rows as usize);
+        let (rows, mut placed) = grouped(rows as usize, graph.stages.iter().map(row));
         let mut crowded = Vec::new();
         for (row, ends) in (0..).zip(rows.windows(2)) {
             let stages = &mut placed[ends[0] as usize..ends[1] as usize];
@@ -125,12 +109,9 @@ impl StageRows {
             of.fold((0, false), |(widest, any), s| (s.duration().max(widest), any || s.critical))
         };
         let blocks = placed.chunks(BLOCK).map(block).collect();
-        let mut to = vec![0u32; graph.stages.len() + 1];
-        graph.edges.iter().for_each(|edge| to[edge.to as usize + 1] += 1);
-        for i in 0..graph.stages.len() {
-            to[i + 1] += to[i];
-        }
-        let by_from = grouped(graph.edges.iter().map(|edge| edge.from), graph.stages.len());
+        let by = |end: fn(&StageEdge) -> u32| grouped(graph.stages.len(), graph.edges.iter().map(end));
+        // The edges of the graph stand by where they lead.
+        let (to, by_from) = (by(|edge| edge.to).0, by(|edge| edge.from));
         let is_critical = |edge: &u32| graph.edges[*edge as usize].critical;
         let critical = (0..graph.edges.len() as u32).filter(is_critical).collect();
         let mut by_id: Vec<u32> = (0..graph.stages.len() as u32).collect();
@@ -166,7 +147,7 @@ impl StageRows {
 
     /// Edges from a stage, by number.
     pub fn edges_from(&self, stage: u32) -> impl Iterator<Item = u32> + '_ {
-        let (edges, begin) = &self.by_from;
+        let (begin, edges) = &self.by_from;
         edges[begin[stage as usize] as usize..begin[stage as usize + 1] as usize].iter().copied()
     }
 

@@ -97,7 +97,7 @@ pub(super) fn row(report: &Report, number: usize, r: &Request) -> Value {
         r.chunks.map(|c| u64::from(c.with_output)).or(Some(r.token_times.len() as u64).filter(|n| *n > 0));
     let mut row = json!({
         "name": p.text(r.name),
-        "model": model_name(p, r),
+        "model": charge.priced_as(&report.prices).unwrap_or_else(|| model_name(p, r)),
         "response_model": text(r.model),
         "requested_model": text(r.requested_model),
         "provider": text(r.provider),
