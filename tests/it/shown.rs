@@ -28,6 +28,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("inferscope recover --on gpu-box 1760000000", "names a journal of a day: tests/it/remote.rs"),
     ("inferscope fleet", "asks about the traces of many ranks: tests/it/fleet.rs"),
     ("inferscope open job", "a dataset in the window: src/app/datasets/tests.rs"),
+    ("inferscope open asyncio", "the same"),
     ("inferscope report --copy", "writes over the file itself here: tests/it/remote.rs"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
     ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),
@@ -196,6 +197,8 @@ fn every_command_that_is_shown_runs() {
     desk.write("app.py", &(block("assets/guide/python.md", "python", "profiled") + "\nretrieve('why')\n"));
     desk.write("my-prices.json", &block("assets/guide/llm.md", "json", "models"));
     desk.done("inferscope record asyncio --quiet --set scale=0.01 --journal - > run.journal");
+    desk.done("mkdir -p runs");
+    desk.done("inferscope fleet add trace.json --to job");
 
     let (mut elsewhere, mut windows, mut ran) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (page, line) in lines() {
