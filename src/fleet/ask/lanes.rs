@@ -70,7 +70,7 @@ impl Names {
 /// A stretch of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// When it begins, ns since [`Lanes::origin`].
+    /// When it begins, ns since the step begins on the clock that all lanes share.
     pub start: i64,
     /// When it ends.
     pub end: i64,
