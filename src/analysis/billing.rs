@@ -11,6 +11,17 @@ use crate::jobs::Cancelled;
 use crate::model::{Accounting, COST_IN, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
+/// What stands before a sum of costs: ≥ where some are not known, ≈ where some are only about right.
+#[must_use]
+pub fn cost_sign(cost: Option<Money>, unpriced: usize, about: bool) -> &'static str {
+    match (cost, unpriced, about) {
+        (None, ..) => "",
+        (_, 0, true) => "≈ ",
+        (_, 0, false) => "",
+        _ => "≥ ",
+    }
+}
+
 /// Sums over requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -52,12 +63,7 @@ impl Sums {
     /// What stands before the cost: ≥ where some are not known, ≈ where some are only about right.
     #[must_use]
     pub fn sign(&self) -> &'static str {
-        match (self.cost, self.unpriced, self.about) {
-            (None, ..) => "",
-            (_, 0, true) => "≈ ",
-            (_, 0, false) => "",
-            _ => "≥ ",
-        }
+        cost_sign(self.cost, self.unpriced, self.about)
     }
 
     /// What the sums by list prices are of, where that is not all: « (3 of 5 requests)».

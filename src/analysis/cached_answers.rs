@@ -29,10 +29,7 @@ pub fn cached_answer(profile: &Profile, r: &Request) -> CachedAnswer {
     let text = |name: &str| said(name).map(|id| profile.text(id));
     let count = |name: &str| text(name).and_then(|text| text.parse().ok());
     let hit = r.answered_by_cache();
-    let time = |name: &str| {
-        let seconds = text(name)?.parse::<f64>().ok().filter(|s| (0.0..9e9).contains(s))?;
-        Some((seconds * 1e9).round() as i64)
-    };
+    let time = |name: &str| r.stated_length(profile.strings.find(name)?, &profile.strings);
     let saved = match r.tokens.is_unknown() {
         true => {
             TokenCounts { input: count(SAVED_INPUT), output: count(SAVED_OUTPUT), ..TokenCounts::default() }

@@ -1,9 +1,8 @@
 //! The way of requests through a service: looked up in a cache of answers, queued, put into a batch, computed, stored, answered or failed;
-//! how many go each way,
-//! how long that takes and what it costs.
+//! how many go each way, how long that takes and what it costs.
 
 use super::asked::Asked;
-use super::billing::Bill;
+use super::billing::{Bill, cost_sign};
 use super::cached_answers::{CachedAnswer, cached_answer};
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Profile, Request};
@@ -80,7 +79,7 @@ pub fn goes(profile: &Profile, r: &Request, name: &str) -> bool {
         Some((a, b)) => a == from.name() && b == to.name(),
         None => name == to.name(),
     };
-    name == Stage::Arrived.name() || steps(profile, r, None).iter().any(|step| is_it(step.0, step.1))
+    name == Stage::Arrived.name() || steps(profile, r).iter().any(|step| is_it(step.0, step.1))
 }
 
 /// Requests that go from one place to another.
@@ -94,8 +93,10 @@ pub struct Edge {
     pub requests: usize,
     /// Mean time from one to the other, ns, of those of which it is known.
     pub time: Option<i64>,
-    /// What the way cost, where known.
+    /// What the requests cost that end this way, where known,
     pub cost: Option<Money>,
+    /// with what stands before it: ≥ where some have no cost, ≈ where some is only about right.
+    pub sign: &'static str,
 }
 
 /// The ways of requests.
@@ -129,14 +130,12 @@ struct Sum {
     time: i64,
     timed: i64,
     cost: Option<Money>,
+    unpriced: usize,
+    about: bool,
 }
 
-/// The way of one request: each step with its time and cost.
-fn steps(
-    profile: &Profile,
-    r: &Request,
-    cost: Option<Money>,
-) -> Vec<(Stage, Stage, Option<i64>, Option<Money>)> {
+/// The way of one request: each step with its time, and whether it is the last one.
+fn steps(profile: &Profile, r: &Request) -> Vec<(Stage, Stage, Option<i64>, bool)> {
     use Stage::{Answered, Arrived, Batch, Check, Exact, Failed, Model, Queue, Similar, Store};
     let less =
         |time: Option<i64>, part: Option<i64>| time.map(|t| t.saturating_sub(part.unwrap_or(0)).max(0));
@@ -149,7 +148,7 @@ fn steps(
     let mut way = Vec::new();
     let mut at = Arrived;
     if r.cache.is_some() {
-        way.push((Arrived, Check, cached.lookup, None));
+        way.push((Arrived, Check, cached.lookup, false));
         at = Check;
     }
     let hit = match r.cache {
@@ -160,31 +159,31 @@ fn steps(
     if let Some(hit) = hit {
         // Where nobody says how long the look-up took, it is all of it.
         let whole = r.latency().filter(|_| cached.lookup.is_none());
-        way.push((at, hit, whole, None));
+        way.push((at, hit, whole, false));
         let rest = less(r.latency(), cached.lookup).filter(|_| cached.lookup.is_some());
-        way.extend(end.map(|end| (hit, end, rest, cost)));
+        way.extend(end.map(|end| (hit, end, rest, true)));
         return way;
     }
     let queued = r.queued();
     let mut waited = None;
     if queued.is_some() {
-        way.push((at, Queue, None, None));
+        way.push((at, Queue, None, false));
         (at, waited) = (Queue, queued);
     }
     if r.batch.is_some() {
-        way.push((at, Batch, waited.take(), None));
+        way.push((at, Batch, waited.take(), false));
         at = Batch;
     }
-    way.push((at, Model, waited, None));
+    way.push((at, Model, waited, false));
     if let Some(end) = end {
         let before = queued.unwrap_or(0).saturating_add(cached.lookup.unwrap_or(0));
         let computed = less(less(r.latency(), Some(before)), cached.store);
         match cached.store {
             Some(store) => {
-                way.push((Model, Store, computed, None));
-                way.push((Store, end, Some(store), cost));
+                way.push((Model, Store, computed, false));
+                way.push((Store, end, Some(store), true));
             }
-            None => way.push((Model, end, computed, cost)),
+            None => way.push((Model, end, computed, true)),
         }
     }
     way
@@ -205,14 +204,17 @@ impl Query for Flow {
                 cx.job().checkpoint(n as u64, ids.len() as u64)?;
             }
             let r = &profile.requests.rows[id.index()];
-            for (from, to, time, cost) in steps(profile, r, bill.cost(*id)) {
+            let charge = &bill.charges[id.index()];
+            for (from, to, time, ends) in steps(profile, r) {
                 let sum = &mut sums[from as usize][to as usize];
                 sum.requests += 1;
                 if let Some(time) = time {
                     (sum.time, sum.timed) = (sum.time.saturating_add(time), sum.timed + 1);
                 }
-                if let Some(cost) = cost {
-                    sum.cost = Some(sum.cost.unwrap_or_default() + cost);
+                if ends {
+                    sum.cost = sum.cost.into_iter().chain(charge.cost).reduce(|a, b| a + b);
+                    sum.unpriced += usize::from(charge.cost.is_none());
+                    sum.about |= charge.is_about();
                 }
             }
             out.retries += r.retries.len();
@@ -229,7 +231,8 @@ impl Query for Flow {
                 let sum = sums[from as usize][to as usize];
                 if sum.requests > 0 {
                     let time = (sum.timed > 0).then(|| sum.time / sum.timed);
-                    out.edges.push(Edge { from, to, requests: sum.requests, time, cost: sum.cost });
+                    let sign = cost_sign(sum.cost, sum.unpriced, sum.about);
+                    out.edges.push(Edge { from, to, requests: sum.requests, time, cost: sum.cost, sign });
                 }
             }
         }
@@ -289,6 +292,7 @@ mod tests {
         assert_eq!((n(Queue, Model), n(Model, Answered), n(Model, Failed)), (3, 2, 1));
         assert_eq!(ways.edge(Queue, Model).unwrap().time, Some(30), "the mean of 30, 50 and 10");
         let answered = ways.edge(Model, Answered).unwrap();
+        assert_eq!(answered.sign, "");
         assert_eq!((answered.time, answered.cost.map(|m| m.to_string()).as_deref()), (Some(100), Some("1")));
         for stage in Stage::ALL {
             let out: usize = ways.edges.iter().filter(|e| e.from == stage).map(|e| e.requests).sum();

@@ -82,6 +82,7 @@ pub mod runs;
 mod same_place;
 pub mod scope;
 pub use crate::format::search;
+mod scores;
 pub mod similarities;
 pub mod slo;
 pub mod source_file;

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::billing::{Bill, Billing};
+use super::billing::{Bill, Billing, cost_sign};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
 use super::gpu::{GpuBusy, gpu_busy};
 use super::phases::{Phases, phases};
 use super::prices::{Charge, Prices};
+use super::requests::in_flight;
 use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
@@ -353,14 +354,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     let of_time = done.iter().filter(|r| !r.undated);
     let done_output: Option<u64> = of_time.filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
     let flights: Vec<Flight> = rows.iter().filter_map(|r| r.flight()).collect();
-    // At the same time departures come before arrivals.
-    let mut edges: Vec<(i64, i32)> = flights.iter().flat_map(|f| [(f.from, 1), (f.until, -1)]).collect();
-    edges.sort_unstable();
-    let (mut now, mut peak) = (0i32, 0i32);
-    for (_, step) in edges {
-        now += step;
-        peak = peak.max(now);
-    }
+    let peak = in_flight(flights.iter().copied()).iter().map(|step| step.1).max();
     Some(RequestFigures {
         count: rows.len(),
         failed: rows.iter().filter(|r| r.outcome == Outcome::Error).count(),
@@ -381,7 +375,7 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
         queued: distribution(&|r| r.queued().map(|v| v as f64)),
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
-        peak_concurrency: (!flights.is_empty()).then_some(peak.max(0) as usize),
+        peak_concurrency: peak.map(|peak| peak as usize),
         peak_is_least: flights.len() < rows.len() || flights.iter().any(|f| !f.is_all),
     })
 }
@@ -395,11 +389,27 @@ impl RequestFigures {
         self.peak_concurrency.map_or_else(|| format::UNKNOWN.to_owned(), text)
     }
 
-    /// The cost of those that have one: «$0.12», «≈ $0.12»; `None` when none is priced.
+    /// The cost of those that have one: «$0.12», «≈ $0.12», «≥ $0.12» where others have none; `None` when none is priced.
     #[must_use]
     pub fn cost_text(&self) -> Option<String> {
-        let sign = if self.cost_is_about { "≈ " } else { "" };
+        let sign = cost_sign(self.cost, self.unpriced, self.cost_is_about);
         self.cost.map(|cost| format!("{sign}{}", format::money(cost)))
+    }
+
+    /// Input and output tokens together, with what stands before them; `None` where nobody counted any.
+    #[must_use]
+    pub fn all_tokens(&self) -> Option<(u64, &'static str)> {
+        let counts = [self.prompt_tokens, self.output_tokens];
+        let sum = counts.into_iter().flatten().reduce(u64::saturating_add)?;
+        let misses_some = counts.contains(&None);
+        let least = Origin::LowerBound.sign();
+        let sign = match self.signs {
+            _ if misses_some => least,
+            [input, output] if input == least || output == least => least,
+            ["", output] => output,
+            [input, _] => input,
+        };
+        Some((sum, sign))
     }
 
     /// «2 failed», «2 failed, 1 cancelled».
@@ -411,6 +421,13 @@ impl RequestFigures {
             n => format!("{failed}, {} cancelled", format::count(n as i64)),
         }
     }
+}
+
+/// What stands before the counts of input and output tokens of a request.
+#[must_use]
+pub fn token_signs(r: &Request) -> [&'static str; 2] {
+    let sign = |of: Origin| if of == Origin::Unknown { "" } else { of.sign() };
+    [sign(input_origin(r)), sign(output_origin(r))]
 }
 
 /// How the input of a request is known.

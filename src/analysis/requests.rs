@@ -10,7 +10,9 @@ use super::overview::{Distribution, RequestFigures, request_figures_of};
 use super::prices::Charge;
 use super::slo::{Slow, SlowRequests};
 use crate::jobs::Cancelled;
-use crate::model::{ENTRY_AGE, MATCHED_PROMPT, Money, Outcome, Profile, Request, RequestId, StringId};
+use crate::model::{
+    ENTRY_AGE, Flight, MATCHED_PROMPT, Money, Outcome, Profile, Request, RequestId, StringId,
+};
 use crate::query::{Context, Query};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -473,11 +475,16 @@ fn sort<'a>(
     });
 }
 
-/// Requests in flight over time, of those that have a place in it. At the same time, departures come before arrivals.
+/// Requests in flight over time, of those that have a place in it.
 #[must_use]
 pub fn concurrency(profile: &Profile) -> Vec<(i64, u32)> {
-    let mut edges: Vec<(i64, i32)> = Vec::with_capacity(profile.requests.rows.len() * 2);
-    for flight in profile.requests.rows.iter().filter_map(Request::flight) {
+    in_flight(profile.requests.rows.iter().filter_map(Request::flight))
+}
+
+/// How many are in flight from each time on, until the next; ascending. At the same time, departures come before arrivals.
+pub(super) fn in_flight(flights: impl Iterator<Item = Flight>) -> Vec<(i64, u32)> {
+    let mut edges: Vec<(i64, i32)> = Vec::new();
+    for flight in flights {
         edges.push((flight.from, 1));
         edges.extend((flight.until < i64::MAX).then_some((flight.until, -1)));
     }

@@ -8,6 +8,7 @@ use super::billing::{Bill, Billing, Sums, model_name};
 use super::overview::{RequestFigures, request_figures_of};
 use super::prices::{self, Call, Charge, Parts, Prices};
 use super::request_facets::Facet;
+use super::scores::{Mean, Score};
 use crate::jobs::Cancelled;
 use crate::model::{Money, Outcome, Profile, Request, RequestId, TokenCounts};
 use crate::query::{Context, Query};
@@ -37,22 +38,11 @@ pub struct Group {
     pub looked_up: (usize, usize),
     /// Figures over them.
     pub figures: Option<RequestFigures>,
-    /// Mean of the scores that evaluations gave them, and how many have one; `None` where quality is not measured.
+    /// Mean of the scores called [`Spent::score`] that evaluations gave them, and of how many scores: one of a trace counts once.
+    /// `None` where quality is not measured.
     pub quality: Option<(f64, usize)>,
     /// No other group is faster and cheaper per request, and as good where that is measured of both.
     pub best: bool,
-}
-
-/// The score of a request: the mean of the labels that begin with «score» or are called «quality» and are numbers.
-fn score(profile: &Profile, r: &Request) -> Option<f64> {
-    let is_score = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        name.starts_with("score") || name == "quality"
-    };
-    let labels = r.attributes.iter().filter(|(name, _)| is_score(profile.text(*name)));
-    let scores = labels.filter_map(|(_, value)| profile.text(*value).parse::<f64>().ok());
-    let (sum, n) = scores.filter(|s| s.is_finite()).fold((0.0, 0), |(sum, n), s| (sum + s, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
 }
 
 impl Group {
@@ -139,6 +129,8 @@ pub struct Spent {
     pub all: Group,
     /// By what they have in common, the dearest first.
     pub groups: Vec<Group>,
+    /// The score that qualities are means of; empty where there is none.
+    pub score: String,
     /// Requests with a cost and a latency, at most [`POINTS`]: of more every nth.
     pub points: Vec<Point>,
     /// How many requests a point stands for.
@@ -175,6 +167,8 @@ impl Query for Spending {
         let mut out = Spent { every: ids.len().div_ceil(POINTS).max(1), ..Spent::default() };
         let mut known: FxHashMap<&str, u32> = FxHashMap::default();
         let (mut rows, mut all): (Vec<Vec<_>>, Vec<_>) = (Vec::new(), Vec::with_capacity(ids.len()));
+        let score = Score::of_most(profile, &ids);
+        let (mut means, mut mean_of_all) = (Vec::new(), Mean::default());
         for (n, &id) in ids.iter().enumerate() {
             let (r, charge) = (&profile.requests.rows[id.index()], &bill.charges[id.index()]);
             let name = self.by.of(profile, r);
@@ -185,10 +179,10 @@ impl Query for Spending {
             });
             out.groups[group as usize].add(id, r, charge, bill.best[id.index()]);
             out.all.add(id, r, charge, bill.best[id.index()]);
-            if let Some(score) = score(profile, r) {
-                for group in [&mut out.groups[group as usize], &mut out.all] {
-                    let (mean, n) = group.quality.unwrap_or((0.0, 0));
-                    group.quality = Some((mean + (score - mean) / (n + 1) as f64, n + 1));
+            if let Some(score) = &score {
+                means.resize_with(out.groups.len(), Mean::default);
+                for mean in [&mut means[group as usize], &mut mean_of_all] {
+                    score.add(profile, r, mean);
                 }
             }
             rows[group as usize].push((r, Some(charge)));
@@ -205,6 +199,11 @@ impl Query for Spending {
             group.close(rows);
         }
         out.all.close(&all);
+        for (group, mean) in out.groups.iter_mut().zip(&means) {
+            group.quality = mean.get();
+        }
+        out.all.quality = mean_of_all.get();
+        out.score = score.map(|score| score.name).unwrap_or_default();
         mark_best(&mut out.groups);
         in_order(&mut out);
         Ok(out)

@@ -35,6 +35,14 @@ pub(super) struct Datasets {
     ranges: HashMap<RunId, (i64, i64)>,
 }
 
+#[cfg(feature = "fleet")]
+impl Datasets {
+    /// The one with this number.
+    fn get(&mut self, id: Option<RunId>) -> Option<&mut OpenDataset> {
+        self.open.iter_mut().find(|dataset| Some(dataset.open.id()) == id)
+    }
+}
+
 /// What the tab of a dataset says.
 pub(super) struct DatasetTab {
     pub id: RunId,
@@ -74,9 +82,10 @@ impl App {
     pub fn open_dataset(&mut self, folder: &Path) {
         let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         self.settings.remember(&whole);
-        if let Some(known) = self.datasets.open.iter_mut().find(|d| d.open.folder() == whole) {
-            known.open = known.open.again();
-            self.session.active = Some(known.open.id());
+        let known = self.datasets.open.iter().find(|d| d.open.folder() == whole).map(|d| d.open.id());
+        if known.is_some() {
+            self.session.active = known;
+            self.read_shown_again();
             return;
         }
         let id = self.session.number();
@@ -102,10 +111,7 @@ impl App {
 
     /// Draws the shown dataset; false when none is shown.
     pub(super) fn dataset_ui(&mut self, ui: &mut Ui) -> bool {
-        let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active)
-        else {
-            return false;
-        };
+        let Some(shown) = self.datasets.get(self.session.active) else { return false };
         let mut wishes = Vec::new();
         let fill = crate::ui::theme::Palette::of(ui).panel;
         let (view, open, engine) = (&mut shown.view, &shown.open, &self.engine);
@@ -122,22 +128,21 @@ impl App {
 
     /// Puts the cursor into the field that filters runs.
     pub(super) fn search_in_dataset(&mut self) {
-        if let Some(shown) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == self.session.active)
-        {
+        if let Some(shown) = self.datasets.get(self.session.active) {
             shown.view.search();
         }
     }
 
+    /// Reads the shown dataset again, and forgets what it said before.
+    fn read_shown_again(&mut self) {
+        let Some(shown) = self.datasets.get(self.session.active) else { return };
+        shown.open = shown.open.again();
+        self.engine.forget_before(shown.open.id(), shown.open.revision());
+    }
+
     fn grant_dataset(&mut self, wish: FleetWish) {
         match wish {
-            FleetWish::Again => {
-                let shown = self.session.active;
-                if let Some(dataset) = self.datasets.open.iter_mut().find(|d| Some(d.open.id()) == shown) {
-                    dataset.open = dataset.open.again();
-                    let (id, revision) = (dataset.open.id(), dataset.open.revision());
-                    self.engine.forget_before(id, revision);
-                }
-            }
+            FleetWish::Again => self.read_shown_again(),
             FleetWish::Open { file, range } => {
                 let Some(run) = self.run_of_dataset(&file) else { return };
                 self.session.active = Some(run);

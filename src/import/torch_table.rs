@@ -187,7 +187,8 @@ impl Reader {
         let rest = stated.saturating_sub(self.own);
         // Each row is rounded.
         if rest as f64 > stated as f64 * 0.005 {
-            let function = b.function(FunctionSpec::named("[rows that were not printed]"));
+            let function =
+                b.function(FunctionSpec::named("[rows that were not printed, only their Self CPU is known]"));
             let frame = b.frame(function, 0);
             let stack = b.stack(None, frame);
             b.sample(self.track, Some(stack), &[(metric, rest)]);
@@ -331,7 +332,7 @@ mod tests {
         assert_ne!(text, sample);
         let (whole, more) = (open_bytes(SAMPLE).unwrap(), open_bytes(text.as_bytes()).unwrap());
         let sum = |p: &crate::model::Profile| totals(p).values().map(|t| t.0).sum::<i64>();
-        let rest = totals(&more)["[rows that were not printed]"].0;
+        let rest = totals(&more)["[rows that were not printed, only their Self CPU is known]"].0;
         assert_eq!((sum(&whole) + rest, sum(&more)), (2_000_000_000, 2_000_000_000));
     }
 

@@ -5,6 +5,7 @@
 
 use super::ids::{RequestId, StringId, TrackId};
 use super::money::Money;
+use super::strings::Strings;
 use super::tokens::{Accounting, TokenCounts};
 
 /// How the name of an attribute begins that says what a request cost in a currency other than dollars: «cost in EUR».
@@ -24,6 +25,11 @@ pub const LOOKUP_TIME: &str = "cache.lookup_s";
 pub const STORE_TIME: &str = "cache.store_s";
 /// The prompt that the closest one in a semantic cache was, whether or not its answer was taken.
 pub const MATCHED_PROMPT: &str = "cache.matched_prompt";
+
+/// How the name of an attribute begins that is the score of the whole trace that a request was made in: «trace score helpful».
+pub const TRACE_SCORE: &str = "trace score ";
+/// Attribute that tells the trace of a [`TRACE_SCORE`] from others.
+pub const TRACE: &str = "trace";
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -275,6 +281,13 @@ impl Request {
     #[must_use]
     pub fn attribute(&self, name: StringId) -> Option<StringId> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// A length that its program says under a name, as decimal seconds, ns; `None` when it says none that can be.
+    #[must_use]
+    pub fn stated_length(&self, name: StringId, strings: &Strings) -> Option<i64> {
+        let seconds = strings.get(self.attribute(name)?).parse::<f64>().ok();
+        seconds.filter(|s| (0.0..9e9).contains(s)).map(|s| (s * 1e9).round() as i64)
     }
 
     /// True for one that a cache of answers answered: no model worked on it.

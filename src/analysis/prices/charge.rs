@@ -3,6 +3,7 @@
 use super::Prices;
 use super::names::Resolved;
 use super::table::{Class, Entry, Rule};
+use crate::format;
 use crate::model::{Accounting, Money, Origin, TokenCounts};
 
 /// What of a request its price depends on.
@@ -100,6 +101,13 @@ impl Charge {
     pub fn priced_as<'a>(&self, prices: &'a Prices) -> Option<&'a str> {
         let found = self.resolved.as_ref()?;
         Some(&prices.tables()[found.table].entries()[found.entry].name)
+    }
+
+    /// The cost for reading: «$0.12», «≈ $0.12», «–».
+    #[must_use]
+    pub fn cost_text(&self) -> String {
+        let sign = if self.cost.is_some() && self.is_about() { "≈ " } else { "" };
+        format!("{sign}{}", format::money_or_unknown(self.cost))
     }
 
     /// True when the cost is only about right: the source does not state it, and the price is not quite that of the call.

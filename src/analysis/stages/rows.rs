@@ -228,7 +228,7 @@ impl<'a> Row<'a> {
     }
 
     /// Stages that last at least so long, ns, and those of the critical path where these are asked for.
-    pub fn telling(&self, least: i64, critical: bool) -> impl Iterator<Item = u32> + 'a {
+    pub fn telling(&self, least: i64, critical: bool) -> impl Iterator<Item = u32> + use<'a> {
         let (rows, begin, end) = (self.rows, self.begin, self.end);
         let tells = move |of: (i64, bool)| of.0 >= least || critical && of.1;
         (begin / BLOCK..end.div_ceil(BLOCK))

@@ -113,10 +113,12 @@ fn an_agent_run_is_its_steps_and_its_sums_are_those_of_the_parts() {
     );
     assert_eq!(tree.steps.iter().filter(|s| !s.shown).count(), 1, "what lies between is counted");
     let t = &tree.totals;
-    assert_eq!((t.calls, t.failed, t.input, t.output, t.retries), (2, 1, Some(200), Some(20), 1));
+    let f = t.requests.as_ref().unwrap();
+    let tokens = (f.prompt_tokens, f.output_tokens);
+    assert_eq!((f.count, t.failed, tokens, f.retries), (2, 1, (Some(200), Some(20)), 1));
     // Models 0..50, 120..130 and 150..190; tools 60..95; waiting 100..120 and 130..150.
     assert_eq!([t.wall, t.models, t.tools, t.waiting, t.rest].map(|ns| ns / MS), [200, 100, 35, 40, 25]);
-    assert_eq!((t.cost, t.unpriced), (None, 2), "nobody knows a price of the model");
+    assert_eq!((f.cost, f.unpriced), (None, 2), "nobody knows a price of the model");
     let keys: std::collections::HashSet<u64> = tree.steps.iter().map(|s| s.key).collect();
     assert_eq!(keys.len(), tree.steps.len());
 }

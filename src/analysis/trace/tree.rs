@@ -10,10 +10,11 @@ use super::list::session;
 use super::places::{FindPlaces, Place, Places, span};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::intervals::covered;
+use crate::analysis::overview::{RequestFigures, request_figures_of};
 use crate::analysis::prices::Prices;
 use crate::analysis::requests::parts;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId, SpanStatus};
+use crate::model::{Outcome, Profile, Request, RequestId, SpanStatus};
 use crate::query::{Context, Query};
 
 /// Most spans of a trace that are looked at.
@@ -79,24 +80,14 @@ impl Step {
 }
 
 /// Sums of a trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
-    /// Requests.
-    pub calls: usize,
+    /// Over its requests; `None` where it has none.
+    pub requests: Option<RequestFigures>,
     /// Requests and other steps that failed.
     pub failed: usize,
-    /// Input tokens; `None` where nobody counted any.
-    pub input: Option<u64>,
-    /// Output tokens.
-    pub output: Option<u64>,
     /// Requests without a count of tokens.
     pub uncounted: usize,
-    /// What the priced requests cost; `None` when none is priced.
-    pub cost: Option<Money>,
-    /// Requests without a price.
-    pub unpriced: usize,
-    /// Attempts that failed and were followed by another one.
-    pub retries: usize,
     /// From the first to the last moment, ns.
     pub wall: i64,
     /// Time in which a model worked, ns.
@@ -110,7 +101,7 @@ pub struct Totals {
 }
 
 /// A trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tree {
     /// Its spans and requests in preorder, by start under each caller.
     pub steps: Vec<Step>,
@@ -382,7 +373,7 @@ fn name(profile: &Profile, steps: &mut [Step]) {
 fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), dated: bool) -> Totals {
     let mut out = Totals { wall: time.1.saturating_sub(time.0), ..Totals::default() };
     let (mut models, mut tools, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-    let plus = |sum: &mut Option<u64>, n: u64| *sum = Some(sum.unwrap_or(0).saturating_add(n));
+    let mut requests = Vec::new();
     for step in steps {
         out.failed += usize::from(step.failed && (step.request.is_some() || step.kind.is_step()));
         let Some(id) = step.request else {
@@ -396,16 +387,8 @@ fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), d
             continue;
         };
         let r = &profile.requests.rows[id.index()];
-        out.calls += 1;
-        out.retries += r.retries.len();
-        let input = r.tokens.prompt();
-        out.uncounted += usize::from(input.is_none() && r.tokens.output.is_none());
-        input.into_iter().for_each(|n| plus(&mut out.input, n));
-        r.tokens.output.into_iter().for_each(|n| plus(&mut out.output, n));
-        match bill.cost(id) {
-            Some(cost) => out.cost = Some(out.cost.unwrap_or_default() + cost),
-            None => out.unpriced += 1,
-        }
+        requests.push((r, bill.charges.get(id.index())));
+        out.uncounted += usize::from(r.tokens.prompt().is_none() && r.output().is_none());
         if r.answered_by_cache() {
             tools.push((step.start, step.end));
             continue;
@@ -414,6 +397,7 @@ fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), d
             if part.is_waiting() { &mut waiting } else { &mut models }.push((from, to));
         }
     }
+    out.requests = request_figures_of(&requests);
     if dated {
         let all: Vec<_> = models.iter().chain(&tools).chain(&waiting).copied().collect();
         let length = |times: Vec<(i64, i64)>| covered(times, Some(time));

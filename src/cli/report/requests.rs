@@ -65,8 +65,9 @@ pub(super) fn groups(report: &Report) -> impl Iterator<Item = Value> + '_ {
             })
         })
     };
-    let group = move |g: &Group| {
+    let group = move |g: &Group, score: &str| {
         let f = g.figures.as_ref();
+        let quality = g.quality.map(|(mean, n)| json!({ "score": score, "mean": mean, "n": n }));
         json!({
             "value": Some(short(&g.name, 200)).filter(|n| !n.is_empty()),
             "requests": g.sums.requests,
@@ -78,13 +79,14 @@ pub(super) fn groups(report: &Report) -> impl Iterator<Item = Value> + '_ {
             "unpriced": g.sums.unpriced,
             "looked_up": g.looked_up.0,
             "answered_by_cache": g.looked_up.1,
+            "quality": quality,
             "latency_ns": spread(f.and_then(|f| f.latency)),
             "ttft_ns": spread(f.and_then(|f| f.ttft)),
             "tpot_ns": spread(f.and_then(|f| f.tpot)),
         })
     };
     report.groups.iter().map(move |(facet, spent)| {
-        json!({ "by": facet.name(), "groups": spent.groups.iter().map(group).collect::<Vec<_>>() })
+        json!({ "by": facet.name(), "groups": spent.groups.iter().map(|g| group(g, &spent.score)).collect::<Vec<_>>() })
     })
 }
 
@@ -407,7 +409,7 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         out.line(format_args!("  cost {money} {currency}, in no sum of dollars"));
     }
     let Some(cost) = all.cost else { return };
-    let about = if all.about { "≈" } else { "" };
+    let about = all.sign().trim();
     let unpriced =
         if all.unpriced > 0 { format!(", {} unpriced", count(all.unpriced as u64)) } else { String::new() };
     out.line(format_args!("  cost {about}{}{unpriced}", format::money(cost)));

@@ -1,27 +1,24 @@
 //! Whole ways: traces of jobs with known truths, read into a dataset and asked about.
 
 pub(crate) mod job;
+mod open;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::add::{Added, Options, Outcome, add};
 use super::ask::Chosen;
-use super::ask::lanes::Doing;
 use super::ask::stragglers::{Found, JobStragglers, Late, Why, sentence, stragglers};
 use super::ask::{clocks, collectives, functions, history, slowest, steps};
 use super::dataset::Dataset;
 use super::file::{Only, Reader, Writer};
 use super::frame::Frame;
-use super::open::{LanesOf, Open, StragglersOf};
 use super::pack::pack;
 use super::rank::Pattern;
 use super::runs::ranges;
 use super::schema::{COLLECTIVES, FUNCTIONS, SPANS, STEPS, TABLES};
 use super::sources::{Shard, find};
 use super::tables::SpansKept;
-use crate::jobs;
-use crate::query::{Engine, RunId};
 use job::{Fault, Job, Names};
 
 /// A folder that goes when the test is over.
@@ -494,44 +491,6 @@ fn ci_run(folder: &Path, number: u64, cost: impl Fn(u64) -> i64) -> PathBuf {
 }
 
 #[test]
-fn a_step_of_all_ranks_lies_on_one_clock_and_shows_who_came_last() {
-    let clock = |rank: usize| (rank as i64 * 7919) % 400_000 - 200_000;
-    let fault = from(5, 4, Fault::Kernels(1.3));
-    let job = Job { fault, clock: Box::new(clock), packed: true, ..Job::default() };
-    let folder = Folder::new("lanes");
-    let open = Open::new(RunId(1), dataset(&job, &folder).folder());
-    let engine = Engine::inline();
-    let answer = engine.now(&open, &LanesOf { job: 0, step: 16 }, &jobs::Job::new()).unwrap();
-    let lanes = answer.as_ref().as_ref().unwrap();
-    assert_eq!((lanes.lanes.len(), lanes.gpu, lanes.step), (8, true, 16));
-    assert!(lanes.residual.unwrap() < 1_000, "{:?}", lanes.residual);
-    let off = |rank: usize| lanes.lanes[rank].offset.unwrap();
-    assert!(
-        (off(3) - off(1) - (clock(3) - clock(1))).abs() < 1_000,
-        "clocks were moved by what they are off"
-    );
-    // The last operation is one of all ranks, who end it together.
-    let last = |rank: usize| {
-        let pieces = &lanes.pieces[lanes.lanes[rank].pieces.clone()];
-        *pieces.iter().filter(|p| p.doing == Doing::Communication).max_by_key(|p| p.start).unwrap()
-    };
-    let end = last(0).end;
-    assert!((0..8).all(|rank| (last(rank).end - end).abs() < 2_000));
-    // In the first one, of its group, the late rank comes last.
-    let first = |rank: usize| {
-        let pieces = &lanes.pieces[lanes.lanes[rank].pieces.clone()];
-        pieces.iter().filter(|p| p.doing == Doing::Communication).map(|p| p.start).min()
-    };
-    assert_eq!((0..8).max_by_key(|&rank| first(rank)), Some(5));
-    assert!(lanes.names[last(5).function as usize].contains("AllReduce"));
-    // A step that nobody has is empty, and so is one of a job that is not there.
-    for query in [LanesOf { job: 0, step: 99 }, LanesOf { job: 7, step: 16 }] {
-        let none = engine.now(&open, &query, &jobs::Job::new()).unwrap();
-        assert!(none.as_ref().as_ref().is_ok_and(|lanes| lanes.pieces.is_empty()), "{query:?}");
-    }
-}
-
-#[test]
 fn groups_of_rows_without_a_wanted_one_are_not_read() {
     let mut frame = Frame::new(&SPANS);
     for row in 0..4i64 {
@@ -563,26 +522,6 @@ fn groups_of_rows_without_a_wanted_one_are_not_read() {
     assert_eq!(held(Only::Number("step", 12, 20)), [false, true]);
     assert_eq!(held(Only::Text("track_kind", "gpu_stream")), [true, false]);
     assert_eq!(held(Only::Number("parent_back", 1, 1)), [true, true], "nothing is known of it");
-}
-
-#[test]
-fn questions_of_the_window_end_when_nobody_wants_them_and_are_those_of_the_command_line() {
-    let folder = Folder::new("open");
-    let dataset = dataset(&Job { fault: from(5, 4, Fault::Kernels(1.3)), ..Job::default() }, &folder);
-    let (open, engine) = (Open::new(RunId(1), dataset.folder()), Engine::inline());
-    let given_up = jobs::Job::new();
-    given_up.cancel();
-    assert!(engine.now(&open, &StragglersOf { job: 0 }, &given_up).is_err());
-    let wanted = jobs::Job::new();
-    let slowed = engine.now(&open, &StragglersOf { job: 0 }, &wanted).unwrap();
-    assert!(wanted.progress().is_some_and(|share| share > 0.5), "it says how far it is");
-    let asked = dataset.read(|snapshot| stragglers(snapshot, &Chosen::default())).unwrap();
-    assert_eq!(slowed.as_ref().as_ref().unwrap().job, asked[0]);
-    // What was read before stays; read again it is another question.
-    std::fs::remove_dir_all(dataset.folder()).unwrap();
-    assert!(engine.now(&open, &StragglersOf { job: 0 }, &wanted).unwrap().is_ok());
-    let why = engine.now(&open.again(), &StragglersOf { job: 0 }, &wanted).unwrap();
-    assert!(why.as_ref().as_ref().is_err_and(|why| why.contains("is no dataset")), "{why:?}");
 }
 
 /// Thirty runs of CI, in whose last ten one function takes longer, each with its commit.

@@ -1,7 +1,7 @@
 //! Langfuse: a trace as its page downloads it, and what its API answers.
 //!
 //! Reference: `GET /api/public/traces/{id}` and `/observations` (api.reference.langfuse.com). Kept: observations with their kind, times,
-//! model, usage, cost, input, output and error, scores as numbers; other fields of the trace are lost. Langfuse counts some usage and every cost
+//! model, usage, cost, input, output and error, scores of observations and traces; other fields of the trace are lost. Langfuse counts some usage and every cost
 //! itself where a program sends none; it does not say which, so its numbers count as stated.
 
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::super::Gives::{Requests, Time, Tree};
-use super::super::otlp::{Reading, Row, SCORE};
+use super::super::otlp::{Reading, Row, SCORE, TRACE, TRACE_SCORE};
 use super::super::read::json::top_keys;
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use super::{Attributes, finish, for_each_span, said, span_id, stamp, text, trace_id};
+use super::{Attributes, finish, for_each_span, said, say_of_traces, span_id, stamp, text, trace_id};
 
 /// What the list of formats says, and how it is read.
 pub(in crate::import) const IMPORTER: Importer = Importer {
@@ -56,14 +56,16 @@ fn sniff(head: &Head<'_>) -> Confidence {
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let mut reading = Reading::default();
-    // What the trace itself says stands around its observations, before or after them.
+    // What the trace itself says stands around its observations, before or after them; scores of observations are there, too.
     let mut traces: HashMap<u128, Vec<(String, Value)>> = HashMap::new();
+    let mut scores: HashMap<u64, Vec<(String, Value)>> = HashMap::new();
     for_each_span(source, cx, &["observations", "data"], &mut reading, &mut |span, list, at, reading| {
         if !span.contains_key("traceId") && !span.contains_key("trace_id") {
             let said = of_trace(&span);
             if !said.is_empty() {
                 traces.insert(trace_id(text(&span, &["id"])), said);
             }
+            of_observations(&span, &mut scores);
         }
         // A list of traces with their observations.
         if let Some(Value::Array(inner)) = span.get("observations") {
@@ -76,10 +78,9 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         }
         add(&span, at, reading);
     })?;
+    say_of_traces(&mut reading, &traces);
     for row in &mut reading.rows {
-        if let Some(said) = traces.get(&row.trace) {
-            row.attributes.extend(said.iter().cloned());
-        }
+        row.attributes.extend(scores.remove(&row.id).unwrap_or_default());
     }
     finish(reading, "Langfuse", cx)
 }
@@ -93,14 +94,43 @@ fn of_trace(trace: &Map<String, Value>) -> Vec<(String, Value)> {
     a.add("user.id", get(&["userId", "user_id"]));
     a.add("langfuse.trace.tags", get(&["tags"]).filter(|t| t.as_array().is_some_and(|t| !t.is_empty())));
     a.add("langfuse.trace.metadata", get(&["metadata"]));
-    let scores = inner.get("scores").or_else(|| trace.get("scores"));
-    for score in scores.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object) {
-        // One of an observation is no word about the others.
-        let of_all = score.get("observationId").is_none_or(Value::is_null);
-        let value = score.get("value").filter(|v| of_all && v.is_number());
-        a.add(&format!("{SCORE}{}", text(score, &["name"])), value.cloned());
+    let own = scores(trace).filter(|score| text(score, &OBSERVATION).is_empty());
+    let own: Vec<_> = own.filter_map(score).collect();
+    if !own.is_empty() {
+        a.add(TRACE, get(&["id"]));
     }
+    a.0.extend(own.into_iter().map(|(name, value)| (format!("{TRACE_SCORE}{name}"), value)));
     a.0
+}
+
+/// Where a score says which observation it is of.
+const OBSERVATION: [&str; 2] = ["observationId", "observation_id"];
+
+/// Adds the scores of a trace that are of one of its observations.
+fn of_observations(trace: &Map<String, Value>, known: &mut HashMap<u64, Vec<(String, Value)>>) {
+    for of_one in scores(trace) {
+        let id = span_id(text(of_one, &OBSERVATION));
+        if let Some((name, value)) = score(of_one).filter(|_| id != 0) {
+            known.entry(id).or_default().push((format!("{SCORE}{name}"), value));
+        }
+    }
+}
+
+/// Scores that a trace lists; where it only names them by their ids, none.
+fn scores(trace: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
+    let inner = trace.get("trace").and_then(|inner| inner.get("scores"));
+    let list = inner.or_else(|| trace.get("scores")).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_object)
+}
+
+/// The name of a score, and its value: a number, or the word of a category, whose number only counts the categories.
+fn score(score: &Map<String, Value>) -> Option<(&str, Value)> {
+    let is_word = text(score, &["dataType", "data_type"]).eq_ignore_ascii_case("categorical");
+    let word =
+        || ["stringValue", "string_value"].iter().find_map(|key| score.get(*key)).filter(|v| v.is_string());
+    let number = score.get("value").filter(|v| v.is_number());
+    let value = if is_word { word() } else { number.or_else(word) };
+    Some((text(score, &["name"]), value?.clone())).filter(|(name, _)| !name.is_empty())
 }
 
 fn add(span: &Map<String, Value>, at: u64, reading: &mut Reading) {

@@ -1,18 +1,18 @@
 //! LangSmith: runs as its SDKs send them (`post` and `patch`), as its API answers, and as `Client.list_runs` gives them, one a line.
 //!
 //! Reference: the schema of a run in `langsmith/schemas.py`. Kept: runs with their kind, times, model, usage, cost, the time of the first
-//! token and of each token that an event tells of, inputs, outputs and errors. Lost: feedback, attachments, manifests.
+//! token and of each token that an event tells of, inputs, outputs, errors and means of feedback. Lost: attachments, manifests.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::super::Gives::{Requests, Time, Tree};
-use super::super::otlp::{Event, Reading, Row};
+use super::super::otlp::{Event, Reading, Row, SCORE, TRACE, TRACE_SCORE};
 use super::super::read::json::top_keys;
 use super::super::read::value::{at, items};
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use super::{Attributes, finish, for_each_span, merge, said, span_id, stamp, text, trace_id};
+use super::{Attributes, finish, for_each_span, merge, said, say_of_traces, span_id, stamp, text, trace_id};
 
 /// What the list of formats says, and how it is read.
 pub(in crate::import) const IMPORTER: Importer = Importer {
@@ -71,11 +71,19 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         }
     })?;
     let (resource, scope) = (reading.resource_of(Vec::new()), reading.scope_of(String::new()));
+    let mut traces = HashMap::new();
     for id in order {
         if let Some(run) = runs.remove(&id) {
+            // Whoever judges the outermost run judges the trace.
+            let judged: Vec<_> = feedback(&run, TRACE_SCORE);
+            if text(&run, &["parent_run_id"]).is_empty() && !judged.is_empty() {
+                let of = (TRACE.to_owned(), Value::String(id.clone()));
+                traces.insert(trace_of(&run), judged.into_iter().chain([of]).collect());
+            }
             reading.add(row(&run), resource, scope, 0);
         }
     }
+    say_of_traces(&mut reading, &traces);
     finish(reading, "LangSmith", cx)
 }
 
@@ -85,6 +93,25 @@ fn id_of(run: &Map<String, Value>) -> &str {
         "" => text(run, &["dotted_order"]).rsplit('Z').next().unwrap_or(""),
         id => id,
     }
+}
+
+/// The trace of a run: its own where none is named.
+fn trace_of(run: &Map<String, Value>) -> u128 {
+    let trace = match text(run, &["trace_id"]) {
+        "" => id_of(run),
+        trace => trace,
+    };
+    trace_id(trace).max(1)
+}
+
+/// Means of the scores that a run got, by name.
+fn feedback(run: &Map<String, Value>, front: &str) -> Vec<(String, Value)> {
+    let stats = run.get("feedback_stats").and_then(Value::as_object);
+    let mean = |(name, stat): (&String, &Value)| {
+        let mean = stat.get("avg").filter(|v| v.is_number())?;
+        Some((format!("{front}{name}"), mean.clone()))
+    };
+    stats.into_iter().flatten().filter_map(mean).collect()
 }
 
 fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
@@ -140,12 +167,11 @@ fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
         events.push(Event { time, name: "first token".into(), attributes: Vec::new() });
     }
     let error = text(run, &["error"]);
-    let trace = match text(run, &["trace_id"]) {
-        "" => id,
-        trace => trace,
-    };
+    if !text(run, &["parent_run_id"]).is_empty() {
+        a.0.extend(feedback(run, SCORE));
+    }
     Ok(Row {
-        trace: trace_id(trace).max(1),
+        trace: trace_of(run),
         id: span_id(id),
         parent: span_id(text(run, &["parent_run_id"])),
         name: text(run, &["name", "run_type"]).to_owned(),

@@ -110,6 +110,15 @@ fn spans(
     Ok(())
 }
 
+/// Gives all spans of a trace what is said of the trace.
+fn say_of_traces(reading: &mut Reading, traces: &HashMap<u128, Vec<(String, Value)>>) {
+    for row in &mut reading.rows {
+        if let Some(said) = traces.get(&row.trace) {
+            row.attributes.extend(said.iter().cloned());
+        }
+    }
+}
+
 /// Builds what was read.
 fn finish(reading: Reading, tool: &str, cx: &mut Context<'_>) -> Result<(), ImportError> {
     if reading.rows.is_empty() {

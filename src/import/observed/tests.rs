@@ -170,3 +170,77 @@ fn phoenix_spans_with_attributes_within_each_other_come_one_a_line() {
     assert_eq!((r.tokens.input, r.tokens.cache_read, r.tokens.output), (Some(176), Some(1024), Some(80)));
     assert_eq!((p.text(r.model), p.text(r.prompt)), ("m", "hi"));
 }
+
+/// Labels of the requests of a file that tell of scores or traces.
+fn scores(text: &str) -> Vec<(String, String, String)> {
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let mut all = Vec::new();
+    for r in &p.requests.rows {
+        for (label, value) in &r.attributes {
+            let (name, label, value) = (p.text(r.name), p.text(*label), p.text(*value));
+            if label.contains("score") || label == "trace" {
+                all.push((name.to_owned(), label.to_owned(), value.to_owned()));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+fn labels(of: &[[&str; 3]]) -> Vec<(String, String, String)> {
+    of.iter().map(|[a, b, c]| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect()
+}
+
+#[test]
+fn scores_of_langfuse_belong_to_what_they_judge() {
+    let call = |id: &str| {
+        format!(
+            r#"{{"id": "{id}", "traceId": "t1", "type": "GENERATION", "name": "{id}", "model": "gpt-4o",
+            "startTime": "2025-01-01T00:00:00Z", "endTime": "2025-01-01T00:00:01Z", "parentObservationId": null,
+            "usageDetails": {{"input": 10, "output": 5}}, "completionStartTime": null}}"#
+        )
+    };
+    let said = r#"[
+        {"name": "helpful", "value": 0.9, "observationId": null, "dataType": "NUMERIC"},
+        {"name": "faithful", "value": 0.8, "observationId": "first", "dataType": "NUMERIC"},
+        {"name": "tone", "value": 2, "stringValue": "kind", "observationId": "second", "dataType": "CATEGORICAL"},
+        {"name": "empty", "value": null, "observationId": "second"}, "id-of-a-score"]"#;
+    let calls = [call("first"), call("second")].join(",");
+    let text = format!(
+        r#"{{"id": "t1", "name": "answer", "projectId": "p", "timestamp": "2025-01-01T00:00:00Z",
+        "scores": {said}, "observations": [{calls}]}}"#
+    );
+    assert_eq!(
+        scores(&text),
+        labels(&[
+            ["first", "score faithful", "0.8"],
+            ["first", "trace", "t1"],
+            ["first", "trace score helpful", "0.9"],
+            ["second", "score tone", "kind"],
+            ["second", "trace", "t1"],
+            ["second", "trace score helpful", "0.9"],
+        ])
+    );
+}
+
+#[test]
+fn feedback_of_langsmith_belongs_to_the_run_or_its_trace() {
+    let run = |id: &str, kind: &str, parent: &str, key: &str, mean: f64| {
+        format!(
+            r#"{{"id": "{id}", "trace_id": "root", "run_type": "{kind}", "name": "{id}", "parent_run_id": {parent},
+            "session_name": "s", "start_time": "2025-01-01T00:00:00Z", "end_time": "2025-01-01T00:00:01Z",
+            "outputs": {{"usage_metadata": {{"input_tokens": 10, "output_tokens": 5}}}},
+            "feedback_stats": {{"{key}": {{"n": 2, "avg": {mean}}}, "words": {{"n": 1, "avg": null}}}}}}"#
+        )
+    };
+    let root = run("root", "chain", "null", "correct", 0.25);
+    let text = format!("[{root}, {}]", run("call", "llm", "\"root\"", "short", 1.5));
+    assert_eq!(
+        scores(&text),
+        labels(&[
+            ["call", "score short", "1.5"],
+            ["call", "trace", "root"],
+            ["call", "trace score correct", "0.25"]
+        ])
+    );
+}

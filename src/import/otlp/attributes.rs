@@ -12,10 +12,14 @@ use super::super::llm::words::{joined, of_text, said, words};
 use super::super::llm::{Habit, Said, Stated, Usage};
 use super::super::read::value::{at, count, milliseconds, real, seconds};
 use super::row::Row;
-use crate::model::ServerTimes;
+use crate::model::{self, ServerTimes};
 
 /// How the name of an attribute begins that holds how good an answer was: its score by an evaluation of this name.
 pub(in crate::import) const SCORE: &str = "evaluation.score.";
+/// The same of the whole trace,
+pub(in crate::import) const TRACE_SCORE: &str = "evaluation.trace_score.";
+/// and which trace that is.
+pub(in crate::import) const TRACE: &str = "evaluation.trace";
 /// Most names within each other of a numbered attribute.
 const DEEPEST: usize = 12;
 
@@ -147,6 +151,7 @@ impl<'a> Attributes<'a> {
             ("agent", &["gen_ai.agent.name", "agent.name"]),
             ("workflow", &["gen_ai.workflow.name", "traceloop.workflow.name"]),
             ("tags", &["tag.tags", "langfuse.trace.tags", "langsmith.span.tags"]),
+            (model::TRACE, &[TRACE]),
             ("environment", &["langfuse.environment", "deployment.environment.name"]),
         ];
         /// Names after these are the program's own.
@@ -166,6 +171,8 @@ impl<'a> Attributes<'a> {
                 said.add_all(value);
             } else if let Some(name) = key.strip_prefix(SCORE) {
                 said.add_value(&format!("score {name}"), value);
+            } else if let Some(name) = key.strip_prefix(TRACE_SCORE) {
+                said.add_value(&format!("{}{name}", model::TRACE_SCORE), value);
             } else if let Some(name) = OWN.iter().find_map(|front| key.strip_prefix(front)) {
                 said.add_value(name, value);
             }

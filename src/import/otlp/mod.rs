@@ -29,7 +29,7 @@ mod texts_tests;
 mod twins;
 mod unique;
 
-pub(super) use attributes::SCORE;
+pub(super) use attributes::{SCORE, TRACE, TRACE_SCORE};
 pub(super) use build::build;
 pub(super) use read::Reading;
 pub(super) use row::{Event, Row, id, opaque};

@@ -63,9 +63,8 @@ impl ProfileBuilder {
 fn look_up_requests(profile: &mut Profile) {
     let Some(name) = profile.strings.find(LOOKUP_TIME) else { return };
     for r in &mut profile.requests.rows {
-        let seconds = r.attribute(name).and_then(|text| profile.strings.get(text).parse::<f64>().ok());
-        let Some(seconds) = seconds.filter(|s| (0.0..9e9).contains(s)) else { continue };
-        let end = r.arrived.saturating_add((seconds * 1e9).round() as i64);
+        let Some(length) = r.stated_length(name, &profile.strings) else { continue };
+        let end = r.arrived.saturating_add(length);
         r.looked_up = r.scheduled.filter(|_| !r.undated).map(|scheduled| end.min(scheduled).max(r.arrived));
     }
 }

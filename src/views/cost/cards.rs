@@ -313,7 +313,7 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
             shown.points(points.radius(2.5).color(plot::see_through(color(i))));
             if let Some((latency, cost)) = group.latency.zip(group.per_request()) {
                 let mean = Points::new(
-                    format!("{} on average{}", group.name, quality(group)),
+                    format!("{} on average{}", group.name, quality(group, &spent.score)),
                     vec![at(latency, cost)],
                 );
                 shown.points(mean.radius(5.0).filled(false).shape(MarkerShape::Circle).color(color(i)));
@@ -342,7 +342,7 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
         Some((_, n)) => {
             let scores = spent.groups.iter().filter(|g| g.quality.is_some()).take(GROUPS);
             let texts: Vec<String> =
-                scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g))).collect();
+                scores.map(|g| format!("{}{}", value_text(&g.name, 40), quality(g, &spent.score))).collect();
             format!("Quality by {}: {}.", format::counted(n as i64, "score", "scores"), texts.join("; "))
         }
         None => "Quality is not measured.".to_owned(),
@@ -350,10 +350,10 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
     remark(ui, &format!("A dot is a request, a ring the mean of a group. {measured}{many}"));
 }
 
-/// «, score 0.82 (n 12)»; empty where quality is not measured.
-fn quality(group: &Group) -> String {
+/// «, score faithful 0.82 (n 12)»; empty where quality is not measured.
+fn quality(group: &Group, score: &str) -> String {
     group.quality.map_or_else(String::new, |(mean, n)| {
-        format!(", score {} (n {})", format::number(mean), format::count(n as i64))
+        format!(", {} {} (n {})", value_text(score, 40), format::number(mean), format::count(n as i64))
     })
 }
 

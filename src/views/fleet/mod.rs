@@ -284,8 +284,7 @@ impl FleetView {
     }
 
     fn file_of(frame: &Shown<'_>, row: usize) -> Option<PathBuf> {
-        let (_, place) = frame.content.jobs.get(frame.query.job)?.rows.ranks.get(row)?;
-        Some(PathBuf::from(&frame.content.runs.rows[*place as usize].uri))
+        runs::run_of(frame, row).map(|run| PathBuf::from(&run.uri))
     }
 
     fn compare(&self, cx: &mut FleetCx<'_>, frame: &Shown<'_>, base: usize, head: usize) {

@@ -8,7 +8,7 @@ use crate::analysis::flow::{Edge, Stage, Ways};
 use crate::model::{Money, Unit};
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, GAP, scrolled};
-use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::figures::{TwoFigure, signed_figures};
 use crate::views::{View, ViewCx, shared};
 
 /// The view.
@@ -41,20 +41,20 @@ impl View for DiffFlow {
         scrolled(&mut ui, |ui| {
             self.board.show(ui, 3 + usize::from(paid), |i, ui| match i {
                 0 => card(ui, "Requests on each way", |ui| {
-                    edges(ui, both, Unit::Count, |e| Some(e.requests as i64));
+                    edges(ui, both, Unit::Count, |e| (Some(e.requests as i64), ""));
                 }),
                 1 => card(ui, "Share of all requests", |ui| {
                     let rows = ways(both).into_iter().map(|(name, [b, h])| {
                         let share = |e: Option<&Edge>, whole: f64| {
                             Some((e.map_or(0.0, |e| e.requests as f64) / whole * 100_000.0).round() as i64)
                         };
-                        (name, Two { base: share(b, whole[0]), head: share(h, whole[1]) })
+                        (name, Two { base: share(b, whole[0]), head: share(h, whole[1]) }, ["", ""])
                     });
                     figures(ui, &rows.collect::<Vec<_>>(), Unit::MilliPercent);
                 }),
-                2 => card(ui, "Mean time", |ui| edges(ui, both, Unit::Nanoseconds, |e| e.time)),
+                2 => card(ui, "Mean time", |ui| edges(ui, both, Unit::Nanoseconds, |e| (e.time, ""))),
                 _ => card(ui, "Cost", |ui| {
-                    edges(ui, both, Unit::NanoDollars, |e| e.cost.map(Money::nano));
+                    edges(ui, both, Unit::NanoDollars, |e| (e.cost.map(Money::nano), e.sign));
                     remark(ui, "Of requests that end this way.");
                 }),
             });
@@ -78,16 +78,20 @@ fn ways<'a>(both: [&'a Ways; 2]) -> Vec<Pair<'a>> {
     rows
 }
 
-fn edges(ui: &mut Ui, both: [&Ways; 2], unit: Unit, value: fn(&Edge) -> Option<i64>) {
+fn edges(ui: &mut Ui, both: [&Ways; 2], unit: Unit, value: fn(&Edge) -> (Option<i64>, &'static str)) {
     let rows = ways(both).into_iter().map(|(name, [base, head])| {
         let missing = if unit == Unit::Count { Some(0) } else { None };
-        let of = |edge: Option<&Edge>| edge.map_or(missing, value);
-        (name, Two { base: of(base), head: of(head) })
+        let of = |edge: Option<&Edge>| edge.map_or((missing, ""), value);
+        let [(base, before_base), (head, before_head)] = [of(base), of(head)];
+        (name, Two { base, head }, [before_base, before_head])
     });
     figures(ui, &rows.collect::<Vec<_>>(), unit);
 }
 
-fn figures(ui: &mut Ui, rows: &[(String, Two<i64>)], unit: Unit) {
+fn figures(ui: &mut Ui, rows: &[(String, Two<i64>, [&'static str; 2])], unit: Unit) {
     let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
-    two_figures(ui, told.map(|(name, values)| TwoFigure { name, unit, values: *values, about: "" }));
+    signed_figures(
+        ui,
+        told.map(|(name, values, signs)| (TwoFigure { name, unit, values: *values, about: "" }, *signs)),
+    );
 }

@@ -147,7 +147,7 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], (half, room, step): (f32, f
         false => vec![format!("{count} · {percent}")],
     };
     lines.extend(edge.time.map(format::duration));
-    lines.extend(edge.cost.map(format::money));
+    lines.extend(edge.cost.map(|cost| format!("{}{}", edge.sign, format::money(cost))));
     // Long ways to one place come together at their ends.
     let middle = at(&curve, if to.x - from.x > 1.5 * step { 0.3 } else { 0.5 });
     let label = Rect::from_center_size(middle, vec2(room, 15.0 * lines.len() as f32 + 2.0));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn places_lie_inside_and_apart() {
-        let edge = |from, to| Edge { from, to, requests: 1, time: Some(5), cost: None };
+        let edge = |from, to| Edge { from, to, requests: 1, time: Some(5), cost: None, sign: "" };
         let pairs = [
             (Stage::Arrived, Stage::Check),
             (Stage::Check, Stage::Exact),

@@ -5,7 +5,7 @@ use egui::Ui;
 use super::{cards::readable, question};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
-use crate::analysis::latency::{FirstToken, Latency, PhaseSums};
+use crate::analysis::latency::{FirstToken, Latency, PhaseSums, UNACCOUNTED};
 use crate::analysis::load::{Little, Load, RequestLoad};
 use crate::analysis::overview::Distribution;
 use crate::model::Unit;
@@ -69,6 +69,8 @@ fn phases(ui: &mut Ui, both: Both<'_>, sums: fn(&Latency) -> Option<&PhaseSums>)
             names.push(&phase.name);
         }
     }
+    // The rest stands last, also where only one run has a phase.
+    names.sort_by_key(|name| *name == UNACCOUNTED);
     let words: Vec<String> = names.iter().map(|name| readable(name)).collect();
     let time = |name: &str| of(both, |l| sums(l)?.phases.iter().find(|p| p.name == name).map(|p| p.time));
     let figure = |name, values| TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" };

@@ -68,9 +68,10 @@ impl View for DiffStages {
 impl DiffStages {
     fn panel(&self, cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair) {
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
-        let level = shared::kept(&self.bands.save(), "level").unwrap_or_default();
+        let settings = self.bands.save();
+        let level = shared::kept(&settings, "level").unwrap_or_default();
         let query = Stages { scope, range: cx.interaction.range, level };
-        let by_order = shared::kept(&self.bands.save(), "mode") == Some(Mode::Order);
+        let by_order = shared::kept(&settings, "mode") == Some(Mode::Order);
         let rows = |cx: &mut ViewCx<'_>, base: bool| {
             let subject = pair.one(base);
             let rows = Rows { graph: query.clone(), by_order };

@@ -108,10 +108,10 @@ impl<'a> Across<'a> {
         }
     }
 
-    /// Stages of a row that are in sight.
-    fn in_sight(&self, track: usize, lane: u32) -> Row<'a> {
-        let row = self.rows.row(track, lane).until(|stage| self.x_of(stage).min <= self.axis.x.max);
-        row.after(|stage| self.x_of(stage).max < self.axis.x.min)
+    /// Stages of a row between two places.
+    fn within(&self, track: usize, lane: u32, x: Rangef) -> Row<'a> {
+        let row = self.rows.row(track, lane).until(|stage| self.x_of(stage).min <= x.max);
+        row.after(|stage| self.x_of(stage).max < x.min)
     }
 
     /// So long lasts what is so many points wide, ns: a little less, as points are rounded. Everything where stages stand by order.
@@ -134,7 +134,7 @@ pub(super) fn seen_tracks(rows: &StageRows, axis: &TimeAxis, keep: Option<TrackI
     };
     let is_seen = |&at: &usize| {
         let track = rows.graph.tracks[at];
-        let mut lanes = (0..track.lanes).map(|lane| across.in_sight(at, lane));
+        let mut lanes = (0..track.lanes).map(|lane| across.within(at, lane, axis.x));
         keep == Some(track.track) || lanes.any(|row| row.telling(least, true).any(tells))
     };
     let all = 0..rows.graph.tracks.len();
@@ -148,7 +148,7 @@ pub(super) fn place(
     tracks: &[usize],
     axis: &TimeAxis,
     sizes: Sizes,
-    (area, seen): (Rect, Rangef),
+    (area, seen): (Rect, Rect),
     selected: Option<u32>,
 ) -> Layout {
     let graph = &*rows.graph;
@@ -171,17 +171,20 @@ pub(super) fn place(
         Some(Rect::from_x_y_ranges(across.x_of(stage), top..=top + sizes.bar))
     };
     // Stages that are wide enough to be joined.
-    let mut wide = Vec::new();
     let least = across.lasting(LEAST_JOINED);
+    let wide = tracks.iter().flat_map(|&at| {
+        (0..graph.tracks[at].lanes)
+            .flat_map(move |lane| across.within(at, lane, axis.x).telling(least, false))
+            .filter(move |&stage| across.x_of(stage).span() >= LEAST_JOINED)
+    });
+    let in_sight = Rangef::new(seen.left().max(axis.x.min), seen.right().min(axis.x.max));
     for (&at, &(_, y)) in tracks.iter().zip(&layout.tracks) {
         for lane in 0..graph.tracks[at].lanes {
-            let mut row = across.in_sight(at, lane);
-            let is_wide = |&stage: &u32| across.x_of(stage).span() >= LEAST_JOINED;
-            wide.extend(row.telling(least, false).filter(is_wide));
             let top = y.min + sizes.name + lane as f32 * (sizes.bar + sizes.gap);
-            if seen.max < top || seen.min > top + sizes.bar {
+            if seen.bottom() < top || seen.top() > top + sizes.bar {
                 continue;
             }
+            let mut row = across.within(at, lane, in_sight);
             // What lies within a point of the last box is seen already.
             while let [stage, ..] = *row.stages() {
                 let x = across.x_of(stage);
@@ -190,14 +193,14 @@ pub(super) fn place(
             }
         }
     }
-    layout.arrows = arrows(rows, &wide, &layout.bars, rect_of, axis, seen, selected);
+    layout.arrows = arrows(rows, wide, &layout.bars, rect_of, axis, seen.y_range(), selected);
     layout
 }
 
 /// The arrows in sight: all, or of a crowd those of the critical path that join what can be seen, and those of the selected stage.
 fn arrows(
     rows: &StageRows,
-    wide: &[u32],
+    wide: impl Iterator<Item = u32>,
     bars: &[Bar],
     rect_of: impl Fn(u32) -> Option<Rect>,
     axis: &TimeAxis,
@@ -220,7 +223,7 @@ fn arrows(
         .take(MOST_ARROWS)
         .collect();
     // Between stages that are hardly seen arrows would cover them.
-    let joined = wide.iter().flat_map(|&stage| rows.edges_to(stage).chain(rows.edges_from(stage)));
+    let joined = wide.flat_map(|stage| rows.edges_to(stage).chain(rows.edges_from(stage)));
     let mut all: FxHashSet<u32> = of_selected.iter().copied().collect();
     for edge in joined.chain(critical(rows, axis)).filter(in_sight) {
         all.insert(edge);
@@ -298,12 +301,13 @@ mod tests {
         assert_eq!(names(seen_tracks(&rows, &axis(1e6), None)), [0]);
         assert_eq!(names(seen_tracks(&rows, &axis(1e6), Some(TrackId(1)))), [0, 1], "the selected one stays");
         assert_eq!(names(seen_tracks(&rows, &axis(100.0), None)), [0, 1]);
+        let screen = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1000.0, 300.0));
         let layout = place(
             &rows,
             &seen_tracks(&rows, &axis(1e6), None),
             &axis(1e6),
             Sizes::for_height(&rows.graph.tracks.iter().copied(), 300.0),
-            (Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1000.0, 300.0)), Rangef::new(0.0, 300.0)),
+            (screen, screen),
             None,
         );
         assert_eq!((layout.bars.len(), layout.tracks.len()), (1, 1));
@@ -318,7 +322,7 @@ mod tests {
         let axis = TimeAxis::layout(0.0, 12e9, Rangef::new(0.0, 1200.0));
         let area = Rect::from_min_size(pos2(0.0, 10.0), egui::vec2(1200.0, 300.0));
         let sizes = Sizes::for_height(&graph.tracks.iter().copied(), 300.0);
-        let timed = place(&rows, &[0], &axis, sizes, (area, area.y_range()), None);
+        let timed = place(&rows, &[0], &axis, sizes, (area, area), None);
         assert_eq!(timed.bars.len(), graph.stages.len());
         assert!((timed.bars[0].rect.width() - 200.0).abs() < 0.01);
         let tops: std::collections::BTreeSet<i32> =
@@ -326,14 +330,20 @@ mod tests {
         assert_eq!(tops.len(), 2);
         let by_order = ask(&subject, &Rows { graph: Stages::default(), by_order: true });
         assert_eq!(by_order.columns(), Some(7));
-        let ordered = place(&by_order, &[0], &axis, sizes, (area, area.y_range()), None);
+        let ordered = place(&by_order, &[0], &axis, sizes, (area, area), None);
         let width = ordered.bars[0].rect.width();
         assert!(ordered.bars.iter().all(|b| (b.rect.width() - width).abs() < 0.01));
         assert_eq!(ordered.arrows.len(), graph.edges.len());
+        // Of columns beside the view only the arrows may cross it.
+        let half = Rect::from_min_size(area.min, egui::vec2(600.0, 300.0));
+        let left = place(&by_order, &[0], &axis, sizes, (area, half), None);
+        let in_half = ordered.bars.iter().filter(|b| b.rect.left() <= half.right());
+        assert_eq!(left.bars.iter().collect::<Vec<_>>(), in_half.collect::<Vec<_>>());
+        assert_eq!(left.arrows, ordered.arrows);
         let thin = TimeAxis::layout(0.0, 1e15, Rangef::new(0.0, 1200.0));
         assert_eq!(seen_tracks(&rows, &thin, None), [0], "nothing to see: all of them");
         let far = TimeAxis::layout(20e9, 30e9, Rangef::new(0.0, 1200.0));
-        assert!(place(&rows, &[0], &far, sizes, (area, area.y_range()), None).bars.is_empty());
+        assert!(place(&rows, &[0], &far, sizes, (area, area), None).bars.is_empty());
     }
 
     /// What is drawn, found by looking at everything.
@@ -404,7 +414,8 @@ mod tests {
             let axis = TimeAxis::layout(from * end, to * end, Rangef::new(0.0, 900.0));
             for seen in [Rangef::new(0.0, 400.0), Rangef::new(60.0, 90.0)] {
                 let area = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(900.0, 400.0));
-                let layout = place(&rows, &all, &axis, sizes, (area, seen), None);
+                let sight = Rect::from_x_y_ranges(area.x_range(), seen);
+                let layout = place(&rows, &all, &axis, sizes, (area, sight), None);
                 let (bars, arrows) = looked_at_all(&rows, &axis, sizes, seen);
                 let mut drawn: Vec<u32> = layout.bars.iter().map(|bar| bar.stage).collect();
                 drawn.sort_unstable();

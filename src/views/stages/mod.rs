@@ -324,7 +324,7 @@ impl StagesView {
                     TimeAxis::layout(0.0, 0.0, Rangef::new(origin.x, origin.x + width))
                 };
                 let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
-                let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
+                let seen = view.translate(origin.to_vec2());
                 let layout = place(&frame.rows, &tracks, &axis, sizes, (inner, seen), frame.selected);
                 self.places.clear();
                 self.on_path = 0;

@@ -17,7 +17,7 @@ use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::model::Unit;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
-use crate::views::shared::figures::{TwoFigure, signed_figures, two_figures};
+use crate::views::shared::figures::{TwoFigure, signed_figures};
 use crate::views::shared::requests::value_text;
 use crate::views::{View, ViewCx, shared};
 
@@ -129,14 +129,11 @@ fn sizes(ui: &mut Ui, [base, head]: [&Facts; 2]) {
         }
     }
     let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
-    two_figures(
+    let signs = [base, head].map(Facts::sign);
+    let about = "Tokens of one request.";
+    signed_figures(
         ui,
-        told.map(|(name, values)| TwoFigure {
-            name,
-            unit: Unit::Count,
-            values: *values,
-            about: "Tokens of one request.",
-        }),
+        told.map(|(name, values)| (TwoFigure { name, unit: Unit::Count, values: *values, about }, signs)),
     );
 }
 
@@ -150,20 +147,17 @@ fn groups(ui: &mut Ui, [base, head]: [&Spent; 2]) {
             names.push(&group.name);
         }
     }
-    let find = |spent: &Spent, name: &str| {
+    let tokens = |spent: &Spent, name: &str| {
         let group = spent.groups.iter().find(|g| g.name == name)?;
-        Some(group.sums.prompt().saturating_add(group.sums.output) as i64)
+        group.figures.as_ref()?.all_tokens()
     };
     let texts: Vec<String> = names.iter().take(GROUPS).map(|name| value_text(name, 60)).collect();
-    let sign = |spent: &Spent, name: &str| {
-        let group = spent.groups.iter().find(|g| g.name == name);
-        if group.is_some_and(|g| g.sums.incomplete > 0) { "≥ " } else { "" }
-    };
     let rows = names.into_iter().zip(&texts).map(|(name, text)| {
-        let values = Two { base: find(base, name), head: find(head, name) };
+        let [base, head] = [base, head].map(|spent| tokens(spent, name));
+        let values = Two { base, head }.map(|(n, _)| n as i64);
         let about = "Input and output tokens.";
         let figure = TwoFigure { name: text, unit: Unit::Count, values, about };
-        (figure, [sign(base, name), sign(head, name)])
+        (figure, [base, head].map(|of| of.map_or("", |(_, sign)| sign)))
     });
     signed_figures(ui, rows);
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use super::rows::{Listed, What};
 use crate::analysis::billing::Billing;
+use crate::analysis::overview::token_signs;
+use crate::analysis::prices::Charge;
 use crate::analysis::trace::{Step, Tree};
 use crate::format;
 use crate::model::Profile;
@@ -26,7 +28,8 @@ pub(super) fn figures(profile: &Profile, bill: Option<&Billing>, tree: &Tree, st
         if let Some(tokens) = tokens(r) {
             words.push(format!("{tokens} tokens"));
         }
-        words.extend(bill.and_then(|bill| bill.cost(id)).map(format::money));
+        let charge = bill.and_then(|bill| bill.charges.get(id.index())).filter(|c| c.cost.is_some());
+        words.extend(charge.map(Charge::cost_text));
         words.extend(outcome(profile, step));
     } else if step.failed {
         words.push("failed".into());
@@ -36,9 +39,13 @@ pub(super) fn figures(profile: &Profile, bill: Option<&Billing>, tree: &Tree, st
 
 /// «1,200 → 35»; `None` where nobody counted.
 pub(super) fn tokens(r: &crate::model::Request) -> Option<String> {
-    let side = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64));
-    let (input, output) = (r.tokens.prompt(), r.tokens.output);
-    (input.is_some() || output.is_some()).then(|| format!("{} → {}", side(input), side(output)))
+    let side = |n: Option<u64>, sign: &str| {
+        n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format!("{sign}{}", format::count(n as i64)))
+    };
+    let (input, output) = (r.tokens.prompt(), r.output().map(|o| o.0));
+    let signs = token_signs(r);
+    (input.is_some() || output.is_some())
+        .then(|| format!("{} → {}", side(input, signs[0]), side(output, signs[1])))
 }
 
 /// How a request ended, where that is not as usual: with why, or whose answer it was.

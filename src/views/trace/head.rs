@@ -2,6 +2,8 @@
 
 use egui::{Ui, vec2};
 
+use crate::analysis::definitions as say;
+use crate::analysis::overview::RequestFigures;
 use crate::analysis::trace::Totals;
 use crate::format;
 use crate::ui::theme::{Palette, Tone, space};
@@ -25,41 +27,46 @@ type Figure = (&'static str, String, Option<Tone>, String);
 
 fn figures(t: &Totals, dated: bool) -> Vec<Figure> {
     let count = |n: usize| format::count(n as i64);
-    let tokens = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64));
-    let least = if t.uncounted > 0 { "≥ " } else { "" };
-    let counted = match t.uncounted {
-        0 => "As the sources count them".to_owned(),
-        n => format!("{} without a count", format::counted(n as i64, "call", "calls")),
-    };
     let mut all = Vec::new();
-    if t.calls > 0 {
-        all.push(("Calls", count(t.calls), None, "Requests to models in this trace".to_owned()));
+    if let Some(f) = &t.requests {
+        all.push(("Calls", count(f.count), None, "Requests to models in this trace".to_owned()));
     }
     if t.failed > 0 {
         let about = "Calls and other steps that failed".to_owned();
         all.push(("Failed", count(t.failed), Some(Tone::Bad), about));
     }
-    if t.retries > 0 {
-        let about = "Attempts that failed and were followed by another one".to_owned();
-        all.push(("Retries", count(t.retries), Some(Tone::Warning), about));
-    }
-    if t.calls > 0 {
-        let known = |n: Option<u64>| if n.is_some() { least } else { "" };
-        all.push(("Tokens in", format!("{}{}", known(t.input), tokens(t.input)), None, counted.clone()));
-        all.push(("Tokens out", format!("{}{}", known(t.output), tokens(t.output)), None, counted));
-        let about = match t.unpriced {
-            0 => "What the calls cost".to_owned(),
-            n => format!("What the priced calls cost; {} without a price", format::count(n as i64)),
-        };
-        let cost = format::money_or_unknown(t.cost);
-        let least = if t.unpriced > 0 && t.cost.is_some() { "≥ " } else { "" };
-        all.push(("Cost", format!("{least}{cost}"), None, about));
+    if let Some(f) = &t.requests {
+        calls(f, t.uncounted, &mut all);
     }
     if dated {
         let about = "From the first to the last moment".to_owned();
         all.push(("Wall time", format::duration(t.wall), None, about));
     }
     all
+}
+
+/// Retries, tokens and cost of the calls of a trace.
+fn calls(f: &RequestFigures, uncounted: usize, all: &mut Vec<Figure>) {
+    if f.retries > 0 {
+        let about = "Attempts that failed and were followed by another one".to_owned();
+        all.push(("Retries", format::count(f.retries as i64), Some(Tone::Warning), about));
+    }
+    let how = match (uncounted, f.signs) {
+        (0, ["", ""]) => "As the sources count them".to_owned(),
+        (0, _) => say::SIGNS.to_owned(),
+        (n, _) => format!("{} without a count", format::counted(n as i64, "call", "calls")),
+    };
+    let tokens = |n: Option<u64>, sign: &str| {
+        n.map_or_else(|| format::UNKNOWN.to_owned(), |n| format!("{sign}{}", format::count(n as i64)))
+    };
+    all.push(("Tokens in", tokens(f.prompt_tokens, f.signs[0]), None, how.clone()));
+    all.push(("Tokens out", tokens(f.output_tokens, f.signs[1]), None, how));
+    let about = match f.unpriced {
+        0 => say::COST.to_owned(),
+        n => format!("What the priced calls cost; {} without a price", format::count(n as i64)),
+    };
+    let cost = f.cost_text().unwrap_or_else(|| format::UNKNOWN.to_owned());
+    all.push(("Cost", cost, None, about));
 }
 
 /// Where the time went, as a strip with its legend.

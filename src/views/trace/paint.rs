@@ -11,6 +11,7 @@ use egui::{
 use super::Frame;
 use super::copy;
 use super::rows::{COUNT, Row, What};
+use crate::analysis::prices::Charge;
 use crate::analysis::requests::parts;
 use crate::analysis::trace::kind::Kind;
 use crate::analysis::trace::said::{Part, Who};
@@ -61,8 +62,9 @@ impl Columns {
         let unusual =
             tree.totals.failed > 0 || requests().any(|(_, r)| r.outcome != Outcome::Ok || r.cache.is_some());
         let named = requests().any(|(_, r)| !profile.text(r.model).is_empty());
-        let counted = tree.totals.input.is_some() || tree.totals.output.is_some();
-        let priced = tree.totals.cost.is_some();
+        let figures = tree.totals.requests.as_ref();
+        let counted = figures.is_some_and(|f| f.all_tokens().is_some());
+        let priced = figures.is_some_and(|f| f.cost.is_some());
         // The most important first: names and what was said keep their part of the width.
         let mut spare = width * 0.66 - TOLD - 12.0;
         let mut fits = |wanted: bool, room: f32| {
@@ -235,8 +237,9 @@ pub(super) fn step(
         put(x, Cow::Owned(text), palette.text, plain, true);
     }
     if let (Some(x), Some(id)) = (columns.cost, at.request) {
-        let cost = frame.bill.as_ref().and_then(|bill| bill.cost(id));
-        put(x, Cow::Owned(format::money_or_unknown(cost)), palette.text, plain, true);
+        let cost = frame.bill.as_ref().and_then(|bill| bill.charges.get(id.index()));
+        let cost = cost.map_or_else(|| format::UNKNOWN.to_owned(), Charge::cost_text);
+        put(x, Cow::Owned(cost), palette.text, plain, true);
     }
     if let Some(x) = columns.start {
         let start = format::duration(at.start.saturating_sub(tree.time.0));
