@@ -66,6 +66,12 @@ impl Sums {
         cost_sign(self.cost, self.unpriced, self.about)
     }
 
+    /// What they cost: «$0.12», «≈ $0.12», «≥ $0.12»; `None` when none has a cost.
+    #[must_use]
+    pub fn cost_text(&self) -> Option<String> {
+        self.cost.map(|cost| format!("{}{}", self.sign(), format::money(cost)))
+    }
+
     /// What the sums by list prices are of, where that is not all: « (3 of 5 requests)».
     #[must_use]
     pub fn listed_words(&self) -> String {

@@ -38,6 +38,8 @@ pub struct KeyFacts {
     pub repeated: usize,
     /// Same model and prompt, several keys: the cache misses what it has.
     pub unstable: Vec<Oddity>,
+    /// The first request with each further key of what had one already: with one key it would have been a hit.
+    pub again: Vec<RequestId>,
     /// Same key, several prompts: the cache gives the answer to another request.
     pub collisions: Vec<Oddity>,
 }
@@ -100,6 +102,8 @@ impl Query for CacheKeys {
             [first, second, ..] => Some(Oddity { requests: [first.1, second.1], different: seen.len() }),
             _ => None,
         };
+        out.again = asked.values().flat_map(|keys| keys.iter().skip(1).map(|(_, id)| *id)).collect();
+        out.again.sort_unstable();
         out.unstable = asked.values().filter_map(|keys| odd(keys)).collect();
         out.collisions = keyed.values().filter_map(|prompts| odd(prompts)).collect();
         for list in [&mut out.unstable, &mut out.collisions] {
@@ -112,7 +116,7 @@ impl Query for CacheKeys {
     }
 
     fn weight(keys: &KeyFacts) -> usize {
-        size_of_val(&*keys.unstable) + size_of_val(&*keys.collisions)
+        size_of_val(&*keys.unstable) + size_of_val(&*keys.collisions) + size_of_val(&*keys.again)
     }
 }
 
@@ -145,6 +149,7 @@ mod tests {
         assert_eq!(sound.missing(), ["model", "system", "temperature", "top_p", "seed"]);
         let salted = keys(&[("a", "1"), ("a", "2"), ("a", "3")]);
         assert_eq!((salted.unstable.len(), salted.unstable[0].different), (1, 3));
+        assert_eq!(salted.again, [RequestId(1), RequestId(2)]);
         let short = keys(&[("a", "1"), ("b", "1")]);
         assert_eq!(short.collisions, [Oddity { requests: [RequestId(0), RequestId(1)], different: 2 }]);
         let untold = keys(&[("", "1"), ("", "2")]);

@@ -112,6 +112,9 @@ pub const COMPONENT_COSTS: &str = "Tokens of a part are about right, so its cost
 /// What a machine of one's own costs.
 pub const MACHINE: &str = "For models on a machine of yours: the time of the run at the price of an hour, and the energy that its devices used \
     (power over time, ∫ W dt) at the price of a kWh. They are two answers, never added up.";
+/// Energy that devices used.
+pub const ENERGY: &str =
+    "Power over time (∫ W dt) of the devices whose power was measured, for as long as it was.";
 /// Where more load only makes requests wait.
 pub const KNEE: &str = "The load with most throughput for its latency (Kleinrock's power: throughput ÷ latency), of levels with at least \
     three requests.";

@@ -18,6 +18,12 @@ pub struct Used {
 }
 
 impl Used {
+    /// «12.3 Wh».
+    #[must_use]
+    pub fn amount(&self) -> String {
+        format!("{} Wh", format::number(self.joules / 3600.0))
+    }
+
     /// «1 device in 12.3 s».
     #[must_use]
     pub fn devices(&self) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::billing::{Bill, Billing, cost_sign};
+use super::energy::{Energy, Used};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
 use super::gpu::{GpuBusy, gpu_busy};
@@ -214,6 +215,8 @@ pub struct Overview {
     pub peaks: Vec<Peak>,
     /// How long GPUs were busy.
     pub gpus: Vec<GpuBusy>,
+    /// Energy of devices whose power was measured; `None` where none was.
+    pub energy: Option<Used>,
     /// Figures over LLM requests; `None` when there are none.
     pub requests: Option<RequestFigures>,
 }
@@ -290,6 +293,7 @@ impl Query for Summary {
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
             gpus: gpu_busy(profile, self.range),
+            energy: (*cx.get(&Energy(self.range))?).clone(),
             requests: request_figures(profile, self.range, &*cx.get(&Bill { prices: self.prices.clone() })?),
         })
     }

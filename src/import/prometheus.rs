@@ -8,10 +8,10 @@ use rustc_hash::FxHashMap;
 
 use super::Gives::Counters;
 use super::read::Oddities;
+use super::read::distribution::{self, Buckets};
 use super::read::lines::for_each_text_line;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use crate::format;
-use crate::model::{Basis, CounterId, FactValue, ProfileBuilder, ResultTable, Unit};
+use crate::model::{Basis, CounterId, FactValue, ProfileBuilder, Unit};
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -106,23 +106,15 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 }
 
 #[derive(Default)]
-struct Histogram {
-    /// Cumulative counts of the last scrape by the bits of upper edges.
-    counts: FxHashMap<u64, f64>,
-    /// The same in order.
-    buckets: Vec<(f64, f64)>,
-    sum: Option<f64>,
-    count: Option<f64>,
-}
-
-#[derive(Default)]
 struct Reader {
     kinds: FxHashMap<String, String>,
     counters: FxHashMap<String, (CounterId, usize)>,
-    histograms: Vec<((String, String), Histogram)>,
+    histograms: Vec<((String, String), Buckets)>,
     by_name: FxHashMap<(String, String), usize>,
     /// Last values of each name by their labels, for the facts.
     last: FxHashMap<String, FxHashMap<String, f64>>,
+    /// The largest value of each name.
+    most: FxHashMap<String, f64>,
     /// Number of the scrape, and what it has had.
     scrape: usize,
     stamped: bool,
@@ -188,7 +180,7 @@ impl Reader {
         if let Some((base, end)) = part {
             let key = (base.to_owned(), label("le"));
             let at = *self.by_name.entry(key.clone()).or_insert_with(|| {
-                self.histograms.push((key, Histogram::default()));
+                self.histograms.push((key, Buckets::default()));
                 self.histograms.len() - 1
             });
             let histogram = &mut self.histograms[at].1;
@@ -202,7 +194,7 @@ impl Reader {
                         edge => edge.and_then(|e| e.parse::<f64>().ok()),
                     };
                     let Some(edge) = edge else { return };
-                    histogram.counts.insert(edge.to_bits(), sample.value);
+                    histogram.set(edge, sample.value);
                 }
             }
             return;
@@ -233,44 +225,33 @@ impl Reader {
         *times += 1;
         b.point(*counter, time, sample.value * factor);
         self.last.entry(sample.name.to_owned()).or_default().insert(labels, sample.value);
+        let most = self.most.entry(sample.name.to_owned()).or_insert(sample.value);
+        *most = most.max(sample.value);
     }
 
-    fn table(&mut self, b: &mut ProfileBuilder) {
-        let mut rows = Vec::new();
-        for ((name, labels), histogram) in &mut self.histograms {
-            histogram.buckets =
-                histogram.counts.iter().map(|(edge, count)| (f64::from_bits(*edge), *count)).collect();
-            histogram.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let count = histogram.count.or_else(|| histogram.buckets.last().map(|bucket| bucket.1));
-            let Some(count) = count.filter(|n| *n > 0.0) else { continue };
-            let value = |value: Option<f64>| match value.filter(|v| v.is_finite()) {
-                None => "–".to_owned(),
-                Some(v) if name.ends_with("_seconds") => format::duration((v * 1e9) as i64),
-                Some(v) => format::number(v),
-            };
-            let at = |q: f64| match histogram.quantile(q) {
-                Some((of, true)) => value(Some(of)),
-                Some((least, false)) => format!("> {}", value(Some(least))),
-                None => value(None),
-            };
+    fn table(&self, b: &mut ProfileBuilder) {
+        let all = self.histograms.iter().map(|((name, labels), buckets)| {
             let shown = if labels.is_empty() { name.clone() } else { format!("{name} ({labels})") };
-            rows.push(vec![
-                shown,
-                format::count(count as i64),
-                value(histogram.sum.map(|sum| sum / count)),
-                at(0.5),
-                at(0.95),
-                at(0.99),
-            ]);
-        }
-        if !rows.is_empty() {
-            b.meta.tables.push(ResultTable {
-                title: "Histograms".into(),
-                columns: ["Histogram", "Count", "Mean", "p50 ≈", "p95 ≈", "p99 ≈"].map(str::to_owned).to_vec(),
-                rows,
-                note: "Since the server began, as of the last scrape. Quantiles are estimates: they are interpolated in buckets; beyond the last bucket with an end they are above it.".into(),
-                minor: false,
-            });
+            (shown, unit_of(name), buckets)
+        });
+        let since = "Since the server began, as of the last scrape.";
+        b.meta.tables.extend(distribution::table(all, since));
+    }
+
+    /// How full the KV cache is: of several engines the fullest, at the last scrape and at most.
+    fn kv_cache(&self, b: &mut ProfileBuilder) {
+        const NAMES: [&str; 4] = [
+            "vllm:kv_cache_usage_perc",
+            "vllm:gpu_cache_usage_perc",
+            "sglang:token_usage",
+            "llamacpp:kv_cache_usage_ratio",
+        ];
+        let Some(name) = NAMES.into_iter().find(|name| self.last.contains_key(*name)) else { return };
+        let share = |value: f64| ((value * 1e5).round() as i64, Unit::MilliPercent);
+        let last = self.last[name].values().copied().fold(0.0, f64::max);
+        b.meta.result("KV cache in use", share(last));
+        if let Some(most) = self.most.get(name).filter(|most| **most > last) {
+            b.meta.result("KV cache in use, most", share(*most));
         }
     }
 
@@ -281,7 +262,7 @@ impl Reader {
             found.map(|series| series.values().sum::<f64>())
         };
         let whole = |value: f64, unit: Unit| FactValue::Number(value.round() as i64, unit);
-        let counts: [(&str, &[&str], Unit); 5] = [
+        let counts: [(&str, &[&str], Unit); 6] = [
             (
                 "Input tokens",
                 &["vllm:prompt_tokens_total", "sglang:prompt_tokens_total", "llamacpp:prompt_tokens_total"],
@@ -307,12 +288,23 @@ impl Reader {
                 &["vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing"],
                 Unit::Count,
             ),
+            (
+                "Requests waiting",
+                &[
+                    "vllm:num_requests_waiting",
+                    "sglang:num_queue_reqs",
+                    "tgi_queue_size",
+                    "llamacpp:requests_deferred",
+                ],
+                Unit::Count,
+            ),
         ];
         for (name, series, unit) in counts {
             if let Some(value) = sum(series) {
                 b.meta.result(name, whole(value, unit));
             }
         }
+        self.kv_cache(b);
         let hits = sum(&["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"]);
         let asked = sum(&["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"]);
         if let (Some(hits), Some(asked)) = (hits, asked.filter(|n| *n > 0.0)) {
@@ -327,22 +319,6 @@ impl Reader {
         ];
         let named = tools.iter().find(|(prefix, _)| self.last.keys().any(|name| name.starts_with(prefix)));
         b.meta.tool = named.map_or("Prometheus", |tool| tool.1).into();
-    }
-}
-
-impl Histogram {
-    /// The quantile by linear interpolation in its bucket, and true; of the last bucket, which has no end, its begin, and false.
-    fn quantile(&self, q: f64) -> Option<(f64, bool)> {
-        let all = self.buckets.last()?.1;
-        let rank = q * all;
-        let at = self.buckets.iter().position(|bucket| bucket.1 >= rank)?;
-        let (low, below) = if at == 0 { (0.0, 0.0) } else { self.buckets[at - 1] };
-        let (high, count) = self.buckets[at];
-        if !high.is_finite() {
-            return (at > 0).then_some((low, false));
-        }
-        let inside = count - below;
-        Some((if inside > 0.0 { low + (high - low) * (rank - below) / inside } else { high }, true))
     }
 }
 

@@ -22,6 +22,11 @@ pub(super) fn known(unit: Unit, value: Option<i64>) -> String {
     lean(format::cost_or_unknown(unit, value))
 }
 
+/// An amount that stands beside others: ≈ and ≥ close before it.
+pub(super) fn tight(amount: String) -> String {
+    lean(amount.replace("≈ ", "≈").replace("≥ ", "≥"))
+}
+
 /// A difference with its sign.
 pub(super) fn signed(unit: Unit, value: i64) -> String {
     lean(format::signed_cost(unit, value))

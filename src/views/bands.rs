@@ -16,7 +16,7 @@ use crate::analysis::matches::MatchQuery;
 use crate::analysis::requests::RequestColumn;
 use crate::format;
 use crate::model::{Better, Profile, Unit};
-use crate::state::{Interaction, Item};
+use crate::state::{Command, Interaction, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, small, space};
 use crate::ui::widgets::EmptyState;
@@ -80,6 +80,10 @@ impl Bands {
     fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
         let Some(pair) = cx.subject.pair() else { return };
         let (run, subject) = (pair.run(base), pair.one(base));
+        // Moments are those of the new run's clock.
+        let later = if base { earlier_in_base(cx) } else { 0 };
+        let cursor = cx.cursor.map(|t| t.saturating_sub(later));
+        let (sent, pointed) = (cx.out.commands.len(), cx.out.cursor.take());
         let lead = if self.stacked { align::leads_of(cx)[usize::from(!base)] } else { 0 };
         let selection = cx.interaction.selection.as_ref().and_then(|item| selection_of(cx, item, base));
         let other = selection != cx.interaction.selection;
@@ -100,6 +104,7 @@ impl Bands {
         }
         let mut side = cx.side(&subject, base);
         (side.extent, side.follower, side.lead) = (extent, stacked && !base, lead);
+        side.cursor = cursor;
         let which = usize::from(!base);
         side.follow = std::mem::take(&mut self.follows[which]);
         if let Some(renamed) = &renamed {
@@ -117,6 +122,12 @@ impl Bands {
             }
         });
         self.follows[which] = std::mem::take(&mut side.follow);
+        for command in &mut cx.out.commands[sent..] {
+            if let Command::Select(Some(Item::Time(t))) = command {
+                *t = t.saturating_add(later);
+            }
+        }
+        cx.out.cursor = cx.out.cursor.map(|t| t.saturating_add(later)).or(pointed);
     }
 
     /// Arrows from what is seen in the baseline to the same call in the new run, where that starts earlier or later: the
@@ -175,10 +186,22 @@ fn clock_start(profile: &Profile) -> Option<i64> {
     (from.unsigned_abs() > to.abs_diff(from) / 100).then_some(from)
 }
 
+/// By how much less the baseline's clock says at a moment that lies over one of the new run, ns.
+fn earlier_in_base(cx: &ViewCx<'_>) -> i64 {
+    let Some(pair) = cx.subject.pair() else { return 0 };
+    let start = |base: bool| pair.run(base).profile.time_bounds().map_or(0, |(from, _)| from);
+    let [base, head] = align::leads_of(cx);
+    // Both axes begin with their run, after its empty time.
+    start(false).saturating_sub(head).saturating_sub(start(true).saturating_sub(base))
+}
+
 /// What is selected, as one side calls it: a function of the other run is that of its pair, and so are a request and a span; `None`
 /// for a request or a span that the side does not have.
 pub(super) fn selection_of(cx: &ViewCx<'_>, item: &Item, base: bool) -> Option<Item> {
     let pair = cx.subject.pair()?;
+    if let Item::Time(t) = item {
+        return Some(Item::Time(if base { t.saturating_sub(earlier_in_base(cx)) } else { *t }));
+    }
     let (here, there) = match base {
         true => (&pair.base.profile, &pair.head.profile),
         false => (&pair.head.profile, &pair.base.profile),
@@ -300,11 +323,12 @@ impl View for Bands {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::profile;
+    use std::cell::RefCell;
+    use std::rc::Rc;
     use std::sync::Arc;
 
+    use crate::analysis::testing::profile;
     use crate::model::Profile;
-    use crate::state::Command;
     use crate::ui::software::Headless;
     use crate::views::testing::Stage;
     use crate::views::{Out, view};
@@ -365,6 +389,51 @@ mod tests {
             assert!((seen[0].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
             assert!((seen[1].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
             assert_eq!((seen[0].from, seen[0].to), (seen[1].from, seen[1].to), "{id}");
+        }
+    }
+
+    /// Notes the selected moment and the pointer's; asks once for a moment.
+    struct Probe(Rc<RefCell<[Option<i64>; 2]>>, Option<i64>);
+
+    impl View for Probe {
+        fn ui(&mut self, cx: &mut ViewCx<'_>, _: &mut Ui) {
+            let selected = match cx.interaction.selection {
+                Some(Item::Time(t)) => Some(t),
+                _ => None,
+            };
+            *self.0.borrow_mut() = [selected, cx.cursor];
+            cx.out.cursor = self.1;
+            if let Some(t) = self.1.take() {
+                cx.send(Command::Select(Some(Item::Time(t))));
+            }
+        }
+    }
+
+    #[test]
+    fn r13_a_moment_is_the_one_below_it_in_the_other_band() {
+        let base = profile("main 0 1000000 / decode 100000 400000");
+        let head = profile("main 500 1500500 / decode 600500 900500");
+        let symbol = head.functions.ids().find(|&f| head.function_name(f) == "decode").unwrap();
+        for (align, in_base) in [
+            (crate::analysis::align::AlignAt::Start, 600_000),
+            (crate::analysis::align::AlignAt::Function(head.keys().symbol(symbol)), 100_000),
+        ] {
+            for asks in 0..2 {
+                let mut stage = stacked("timeline", &base, &head);
+                stage.send(Command::SetAlign(align.clone()));
+                let seen = [Rc::default(), Rc::default()];
+                let moments = [in_base, 600_500];
+                for side in 0..2 {
+                    let asked = (side == asks).then(|| moments[side]);
+                    stage.view.sides[side] = Box::new(Probe(Rc::clone(&seen[side]), asked));
+                }
+                let mut screen = Headless::new(vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
+                screen.pass(Vec::new(), |ui| stage.ui(ui));
+                assert_eq!(stage.cursor, Some(600_500), "{align:?}, asked by {asks}");
+                screen.pass(Vec::new(), |ui| stage.ui(ui));
+                let now = seen.each_ref().map(|s| *s.borrow());
+                assert_eq!(now, moments.map(|t| [Some(t); 2]), "{align:?}, asked by {asks}");
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 
 use crate::analysis::gaps::{Gap, Gaps};
 use crate::analysis::scope::Slice;
@@ -221,17 +222,42 @@ proptest! {
 
     /// Programs that really ran, as cProfile would have recorded them: each function's own cost is found again.
     #[test]
-    fn what_programs_spend_is_found_again(calls in proptest::collection::vec((0usize..40, 0usize..6, 1i64..50), 1..40)) {
+    fn what_programs_spend_is_found_again(calls in programs()) {
         let s = subject(&ran(&calls));
         let c = costs(&s, vec![]);
         prop_assert!(adds_up(&c, true).is_ok());
         prop_assert_eq!(c.whole.total, calls.iter().map(|c| c.2).sum::<i64>());
-        let lost = c.gaps.as_ref().unwrap().sum(Gap::NotPlaced);
-        prop_assert!(lost * 4 <= c.whole.total, "{} of {}: {}", lost, c.whole.total, dump(&s.profile, &c));
         for (i, node) in c.tree.nodes.iter().enumerate() {
             prop_assert!(node.parent != crate::analysis::call_tree::NO_NODE || c.total[i] <= c.whole.total);
         }
     }
+}
+
+/// Calls of a program of few functions, most of which recur: (caller among those before, function, own cost).
+fn programs() -> impl Strategy<Value = Vec<(usize, usize, i64)>> {
+    proptest::collection::vec((0usize..40, 0usize..6, 1i64..50), 1..40)
+}
+
+/// How much of such programs has no place in the estimate: a circle of functions that call each other can hide where its cost came
+/// from, but seldom does.
+#[test]
+fn little_of_what_recurs_has_no_place() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut lost: Vec<f64> = (0..400)
+        .map(|_| {
+            let calls = programs().new_tree(&mut runner).unwrap().current();
+            let c = costs(&subject(&ran(&calls)), vec![]);
+            c.gaps.as_ref().unwrap().sum(Gap::NotPlaced) as f64 / c.whole.total as f64
+        })
+        .collect();
+    lost.sort_by(f64::total_cmp);
+    let (mean, p95) = (lost.iter().sum::<f64>() / 400.0, lost[380]);
+    // As measured, with little room: half of them lose nothing, and all together 0.15 %.
+    assert!(
+        lost[200] == 0.0 && mean <= 0.002 && p95 <= 0.01 && lost[399] <= 0.15,
+        "{mean}, {p95}, {}",
+        lost[399]
+    );
 }
 
 /// The records that cProfile makes of a tree of calls: (caller among those before, function, own cost).

@@ -12,6 +12,7 @@ mod requests;
 mod serving;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::borrow::Cow;
 
@@ -150,6 +151,7 @@ impl Query for Findings {
         all.extend(program::find(cx)?);
         all.extend(model::find(cx, &self.prices)?);
         all.extend(overlap::find(cx)?);
+        all.extend(tools::find(cx)?);
         if !profile.requests.rows.is_empty() {
             all.extend(requests::find(cx, &self.prices)?);
             all.extend(serving::find(cx, &self.prices)?);

@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::Noted;
+use super::requests::read_instead;
+use crate::analysis::billing::Billing;
 use crate::analysis::levers::Lever;
 use crate::format;
 use crate::jobs::Cancelled;
@@ -33,7 +35,7 @@ const SHOWN: usize = 40;
 const ADVICE: &str = "Put what changes (a date, an id, what was found) behind what stays the same";
 
 /// Findings about the prompts of each model, in order of arrival.
-pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
+pub(super) fn find(cx: &Context<'_>, bill: &Billing) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
     let mut models: FxHashMap<StringId, Vec<(RequestId, &Request)>> = FxHashMap::default();
     for (i, r) in profile.requests.rows.iter().enumerate() {
@@ -48,7 +50,7 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     let mut out = Vec::new();
     for rows in models {
         cx.job().checkpoint(0, 0)?;
-        out.extend(stopped(profile, &rows).or_else(|| broken(profile, &rows)));
+        out.extend(stopped(profile, bill, &rows).or_else(|| broken(profile, bill, &rows)));
     }
     Ok(out)
 }
@@ -64,7 +66,7 @@ fn beginning(profile: &Profile, r: &Request) -> String {
 }
 
 /// Prompts were read from the cache, and from one request on none was.
-fn stopped(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
+fn stopped(profile: &Profile, bill: &Billing, rows: &[(RequestId, &Request)]) -> Option<Noted> {
     let shares: Vec<(RequestId, &Request, f64)> =
         rows.iter().filter_map(|(id, r)| Some((*id, *r, read(r)?))).collect();
     let since = shares.iter().rposition(|s| s.2 > 0.0)? + 1;
@@ -84,11 +86,12 @@ fn stopped(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
     let mut noted =
         Noted::new("The prompt cache is no longer hit", Severity::Warning, text, ADVICE).on(Lever::Caching);
     noted.request = Some(first.0);
+    noted.gain.money = read_instead(after.iter().map(|(id, r, _)| (*r, &bill.charges[id.index()])), mean);
     Some(noted)
 }
 
 /// Most of what prompts say is the same in most of them, but stands behind something that differs.
-fn broken(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
+fn broken(profile: &Profile, bill: &Billing, rows: &[(RequestId, &Request)]) -> Option<Noted> {
     // As many as there is room for, spread over the run.
     let texts = || rows.iter().map(|(_, r)| profile.text(r.prompt));
     let bytes: usize = texts().map(str::len).sum();
@@ -137,6 +140,8 @@ fn broken(profile: &Profile, rows: &[(RequestId, &Request)]) -> Option<Noted> {
         Noted::new("What changes stands in front of the prompts", Severity::Warning, text, ADVICE)
             .on(Lever::Caching);
     noted.request = Some(*last);
+    let charged = rows.iter().map(|(id, r)| (*r, &bill.charges[id.index()]));
+    noted.gain.money = read_instead(charged, (same + in_front).min(1.0));
     Some(noted)
 }
 

@@ -10,7 +10,7 @@ use crate::analysis::intervals::covered;
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::levers::Lever;
 use crate::analysis::overview::Distribution;
-use crate::analysis::prices::Prices;
+use crate::analysis::prices::{Charge, Prices};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::requests::reasons;
 use crate::analysis::slo::{SlowRequests, Slowest};
@@ -42,8 +42,8 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     out.extend(throttled(profile));
     out.extend(failures(profile, &bill));
     out.extend(again(profile, &repeats));
-    out.extend(common_beginning(&repeats, &facts));
-    out.extend(prompt_cache::find(cx)?);
+    out.extend(common_beginning(profile, &bill, &repeats, &facts));
+    out.extend(prompt_cache::find(cx, &bill)?);
     for c in caches.iter().filter(|c| c.kind == CacheKind::Prompt) {
         out.extend(writes_for_nothing(c.saved_cost, &spent));
     }
@@ -258,8 +258,24 @@ fn again(profile: &Profile, r: &Repeats) -> Option<Noted> {
     Some(noted)
 }
 
+/// What requests would have cost less with this share of each prompt but the first one read from the provider's cache; `None`
+/// where no list price tells.
+pub(super) fn read_instead<'a>(
+    rows: impl Iterator<Item = (&'a Request, &'a Charge)>,
+    share: f64,
+) -> Option<Money> {
+    let saved = rows.skip(1).filter_map(|(r, charge)| {
+        let priced = charge.priced.as_ref().filter(|_| !charge.answered_locally)?;
+        let prompt = r.tokens.prompt().filter(|n| *n > 0)?;
+        let more = (share - r.tokens.cache_read.unwrap_or(0) as f64 / prompt as f64).max(0.0);
+        Some((priced.no_cache - priced.from_cache).to_f64() * more)
+    });
+    let saved: f64 = saved.sum();
+    (saved > 0.0).then(|| Money::from_nano((saved * 1e9).round() as i64))
+}
+
 /// Prompts begin alike and are not read from a cache.
-fn common_beginning(r: &Repeats, facts: &Facts) -> Option<Noted> {
+fn common_beginning(profile: &Profile, bill: &Billing, r: &Repeats, facts: &Facts) -> Option<Noted> {
     let (same, read) = (r.beginning()?, r.read_share?);
     let mean = facts.prompt?.mean;
     if r.kept < ENOUGH || same < 0.5 || mean * same < CACHEABLE || read >= 0.5 * same {
@@ -272,7 +288,10 @@ fn common_beginning(r: &Repeats, facts: &Facts) -> Option<Noted> {
         format::count(mean.round() as i64)
     );
     let advice = "Keep what stays the same first and unchanged (no date, no id in it), and ask the provider to cache it";
-    Some(Noted::new("A common beginning is not cached", Severity::Warning, text, advice).on(Lever::Caching))
+    let mut noted =
+        Noted::new("A common beginning is not cached", Severity::Warning, text, advice).on(Lever::Caching);
+    noted.gain.money = read_instead(profile.requests.rows.iter().zip(&bill.charges), same);
+    Some(noted)
 }
 
 /// Writing to the prompt cache costs more than reading saves.
@@ -319,7 +338,9 @@ fn reasoning(profile: &Profile, bill: &Billing, spent: &Spent) -> Option<Noted> 
         cost.unwrap_or_default()
     );
     let advice = "A lower effort of reasoning where answers stay good enough";
-    Some(Noted::new("Most output is reasoning", Severity::Info, text, advice).on(Lever::Requests))
+    let mut noted = Noted::new("Most output is reasoning", Severity::Info, text, advice).on(Lever::Requests);
+    noted.gain.money = Some(Money::from_nano((reasoning * 1e9).round() as i64));
+    Some(noted)
 }
 
 /// Prompts for which a higher price holds.
@@ -343,6 +364,8 @@ fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
     let advice = "Shorter prompts, or two requests below the step";
     let mut noted =
         Noted::new("Prompts above a step of the price", Severity::Info, text, advice).on(Lever::Requests);
+    let more = over.iter().filter_map(|&i| bill.charges[i].priced.as_ref());
+    noted.gain.money = Some(more.map(|p| p.parts.sum() - p.below_steps).sum());
     noted.request = Some(RequestId::from_index(first));
     Some(noted)
 }

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::Noted;
 use crate::analysis::asked::Asked;
+use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
 use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::levers::Lever;
@@ -30,7 +31,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     let components = cx.get(&PromptComponents { asked })?;
     let mut out = Vec::new();
     out.extend(empty_batches(profile));
-    out.extend(changing_keys(profile, &keys));
+    out.extend(changing_keys(profile, &keys, &*cx.get(&Bill { prices: prices.clone() })?));
     out.extend(shared_keys(&keys));
     out.extend(full_windows(&components));
     out.extend(in_one_piece(profile));
@@ -64,7 +65,7 @@ fn empty_batches(profile: &Profile) -> Option<Noted> {
 }
 
 /// The same was asked with several keys.
-fn changing_keys(profile: &Profile, keys: &KeyFacts) -> Option<Noted> {
+fn changing_keys(profile: &Profile, keys: &KeyFacts, bill: &Billing) -> Option<Noted> {
     let first = keys.unstable.first()?;
     let asked = profile.requests.get(first.requests[0]).map_or("", |r| profile.text(r.prompt));
     let text = format!(
@@ -77,6 +78,11 @@ fn changing_keys(profile: &Profile, keys: &KeyFacts) -> Option<Noted> {
     let mut noted =
         Noted::new("Equal requests have different keys", Severity::Warning, text, advice).on(Lever::Caching);
     noted.request = Some(first.requests[1]);
+    let again = keys.again.iter();
+    let again: Vec<_> = again.filter_map(|id| Some((profile.requests.get(*id)?, bill.cost(*id)))).collect();
+    let missed = || again.iter().filter(|(r, _)| !r.answered_by_cache());
+    noted.gain.time = missed().filter_map(|(r, _)| r.latency()).reduce(i64::saturating_add);
+    noted.gain.money = missed().filter_map(|(_, cost)| *cost).reduce(|a, b| a + b);
     Some(noted)
 }
 

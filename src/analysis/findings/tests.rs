@@ -6,6 +6,7 @@ use crate::model::{
     TrackKind, TrackSpec,
 };
 use crate::query::Run;
+use regex::Regex;
 
 fn kinds(found: &[Noted]) -> Vec<&str> {
     found.iter().map(|n| n.kind.as_ref()).collect()
@@ -166,6 +167,7 @@ fn keys_that_change_and_keys_of_several_questions_are_found() {
     let noted = salted.iter().find(|n| n.kind == "Equal requests have different keys").expect("found");
     assert!(noted.text.contains("«What is a span?» has 2 keys"), "{}", noted.text);
     assert_eq!((noted.lever, noted.request), (Some(Lever::Caching), Some(RequestId(1))));
+    assert_eq!(noted.gain.time, Some(100), "what the second one took");
     let shared = of(&[("What is a span?", "1"), ("What is a track?", "1")]);
     let noted = shared.iter().find(|n| n.kind == "Different requests have the same key").expect("found");
     assert_eq!(noted.severity, Severity::Error);
@@ -299,4 +301,41 @@ fn a_gpu_that_waits_is_found_however_few_kernels_it_ran() {
     assert!(!gpu(&[(0, 10_000), (90_000, 100_000)], 100_000), "80 us are nothing");
     assert!(!gpu(&[(0, MS), (4 * MS, 5 * MS)], 10_000 * MS), "3 ms of ten seconds");
     assert!(!gpu(&[(0, 10 * MS)], 100 * MS), "nothing lies between one and the same");
+}
+
+#[test]
+fn findings_about_prices_say_how_much_there_is_to_gain() {
+    // 7,000 of 10,000 characters of each prompt are those of the one before: 1,400 of 2,000 tokens.
+    let beginning = "You are a kind and careful assistant. ".repeat(184);
+    let prompts: Vec<String> =
+        (0..6).map(|i| format!("{beginning}{}", format!("{i} other words ").repeat(230))).collect();
+    let row = |(i, prompt): (usize, &String)| {
+        let mut r = request(i as i64 * 50, 1, 100);
+        r.tokens.cache_read = Some(0);
+        (prompt.as_str().to_owned(), r)
+    };
+    let rows: Vec<_> = prompts.iter().enumerate().map(row).collect();
+    let found = of(rows.iter().map(|(p, r)| (p.as_str(), "", r.clone())).collect());
+    let noted = found.iter().find(|n| n.kind == "A common beginning is not cached").expect("found");
+    // Five prompts after the first, at 0.9 dollars a million less for what is the same.
+    let share =
+        Regex::new(r"≈ ([\d.]+) %").unwrap().captures(&noted.text).unwrap()[1].parse::<f64>().unwrap();
+    let gain = noted.gain.money.unwrap().to_f64();
+    assert!((gain - 5.0 * 2000.0 * share / 100.0 * 0.9e-6).abs() < 1e-5, "{gain} for {share} %");
+
+    let mut b = ProfileBuilder::new("test");
+    let model = b.string("m");
+    for input in [900, 2_000] {
+        let tokens = TokenCounts { input: Some(input), output: Some(0), ..TokenCounts::default() };
+        b.request(Request { model, tokens, ..Request::default() });
+    }
+    let run = Run::of(b.finish().into());
+    let table = r#"{"models": [{"name": "m", "prices": [{"input": {"base": "1", "above": {"1000": "3"}}, "output": "2"}]}]}"#;
+    let found = ask(&run, &Findings { prices: Prices::with(read_table(table).unwrap()) });
+    let noted = found.iter().find(|n| n.kind == "Prompts above a step of the price").expect("found");
+    assert_eq!(
+        noted.gain.money.map(|m| m.to_string()).as_deref(),
+        Some("0.004"),
+        "2,000 tokens at 3 instead of 1"
+    );
 }

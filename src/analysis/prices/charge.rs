@@ -64,6 +64,10 @@ pub struct Priced {
     pub no_cache: Money,
     /// The same if everything that was written to a cache had been read from it.
     pub all_read: Money,
+    /// The same if all input had been read from a cache.
+    pub from_cache: Money,
+    /// The same by the prices of small prompts.
+    pub below_steps: Money,
     /// The prompt size above which these prices hold.
     pub above: Option<u64>,
     /// The tier by whose prices it is; empty for the ordinary ones.
@@ -166,16 +170,19 @@ pub(in crate::analysis) fn charge(
     priced.parts = sum?;
     priced.above = rates.of(Class::Input).and_then(|r| r.1).or(rates.of(Class::Output).and_then(|r| r.1));
     // What if: the same request, other classes. Whatever is missing was missing above.
-    let what_if = |tokens: TokenCounts| {
+    let by = |rates: &Rates<'_>, tokens: TokenCounts| {
         let mut aside = Priced::default();
-        self::sum(&rates, &Call { tokens, ..*call }, &mut aside).map_or(Money::ZERO, |parts| parts.sum())
+        self::sum(rates, &Call { tokens, ..*call }, &mut aside).map_or(Money::ZERO, |parts| parts.sum())
     };
+    let what_if = |tokens| by(&rates, tokens);
     let uncached =
         TokenCounts { input: t.prompt(), cache_read: None, cache_write_5m: None, cache_write_1h: None, ..*t };
     priced.no_cache = what_if(uncached);
     let cached = [t.cache_read, t.cache_write()].into_iter().flatten().reduce(u64::saturating_add);
     priced.all_read =
         what_if(TokenCounts { cache_read: cached, cache_write_5m: None, cache_write_1h: None, ..*t });
+    priced.from_cache = what_if(TokenCounts { input: Some(0), cache_read: t.prompt(), ..uncached });
+    priced.below_steps = by(&Rates { prompt: 0, tiers: rates.tiers.clone(), ..rates }, *t);
     Ok(priced)
 }
 

@@ -74,7 +74,7 @@ impl Kind {
 
     /// The kind of each function's spans.
     #[must_use]
-    pub(super) fn all(profile: &Profile) -> Vec<Self> {
+    pub(in crate::analysis) fn all(profile: &Profile) -> Vec<Self> {
         profile.functions.ids().map(|f| Self::of(profile, f)).collect()
     }
 

@@ -97,7 +97,7 @@ impl Query for FindPlaces {
 
 impl Places {
     /// The kind of a span; one that is a request is a call of a model, unless it makes embeddings.
-    pub(super) fn kind(&self, profile: &Profile, place: Place) -> Kind {
+    pub(in crate::analysis) fn kind(&self, profile: &Profile, place: Place) -> Kind {
         let of_span = self.kinds[span(profile, place).function.index()];
         match self.request(place) {
             Some(_) if of_span != Kind::Embedding => Kind::Model,
@@ -113,7 +113,7 @@ impl Places {
     }
 
     /// Requests that were made in a span without one of their own.
-    pub(super) fn made_in(&self, place: Place) -> impl Iterator<Item = RequestId> + '_ {
+    pub(in crate::analysis) fn made_in(&self, place: Place) -> impl Iterator<Item = RequestId> + '_ {
         let ids = self.requests.get(&place).map_or(&[][..], Vec::as_slice);
         ids.iter().copied().filter(|id| self.homes[id.index()].is_some_and(|home| !home.is_it))
     }

@@ -165,6 +165,9 @@ fn facts(report: &Report) -> Map<String, Value> {
         "gpu_busy": report.overview.gpus.iter().map(|g| json!({
             "gpu": g.name, "busy_ns": g.busy, "idle_ns": g.idle,
         })).collect::<Vec<_>>(),
+        "energy": report.overview.energy.as_ref().map(|used| json!({
+            "joules": used.joules, "devices": used.counters.len(), "known_ns": used.known,
+        })),
         "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
     });
     match facts {

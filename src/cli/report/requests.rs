@@ -408,14 +408,13 @@ pub(super) fn text(out: &mut Page, report: &Report) {
     for (currency, money) in &all.elsewhere {
         out.line(format_args!("  cost {money} {currency}, in no sum of dollars"));
     }
-    let Some(cost) = all.cost else { return };
-    let about = all.sign().trim();
+    let Some(cost) = all.cost_text() else { return };
     let unpriced =
         if all.unpriced > 0 { format!(", {} unpriced", count(all.unpriced as u64)) } else { String::new() };
-    out.line(format_args!("  cost {about}{}{unpriced}", format::money(cost)));
+    out.line(format_args!("  cost {cost}{unpriced}"));
     if bill.models.len() > 1 {
         for m in bill.models.iter().take(MOST_MODELS) {
-            let cost = m.sums.cost.map_or_else(|| "unpriced".to_owned(), format::money);
+            let cost = m.sums.cost_text().unwrap_or_else(|| "unpriced".to_owned());
             out.line(format_args!(
                 "    {:<32} {cost:>12}  {}",
                 short(&m.model, 32),

@@ -111,6 +111,9 @@ fn header(out: &mut Page, report: &Report) {
         let (busy, of) = (format::duration(gpu.busy), format::duration(whole));
         line(out, "GPU busy", &format!("{busy} of {of}, {share} ({})", gpu.name));
     }
+    if let Some(used) = &report.overview.energy {
+        line(out, "Energy", &format!("{} by {}", used.amount(), used.devices()));
+    }
     line(out, "Launches", &super::compute::launches_in_words(&report.launches));
     for fact in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, &fact.name, &format::fact(&fact.value));

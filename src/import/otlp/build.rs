@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::calls;
+use super::distributions;
 use super::read::Reading;
 use super::requests::Spans;
 use super::row::Row;
@@ -231,6 +232,7 @@ fn counters(reading: &Reading, origin: i64, b: &mut ProfileBuilder) {
         }
     }
     b.warn_many("values of metrics left out: there are more than 2,000 series", "", reading.series.left_out);
+    distributions::tell(reading, b);
 }
 
 /// The service, or the root of the only trace.

@@ -1,6 +1,7 @@
 //! Metrics as values over time: gauges and sums as they are, of distributions the count and the sum.
 //!
-//! A sum that is told as increments becomes the sum so far, so that both kinds look alike. Lost: buckets, quantiles, exemplars.
+//! A sum that is told as increments becomes the sum so far, so that both kinds look alike. Buckets of distributions are kept
+//! by [`super::distributions`]. Lost: quantiles of summaries, exemplars.
 
 use std::collections::HashMap;
 
@@ -8,12 +9,13 @@ use serde_json::Value;
 
 use super::super::read::protobuf::Message;
 use super::super::read::value::{count, items, real, text};
+use super::distributions::{Distributions, Told, Which};
 use super::proto::{self, fields};
-use super::row::{attributes, field, time};
+use super::row::{attributes, field, opaque, time};
 use crate::model::Unit;
 
 /// Series that are kept.
-const MOST_SERIES: usize = 2000;
+pub(super) const MOST_SERIES: usize = 2000;
 /// Letters of the name of one.
 const LONGEST_NAME: usize = 200;
 
@@ -30,6 +32,21 @@ pub(in crate::import) struct Point {
     is_increment: bool,
 }
 
+/// What a metric tells.
+#[derive(Default)]
+pub(in crate::import) struct Found {
+    points: Vec<Point>,
+    distributions: Vec<(Which, Told)>,
+}
+
+impl Found {
+    /// Adds what another metric tells.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.points.extend(other.points);
+        self.distributions.extend(other.distributions);
+    }
+}
+
 /// One metric with one set of attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::import) struct Series {
@@ -41,18 +58,28 @@ pub(in crate::import) struct Series {
     sum: f64,
 }
 
-/// All series.
+/// All series, and all distributions.
 #[derive(Clone, Debug, Default)]
 pub(in crate::import) struct SeriesSet {
     pub(super) list: Vec<Series>,
+    pub(super) distributions: Distributions,
     index: HashMap<(u32, String), usize>,
     /// Points of series that are too many.
     pub(super) left_out: u64,
 }
 
 impl SeriesSet {
-    /// Adds a point of a resource.
-    pub(super) fn add(&mut self, resource: u32, point: Point) {
+    /// Takes what metrics of a resource tell.
+    pub(super) fn take(&mut self, resource: u32, found: &mut Found) {
+        for point in found.points.drain(..) {
+            self.add(resource, point);
+        }
+        for (which, told) in found.distributions.drain(..) {
+            self.distributions.add(resource, which, told);
+        }
+    }
+
+    fn add(&mut self, resource: u32, point: Point) {
         let Point { name, unit, time, value, is_increment } = point;
         if let Some(series) = self.place((resource, name), unit, is_increment) {
             series.push(time, value);
@@ -84,7 +111,7 @@ impl SeriesSet {
 
     /// Adds all points of another set, whose resources have other numbers here.
     #[cfg(feature = "workloads")]
-    pub(super) fn absorb(&mut self, other: Self, resource: impl Fn(u32) -> u32) {
+    pub(super) fn absorb(&mut self, other: Self, resource: impl Fn(u32) -> u32 + Copy) {
         self.left_out += other.left_out;
         for series in other.list {
             let Series { resource: of, name, unit, points, is_increment, .. } = series;
@@ -99,6 +126,7 @@ impl SeriesSet {
                 own.push(time, value);
             }
         }
+        self.distributions.absorb(other.distributions, resource);
     }
 
     /// Bytes of points.
@@ -106,7 +134,7 @@ impl SeriesSet {
     pub(super) fn bytes(&self) -> usize {
         let of =
             |s: &Series| size_of::<Series>() + s.name.len() * 2 + s.points.len() * size_of::<(i64, f64)>();
-        self.list.iter().map(of).sum()
+        self.list.iter().map(of).sum::<usize>() + self.distributions.bytes()
     }
 
     /// Leaves out the older half of the points; gives their number.
@@ -132,23 +160,28 @@ impl Series {
         self.points.push((time, self.sum));
     }
 
-    /// The unit of a counter, and what values are multiplied by.
+    /// The unit of its counter, and what values are multiplied by.
     pub(super) fn unit(&self) -> (Unit, f64) {
-        let is_share = ["utilization", "ratio", "usage_perc"].iter().any(|word| self.name.contains(word));
-        match self.unit.as_str() {
-            "s" => (Unit::Nanoseconds, 1e9),
-            "ms" => (Unit::Nanoseconds, 1e6),
-            "us" | "µs" => (Unit::Nanoseconds, 1e3),
-            "ns" => (Unit::Nanoseconds, 1.0),
-            "By" => (Unit::Bytes, 1.0),
-            "KiBy" => (Unit::Bytes, 1024.0),
-            "MiBy" => (Unit::Bytes, 1024.0 * 1024.0),
-            "%" => (Unit::MilliPercent, 1000.0),
-            "1" if is_share => (Unit::MilliPercent, 1e5),
-            "{token}" | "{tokens}" | "token" | "tokens" => (Unit::Tokens, 1.0),
-            unit if unit == "1" || unit.starts_with('{') => (Unit::Count, 1.0),
-            _ => (Unit::None, 1.0),
-        }
+        unit_of(&self.name, &self.unit)
+    }
+}
+
+/// A unit by its name in metrics, and what values are multiplied by.
+pub(super) fn unit_of(metric: &str, unit: &str) -> (Unit, f64) {
+    let is_share = ["utilization", "ratio", "usage_perc"].iter().any(|word| metric.contains(word));
+    match unit {
+        "s" => (Unit::Nanoseconds, 1e9),
+        "ms" => (Unit::Nanoseconds, 1e6),
+        "us" | "µs" => (Unit::Nanoseconds, 1e3),
+        "ns" => (Unit::Nanoseconds, 1.0),
+        "By" => (Unit::Bytes, 1.0),
+        "KiBy" => (Unit::Bytes, 1024.0),
+        "MiBy" => (Unit::Bytes, 1024.0 * 1024.0),
+        "%" => (Unit::MilliPercent, 1000.0),
+        "1" if is_share => (Unit::MilliPercent, 1e5),
+        "{token}" | "{tokens}" | "token" | "tokens" => (Unit::Tokens, 1.0),
+        unit if unit == "1" || unit.starts_with('{') => (Unit::Count, 1.0),
+        _ => (Unit::None, 1.0),
     }
 }
 
@@ -164,8 +197,9 @@ fn name_of(metric: &str, part: &str, attributes: &[(String, Value)]) -> String {
             attributes.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
         name = format!("{name} {{{}}}", pairs.join(", "));
     }
+    // What is cut must still tell two series apart.
     match name.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &name[..end]),
+        Some((end, _)) => format!("{}… #{:08x}", &name[..end], opaque(&name) as u32),
         None => name,
     }
 }
@@ -189,17 +223,29 @@ impl Head {
         let name = name_of(&self.name, part, attributes);
         Point { name, unit: unit.to_owned(), time, value, is_increment }
     }
+
+    /// The distribution of a point with these attributes.
+    fn which(&self, attributes: &[(String, Value)], is_increment: bool) -> Which {
+        let tokens = attributes.iter().find(|(key, _)| key == "gen_ai.token.type");
+        Which {
+            name: name_of(&self.name, "", attributes),
+            metric: self.name.clone(),
+            tokens: tokens.and_then(|(_, kind)| kind.as_str()).unwrap_or_default().to_owned(),
+            unit: self.unit.clone(),
+            is_increment,
+        }
+    }
 }
 
 const NO_POINT: &str = "metric without a name (left out)";
 
 /// The points of a metric of OTLP's JSON; what is wrong with it otherwise.
-pub(super) fn of_json(value: &Value) -> Result<Vec<Point>, &'static str> {
+pub(super) fn of_json(value: &Value) -> Result<Found, &'static str> {
     let head = Head { name: text(value, &["name"]).to_owned(), unit: text(value, &["unit"]).to_owned() };
     if head.name.is_empty() {
         return Err(NO_POINT);
     }
-    let mut points = Vec::new();
+    let mut found = Found::default();
     for (kind, snake) in [
         ("gauge", "gauge"),
         ("sum", "sum"),
@@ -224,14 +270,19 @@ pub(super) fn of_json(value: &Value) -> Result<Vec<Point>, &'static str> {
                 ("sum", point.get("sum").and_then(real)),
             ];
             let known = parts.into_iter().filter_map(|(part, value)| Some((part, value?)));
-            points.extend(known.map(|(part, value)| head.point(part, &labels, (at, value), is_increment)));
+            found
+                .points
+                .extend(known.map(|(part, value)| head.point(part, &labels, (at, value), is_increment)));
+            if kind.to_ascii_lowercase().ends_with("histogram") {
+                found.distributions.push((head.which(&labels, is_increment), Told::of_json(point)));
+            }
         }
     }
-    Ok(points)
+    Ok(found)
 }
 
 /// The same of protobuf.
-pub(super) fn of_protobuf(bytes: &[u8]) -> Result<Vec<Point>, &'static str> {
+pub(super) fn of_protobuf(bytes: &[u8]) -> Result<Found, &'static str> {
     let mut head = Head::default();
     let mut data: Vec<(u32, &[u8])> = Vec::new();
     let mut message = Message::new(bytes);
@@ -246,18 +297,18 @@ pub(super) fn of_protobuf(bytes: &[u8]) -> Result<Vec<Point>, &'static str> {
     if head.name.is_empty() {
         return Err(NO_POINT);
     }
-    let mut points = Vec::new();
+    let mut found = Found::default();
     for (kind, data) in data {
         let is_increment = fields(data).any(|(field, value)| field == 2 && value.number() == 1);
         for (_, value) in fields(data).filter(|(field, _)| *field == 1) {
-            points.extend(points_of(&head, kind, value.bytes(), is_increment));
+            points_of(&head, kind, value.bytes(), is_increment, &mut found);
         }
     }
-    Ok(points)
+    Ok(found)
 }
 
 /// What one data point says: a number, or count and sum of a distribution.
-fn points_of(head: &Head, kind: u32, bytes: &[u8], is_increment: bool) -> Vec<Point> {
+fn points_of(head: &Head, kind: u32, bytes: &[u8], is_increment: bool, found: &mut Found) {
     let is_number = matches!(kind, 5 | 7);
     // Each kind has its attributes in a place of its own.
     let of_attributes = match kind {
@@ -281,10 +332,13 @@ fn points_of(head: &Head, kind: u32, bytes: &[u8], is_increment: bool) -> Vec<Po
             _ => {}
         }
     }
-    let Some(at) = at else { return Vec::new() };
+    let Some(at) = at else { return };
+    if matches!(kind, 9 | 10) {
+        found.distributions.push((head.which(&labels, is_increment), Told::of_protobuf(bytes, kind == 10)));
+    }
     let known = parts.into_iter().zip(["", "count", "sum"]);
     let known = known.filter_map(|(value, part)| Some((part, value.filter(|v| v.is_finite())?)));
-    known.map(|(part, value)| head.point(part, &labels, (at, value), is_increment)).collect()
+    found.points.extend(known.map(|(part, value)| head.point(part, &labels, (at, value), is_increment)));
 }
 
 #[cfg(test)]
@@ -293,7 +347,7 @@ mod tests {
     use serde_json::json;
 
     fn points(metric: &Value) -> Vec<(String, f64)> {
-        of_json(metric).unwrap().into_iter().map(|p| (p.name, p.value)).collect()
+        of_json(metric).unwrap().points.into_iter().map(|p| (p.name, p.value)).collect()
     }
 
     #[test]
@@ -311,7 +365,7 @@ mod tests {
             points(&histogram),
             [("h count {model=m}".to_owned(), 2.0), ("h sum {model=m}".to_owned(), 1.5)]
         );
-        assert_eq!(of_json(&json!({"gauge": {}})), Err(NO_POINT));
+        assert_eq!(of_json(&json!({"gauge": {}})).err(), Some(NO_POINT));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod attributes;
 mod build;
 mod calls;
+mod distributions;
 mod events;
 mod kind;
 mod logs;

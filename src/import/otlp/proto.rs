@@ -155,7 +155,7 @@ impl Reading {
             (1, _) => name = text(value.bytes(), 1),
             (2, Signal::Traces) => self.add(row(value.bytes()), 0, 0, at),
             (2, Signal::Logs) => self.add_log(logs::of_protobuf(value.bytes()), at),
-            (2, Signal::Metrics) => self.add_points(metrics::of_protobuf(value.bytes()), at),
+            (2, Signal::Metrics) => self.add_metric(metrics::of_protobuf(value.bytes()), at),
             _ => {}
         });
         self.of_scope(name, first);

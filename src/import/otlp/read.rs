@@ -7,7 +7,7 @@ use super::super::read::json::Json;
 use super::super::read::value::{text, value};
 use super::super::{Context, ErrorKind, ImportError, Source};
 use super::logs::{self, Log};
-use super::metrics::{self, Point, SeriesSet};
+use super::metrics::{self, Found, SeriesSet};
 use super::row::{Row, attributes, field};
 use crate::import::read::lines::for_each_text_line;
 
@@ -25,8 +25,8 @@ pub(in crate::import) struct Reading {
     pub logs: Vec<Log>,
     /// Values of metrics over time.
     pub series: SeriesSet,
-    /// Points whose resource is not known yet.
-    pending: Vec<Point>,
+    /// What metrics tell whose resource is not known yet.
+    pending: Found,
     /// Spans, log records and points that could not be read, and why the first of them.
     pub rejected: u64,
     pub why: &'static str,
@@ -164,9 +164,9 @@ impl Reading {
         }
     }
 
-    pub(super) fn add_points(&mut self, points: Result<Vec<Point>, &'static str>, at: u64) {
-        match points {
-            Ok(points) => self.pending.extend(points),
+    pub(super) fn add_metric(&mut self, found: Result<Found, &'static str>, at: u64) {
+        match found {
+            Ok(found) => self.pending.extend(found),
             Err(why) => self.reject(why, at),
         }
     }
@@ -180,9 +180,7 @@ impl Reading {
         let resource = self.resource_of(attributes);
         self.rows[since.rows..].iter_mut().for_each(|row| row.resource = resource);
         self.logs[since.logs..].iter_mut().for_each(|log| log.resource = resource);
-        for point in self.pending.drain(..) {
-            self.series.add(resource, point);
-        }
+        self.series.take(resource, &mut self.pending);
     }
 
     /// What came since is of a scope of this name.
@@ -250,7 +248,7 @@ impl Reading {
                         while json.next_item()? {
                             let at = json.offset();
                             let metric = value(json)?;
-                            self.add_points(metrics::of_json(&metric), at);
+                            self.add_metric(metrics::of_json(&metric), at);
                         }
                     }
                 }

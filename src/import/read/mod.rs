@@ -20,6 +20,7 @@
 
 pub(super) mod base64;
 pub(super) mod csv;
+pub(super) mod distribution;
 pub(super) mod json;
 pub(super) mod lines;
 pub(super) mod marshal;

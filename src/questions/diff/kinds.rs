@@ -9,8 +9,9 @@ use crate::analysis::diff::paths::DiffPaths;
 use crate::analysis::diff::requests::{Partners, RequestDiff};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::overview::Summary;
+use crate::analysis::prices::Charge;
 use crate::analysis::steps::Loops;
-use crate::format::{self, short};
+use crate::format::{self, UNKNOWN, short};
 use crate::model::{Profile, RequestId, Unit};
 
 /// Functions of a path that are named, from the end.
@@ -50,7 +51,7 @@ impl Sides<'_> {
                 true => format!("{} points", format::points(points(at) * 100.0)),
                 false => format!(
                     "{} {} → {}",
-                    own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
+                    own.delta().map_or_else(|| UNKNOWN.into(), |d| words::signed(self.unit, d)),
                     words::known(self.unit, own.base),
                     words::known(self.unit, own.head),
                 ),
@@ -112,13 +113,13 @@ impl Sides<'_> {
         let row = |(name, two): &(String, Two<(u64, i64)>)| {
             let total = two.map(|t| t.1);
             let side = |s: Option<(u64, i64)>| match s {
-                None => format::UNKNOWN.to_owned(),
+                None => UNKNOWN.to_owned(),
                 Some((1, t)) => words::time(t),
                 Some((n, t)) => format!("{n} × = {}", words::time(t)),
             };
             let text = format!(
                 "{} {} → {} {} {}",
-                total.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(Unit::Nanoseconds, d)),
+                total.delta().map_or_else(|| UNKNOWN.into(), |d| words::signed(Unit::Nanoseconds, d)),
                 side(two.base),
                 side(two.head),
                 words::change(total.relative()),
@@ -146,14 +147,15 @@ impl Sides<'_> {
         let Some(diff) = RequestDiff::of((profiles.0, &bills[0]), (profiles.1, &bills[1])) else {
             return Err("neither run has requests to language models".into());
         };
+        let whole = bills.each_ref().map(|bill| bill.all.cost_text().unwrap_or_else(|| UNKNOWN.to_owned()));
         sheet.head.push(format!(
             "requests {} → {}, ended well {} → {}; cost of the priced ones {} → {}; like for like ({} priced pairs that ended well) {} → {}",
             diff.count.base.unwrap_or(0),
             diff.count.head.unwrap_or(0),
             diff.ok.base.unwrap_or(0),
             diff.ok.head.unwrap_or(0),
-            format::money_or_unknown(diff.cost.base),
-            format::money_or_unknown(diff.cost.head),
+            whole[0],
+            whole[1],
             diff.priced_like_for_like,
             format::money_or_unknown(diff.cost_like_for_like.base),
             format::money_or_unknown(diff.cost_like_for_like.head),
@@ -172,7 +174,7 @@ impl Sides<'_> {
             };
             let cost = |base: bool, id: Option<RequestId>| {
                 let charge = id.and_then(|id| bills[usize::from(!base)].charges.get(id.index()));
-                format::money_or_unknown(charge.and_then(|c| c.cost))
+                charge.map_or_else(|| UNKNOWN.to_owned(), Charge::cost_text)
             };
             let state = |s: Option<(&Profile, &crate::model::Request)>| {
                 s.map_or("absent", |s| words::outcome(s.1.outcome))

@@ -6,6 +6,7 @@ use egui::{Color32, RichText, TextEdit, Ui};
 use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
 use super::{Cost, amount, cost_text};
+use crate::analysis::billing::cost_sign;
 use crate::analysis::components::{Component, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::prices::Prices;
@@ -226,9 +227,12 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
         }
     }
     if spent.groups.len() > GROUPS {
-        let rest: Money = spent.groups[GROUPS..].iter().filter_map(|g| g.sums.cost).sum();
-        let n = format::count((spent.groups.len() - GROUPS) as i64);
-        weak(ui, &format!("{n} more, together {}", format::money(rest)));
+        let rest = &spent.groups[GROUPS..];
+        let cost = rest.iter().filter_map(|g| g.sums.cost).reduce(|a, b| a + b);
+        let unpriced = rest.iter().map(|g| g.sums.unpriced).sum();
+        let sign = cost_sign(cost, unpriced, rest.iter().any(|g| g.sums.about));
+        let n = format::count(rest.len() as i64);
+        weak(ui, &format!("{n} more, together {sign}{}", format::money_or_unknown(cost)));
     }
     ui.add_space(space::SMALL);
     let shown = parts(palette, &spent.all).into_iter().filter(|p| p.1 != Money::ZERO);

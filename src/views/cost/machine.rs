@@ -109,7 +109,7 @@ impl Cost {
         }
         match used {
             Some(used) => {
-                let text = format!("{} Wh by {}", format::number(used.joules / 3600.0), used.devices());
+                let text = format!("{} by {}", used.amount(), used.devices());
                 grid.row("Energy", &text);
                 grid.row("Electricity", &shown(paid.energy[0]));
                 grid.row("… of an answer", &shown(paid.energy[1]));

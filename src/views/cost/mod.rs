@@ -106,13 +106,9 @@ fn amount(dollars: Option<f64>) -> String {
     dollars.map_or_else(|| UNKNOWN.to_owned(), |d| format::dollars((d * 1e9).round() as i64))
 }
 
-/// The cost of a group, with ≈ where it is only about right.
+/// The cost of a group.
 fn cost_text(group: &Group) -> String {
-    match group.sums.cost {
-        Some(cost) if group.sums.about => format!("≈ {}", format::money(cost)),
-        Some(cost) => format::money(cost),
-        None => "unpriced".to_owned(),
-    }
+    group.sums.cost_text().unwrap_or_else(|| "unpriced".to_owned())
 }
 
 /// The line of large figures.

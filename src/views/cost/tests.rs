@@ -47,7 +47,7 @@ fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
     assert!(h.query_by_label("large $0.0228").is_some());
     assert!(h.query_by_label("small $0.0015").is_some());
     assert!(h.query_by_label("unknown unpriced").is_some());
-    assert!(h.query_by_label("Cost: $0.0243").is_some());
+    assert!(h.query_by_label("Cost: ≥ $0.0243").is_some());
     assert!(h.query_by_label("Unpriced: 1").is_some());
     assert!(h.query_by_label("Saved by caching: ≥ $0.0072").is_some());
     h.get_by_label("small $0.0015").click();

@@ -1,6 +1,6 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::{Peak, Total};
+use crate::analysis::overview::Peak;
 use crate::format;
 use crate::model::{Basis, Profile};
 use crate::ui::theme::{Palette, Tone, space, strong};
@@ -122,11 +122,16 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
                 say::SYSTEM_RATE,
             ));
         }
-        if let Some(cost) = requests.cost {
-            shown.push(("Cost", format::money(cost), None, say::COST));
+        if let Some(cost) = requests.cost_text() {
+            shown.push(("Cost", cost, None, say::COST));
         }
-    } else if let Some(Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
-        shown.push(("Total", format::cost(metric.unit, *sum), None, overview.map_or("", |o| o.sum_of)));
+    } else if let Some((total, overview)) = overview.and_then(|o| o.totals.first().zip(Some(o))) {
+        let sum =
+            total.known().map_or_else(|| format::UNKNOWN.into(), |sum| format::cost(total.metric.unit, sum));
+        shown.push(("Total", sum, None, overview.sum_of));
+    }
+    if let Some(used) = overview.and_then(|o| o.energy.as_ref()) {
+        shown.push(("Energy", used.amount(), None, crate::analysis::definitions::ENERGY));
     }
     let peak = overview.and_then(|o| o.peak_memory());
     let title = peak.map(Peak::title);

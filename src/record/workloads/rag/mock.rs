@@ -10,7 +10,7 @@ use tracing::{Instrument, info, info_span};
 
 use super::latency::{Latency, Stage};
 use super::{Context, QUESTIONS, WorkloadError};
-use crate::record::request;
+use crate::record::{request, request_span};
 
 const TOKENS: u32 = 20;
 
@@ -47,7 +47,8 @@ pub(super) fn run(
             for i in 0..questions {
                 cx.advance(i as u64, questions as u64)?;
                 let question = QUESTIONS[i % QUESTIONS.len()];
-                let span = info_span!(target: "inferscope::rag", "profile_request", question);
+                let span =
+                    request_span(|| info_span!(target: "inferscope::rag", "profile_request", question));
                 profile_request(i, question, scale, latency).instrument(span).await;
             }
             cx.advance(questions as u64, questions as u64)

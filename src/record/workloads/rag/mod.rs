@@ -18,14 +18,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tracing::field::Empty;
-use tracing::{info, info_span, warn};
+use tracing::{Span, info, info_span, warn};
 
 use super::asyncio::SCALE;
 use super::generate::{ModelSettings, PARAMS as GENERATE, QUESTIONS};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
 use crate::record::llm::{Asked, Detail, Generator, LlmError, Sampling, Step};
-use crate::record::{RequestHandle, request, secrets};
+use crate::record::{RequestHandle, request, request_span, secrets};
 use documents::DOCUMENTS;
 use latency::{Latency, Stage};
 use store::{Passage, Store};
@@ -91,6 +91,10 @@ impl Workload for Rag {
 
     fn params(&self) -> &'static [Param] {
         &PARAMS
+    }
+
+    fn marks_requests(&self) -> bool {
+        true
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
@@ -167,6 +171,8 @@ struct Job {
     prompt: String,
     sampling: Sampling,
     request: RequestHandle,
+    /// The span of whoever asked; none for clients of whom only the load is of interest.
+    asked: Span,
     reply: Sender<Event>,
 }
 
@@ -181,7 +187,8 @@ enum Event {
 
 /// Serves prompts in order of arrival until nobody can send any more.
 fn serve(mut generator: Generator, jobs: &Receiver<Job>, cx: &Context) {
-    while let Ok(Job { prompt, sampling, request, reply }) = jobs.recv() {
+    while let Ok(Job { prompt, sampling, request, asked: by, reply }) = jobs.recv() {
+        let serving = info_span!(target: "inferscope::rag", parent: &by, "serve").entered();
         request.scheduled();
         // A client that was stopped no longer listens.
         let _ = reply.send(Event::Started);
@@ -194,7 +201,7 @@ fn serve(mut generator: Generator, jobs: &Receiver<Job>, cx: &Context) {
         };
         let mut asked = [Asked { question: &prompt, sampling, request: &request, on_step: &mut on_step }];
         let ran = generator.answer_all(&mut asked, &|| Ok(cx.check()?));
-        let _ = reply.send(match ran.and(answer) {
+        let event = match ran.and(answer) {
             Ok(answer) => {
                 request.finish(&answer.text, answer.kv_cache_bytes);
                 let reason = if answer.tokens.len() == sampling.max_new_tokens { "length" } else { "stop" };
@@ -210,7 +217,10 @@ fn serve(mut generator: Generator, jobs: &Receiver<Job>, cx: &Context) {
                 request.fail(&error.to_string());
                 Event::Failed(error)
             }
-        });
+        };
+        // Whoever asked ends with its answer.
+        drop((serving, by));
+        let _ = reply.send(event);
     }
 }
 
@@ -225,8 +235,13 @@ fn keep_busy(other: usize, queue: &Sender<Job>, model: &str, sampling: Sampling,
         let stream = ((other as u64 + 1) << 32) + i as u64;
         let (reply, events) = channel();
         let request = request(&format!("other client {} #{}", other + 1, i + 1), model, question);
-        let job =
-            Job { prompt: question.to_owned(), sampling: Sampling { stream, ..sampling }, request, reply };
+        let job = Job {
+            prompt: question.to_owned(),
+            sampling: Sampling { stream, ..sampling },
+            request,
+            asked: Span::none(),
+            reply,
+        };
         if queue.send(job).is_err() {
             return;
         }
@@ -285,7 +300,9 @@ impl Client<'_> {
             self.cx.advance(i as u64, questions as u64)?;
             self.cx.stage(&format!("Question {} of {questions}", i + 1));
             let question = QUESTIONS[i % QUESTIONS.len()];
-            let span = info_span!(target: "inferscope::rag", "profile_request", question, error = Empty);
+            let span = request_span(
+                || info_span!(target: "inferscope::rag", "profile_request", question, error = Empty),
+            );
             let _request = span.enter();
             let begin = Instant::now();
             let sampling = Sampling { stream: i as u64, ..sampling };
@@ -320,7 +337,7 @@ impl Client<'_> {
         // The question is only a part of the prompt, so it must be left out of the name here.
         let shown = if secrets::texts() { question } else { "" };
         let request = request(format!("#{} {shown}", i + 1).trim(), model, &prompt);
-        let job = Job { prompt, sampling, request, reply };
+        let job = Job { prompt, sampling, request, asked: Span::current(), reply };
         let running = latency.enter(Stage::QueueWait);
         let waiting = info_span!(target: "inferscope::rag", "llm_queue_wait").entered();
         queue.send(job).map_err(|_| WorkloadError::Stopped)?;
