@@ -132,6 +132,8 @@ pub struct App {
     waiting: VecDeque<(RunId, Input)>,
     /// Revisions of growing runs that are not shown yet.
     newer: HashMap<RunId, Arc<Profile>>,
+    /// The program itself, where what would run in this process is recorded in one of its own.
+    program: Option<PathBuf>,
     recording: Option<recorder::Live>,
     /// What that is one run of.
     series: Option<recorder::Series>,
@@ -201,6 +203,11 @@ impl App {
         app
     }
 
+    /// Built-in runs are recorded by a process of this program from now on.
+    pub fn record_apart(&mut self, program: Option<PathBuf>) {
+        self.program = program;
+    }
+
     /// An application that answers every query at once, for pictures and tests.
     #[must_use]
     pub fn headless() -> Self {
@@ -226,6 +233,7 @@ impl App {
             opening: HashMap::new(),
             waiting: VecDeque::new(),
             newer: HashMap::new(),
+            program: None,
             recording: None,
             series: None,
             #[cfg(feature = "fleet")]

@@ -76,17 +76,23 @@ impl App {
             max_bytes: self.settings.memory_limit.map_or(usual.max_bytes, |mib| (mib as usize) << 20),
             ..usual
         };
-        let started = match on {
+        // What would run in this process is recorded in one of its own: the window's memory and time are none of the run's.
+        let apart = self.program.as_deref().filter(|_| record::runs_in_recorder(workload));
+        let target = match (on, apart) {
+            (Some(on), _) => Target::parse(on).map(Some),
+            (None, program) => Ok(program.map(Target::here)),
+        };
+        let started = target.and_then(|target| match target {
             None => record::start(workload, &texts, options, on_revision)
                 .map(Anywhere::Here)
                 .map_err(|e| e.to_string()),
-            Some(on) => Target::parse(on).map(|target| {
+            Some(target) => {
                 let patience = Patience::default();
                 let order = Order { target, workload: workload.clone(), params: texts, options, patience };
                 // What the program writes is among its log lines.
-                Anywhere::There(remote::record(order, Some(on_revision), Box::new(|_, _| ())))
-            }),
-        };
+                Ok(Anywhere::There(remote::record(order, Some(on_revision), Box::new(|_, _| ()))))
+            }
+        });
         match started {
             Ok(recording) => {
                 // Settings hold no secrets.
@@ -170,7 +176,7 @@ impl App {
     /// The window closes: the recording is stopped and kept. One that does not end in time is left to its journal.
     pub(super) fn end_recording(&mut self) {
         let Some(recording) = self.recording.as_mut().and_then(|live| live.recording.take()) else { return };
-        if let Anywhere::There(recording) = recording {
+        if !recording.is_of_this_machine() {
             // It goes on there, and `recover --on` brings it.
             return recording.leave();
         }

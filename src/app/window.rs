@@ -92,6 +92,7 @@ impl Window {
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         ctx.set_theme(theme_preference(settings.theme));
         let mut app = App::new(ctx, settings, path);
+        app.record_apart(std::env::current_exe().ok());
         if let Some((path, table)) = &start.prices {
             app.give_price_table(path.clone(), table.clone());
         }

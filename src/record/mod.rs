@@ -100,7 +100,7 @@ pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, cou
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
 pub use words::split as split_words;
 #[cfg(feature = "workloads")]
-pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload, run_title, start};
+pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload, run_title, runs_in_recorder, start};
 
 /// True once our layer is part of the global subscriber (or of one that will be).
 static INSTALLED: AtomicBool = AtomicBool::new(false);

@@ -7,15 +7,24 @@ use crate::model::Profile;
 use crate::record::journal::JournalFile;
 use crate::record::{self, RecordError, Status, StopSignal};
 
-/// A recording of this process, or one on another machine.
+/// A recording of this process, or one of another process, here or on another machine.
 pub enum Anywhere {
     /// Of this process.
     Here(record::Recording),
-    /// On another machine.
+    /// Of another one.
     There(Recording),
 }
 
 impl Anywhere {
+    /// True when it ends with nobody's leave but ours: it does not run on another machine.
+    #[must_use]
+    pub fn is_of_this_machine(&self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::There(recording) => recording.is_here(),
+        }
+    }
+
     /// Ends it now and keeps what was recorded.
     pub fn stop(&self) {
         match self {

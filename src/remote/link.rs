@@ -78,15 +78,17 @@ impl Link {
         patience: Patience,
         on_step: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, Trouble> {
-        let parcel = Parcel::own()?;
         let mut link = Self::start(target, patience)?;
-        link.write(bootstrap::probe(&parcel.hash).as_bytes())?;
+        if !target.is_here() {
+            link.write(bootstrap::probe(&Parcel::own()?.hash).as_bytes())?;
+        }
         let begun = Instant::now();
         let mut until = begun + patience.login;
         let mut put = false;
         loop {
             let is_slow = begun.elapsed() >= SLOW && !put;
-            if !on_step(&if is_slow { link.waiting() } else { "Connecting".to_owned() }) {
+            let step = if target.is_here() { "Starting" } else { "Connecting" };
+            if !on_step(&if is_slow { link.waiting() } else { step.to_owned() }) {
                 return Err(Trouble::Refused("cancelled".into()));
             }
             if Instant::now() >= until {
@@ -105,7 +107,7 @@ impl Link {
                     bootstrap::check(&link.target, &system, &machine)?;
                     place.map_err(|tried| bootstrap::no_place(&link.target, &tried))?;
                     on_step("Packing inferscope");
-                    let packed = parcel.packed()?;
+                    let packed = Parcel::own()?.packed()?;
                     put = true;
                     link.write(bootstrap::put(packed.len()).as_bytes())?;
                     link.await_go()?;

@@ -79,6 +79,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A recording that runs on another machine. Dropping it ends nothing there.
 pub struct Recording {
+    /// It is a process of this machine.
+    here: bool,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<Arc<Profile>, RecordError>>>,
 }
@@ -86,12 +88,18 @@ pub struct Recording {
 /// Starts a recording there.
 #[must_use]
 pub fn record(order: Order, on_revision: Option<OnRevision>, on_output: OnOutput) -> Recording {
-    let shared = Arc::new(Shared::default());
+    let (here, shared) = (order.target.is_here(), Arc::new(Shared::default()));
     let own = Following { shared: shared.clone(), order, on_revision, on_output };
-    Recording { shared, thread: Some(jobs::spawn("remote recording", move || own.run())) }
+    Recording { here, shared, thread: Some(jobs::spawn("remote recording", move || own.run())) }
 }
 
 impl Recording {
+    /// True for one of this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.here
+    }
+
     /// Ends it now and keeps what was recorded.
     pub fn stop(&self) {
         self.shared.wish.fetch_max(Wish::Stop as u8, Ordering::Relaxed);

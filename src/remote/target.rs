@@ -5,11 +5,13 @@ use std::path::Path;
 use crate::record::split_words;
 use crate::record::workloads::command_line;
 
-/// Another machine, container or pod.
+/// Another machine, container or pod; or this one, for a process of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     text: String,
     words: Vec<String>,
+    /// The words start the helper itself, not a shell.
+    here: bool,
 }
 
 /// Known ways, for messages.
@@ -50,7 +52,20 @@ impl Target {
         } else {
             ssh(text, None).map_err(|why| wrong(&why))?
         };
-        Ok(Self { text: text.to_owned(), words })
+        Ok(Self { text: text.to_owned(), words, here: false })
+    }
+
+    /// This machine, where `program` is started as a process of its own.
+    #[must_use]
+    pub fn here(program: &Path) -> Self {
+        let words = vec![program.to_string_lossy().into_owned(), "remote".to_owned()];
+        Self { text: "this machine".to_owned(), words, here: true }
+    }
+
+    /// True for this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.here
     }
 
     /// As it was written.

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use inferscope::record::{Options, RecordError};
+use inferscope::remote::{self, Order, Patience, Target};
+
 use crate::support::{file, folder, program, report, wait};
 
 /// Two machines: folders of this one, and of another that is reached by a command.
@@ -98,6 +101,50 @@ fn a_program_is_recorded_there_and_the_session_is_here() {
         let text = said(&out.stderr);
         assert!(!out.status.success() && text.contains(word), "{args:?}: {text}");
     }
+}
+
+/// As the window records what is built in: nothing of the process that asks is in it.
+#[test]
+fn a_built_in_run_of_this_machine_has_a_process_of_its_own() {
+    let m = Machines::new("apart");
+    let script = m.folder.join("program");
+    let program = env!("CARGO_BIN_EXE_inferscope");
+    std::fs::write(
+        &script,
+        format!("#!/bin/sh\nXDG_STATE_HOME={} exec {program} \"$@\"\n", m.state.display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let start = |scale: &str| {
+        let order = Order {
+            target: Target::here(&script),
+            workload: "asyncio".into(),
+            params: vec![format!("scale={scale}")],
+            options: Options { journal: Some(m.folder.join("copies")), ..Options::default() },
+            patience: Patience::default(),
+        };
+        remote::record(order, None, Box::new(|_, _| ()))
+    };
+    let ballast = vec![1u8; 600 << 20];
+    let profile = start("0.05").join().unwrap();
+    assert!(ballast.iter().step_by(4096).all(|b| *b == 1));
+    assert!(profile.functions.ids().any(|f| profile.function_name(f) == "handle_user_request"));
+    let rss = profile.counters.iter().find(|c| profile.text(c.name) == "RSS").expect("memory was sampled");
+    let most = rss.values.iter().copied().fold(0.0, f64::max);
+    assert!(most > 0.0 && most < f64::from(500 << 20), "{most} bytes are not those of the recorder alone");
+    assert!(m.journals_there().is_empty(), "its copy here is the one");
+
+    let running = |recording: &remote::Recording| wait("it runs", || recording.status().spans > 0);
+    let recording = start("20");
+    running(&recording);
+    recording.stop();
+    let cut = recording.join().unwrap();
+    assert!(cut.elapsed().unwrap() < 60_000_000_000, "it would have taken 240 s");
+    let recording = start("20");
+    running(&recording);
+    recording.cancel();
+    assert!(matches!(recording.join(), Err(RecordError::Cancelled)));
+    assert!(m.journals_there().is_empty());
 }
 
 /// What was measured in the program is merged when a journal is read, here and there.

@@ -40,6 +40,8 @@ pub(super) enum Question {
     Regressions,
     /// Requests to models, by group.
     Requests,
+    /// What came of each setting: runs by the labels in which they differ.
+    Settings,
     /// What was found in the runs, by kind.
     Findings,
 }
@@ -65,8 +67,9 @@ pub(super) struct AskArgs {
     /// regressions: how many runs are the latest ones.
     #[arg(long, value_name = "N", default_value_t = LATEST)]
     last: usize,
-    /// requests: what they are grouped by: model, provider, outcome, hour, day, or a label.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "model")]
+    /// requests: what they are grouped by: model, provider, outcome, hour, day, or a label; model when it is not said. settings:
+    /// the labels that make a setting; those in which runs differ when it is not said.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     by: Vec<String>,
     /// Tokens that the text may have, about.
     #[arg(long, value_name = "N", default_value_t = BUDGET)]
@@ -91,6 +94,7 @@ Figures of --fail-if:
   trend        change (share, of the last change of level), changes
   regressions  slower, faster
   requests     ttft.p50, ttft.p95, ttft.p99, latency.p50, latency.p95, latency.p99, failed (share)
+  settings     failed (share of requests, of the worst setting)
   findings     errors, warnings
 
 Exit codes:
@@ -104,7 +108,8 @@ Examples:
   inferscope fleet ask job --question stragglers --fail-if 'wait>5%' --json
   inferscope fleet ask ci --question trend --metric self:decode --where branch=main
   inferscope fleet ask ci --question regressions --last 5 --fail-if 'slower>0'
-  inferscope fleet ask day --question requests --by version,hour";
+  inferscope fleet ask day --question requests --by version,hour
+  inferscope fleet ask evals --question settings --by model,temperature";
 
 /// What a question's figure is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

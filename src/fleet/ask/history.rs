@@ -117,7 +117,7 @@ pub fn trend(snapshot: &Snapshot, chosen: &Chosen, figure: &Figure) -> io::Resul
 }
 
 /// One figure for each run that has it.
-fn values(
+pub(super) fn values(
     snapshot: &Snapshot,
     runs: &Runs,
     wanted: &[bool],

@@ -9,6 +9,7 @@ pub mod lanes;
 pub(super) mod matched;
 pub mod requests;
 mod robust;
+pub mod settings;
 pub mod slowest;
 pub mod steps;
 pub mod stragglers;

@@ -37,8 +37,9 @@ pub struct Groups {
     pub all: Group,
 }
 
+/// Requests, added up.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
     requests: usize,
     failed: usize,
     ttft: Vec<i64>,
@@ -47,7 +48,17 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, other: &Self) {
+    /// Adds a row of the table.
+    pub(super) fn take(&mut self, frame: &Frame, row: usize) {
+        self.requests += 1;
+        self.failed += usize::from(frame.text("outcome", row) == "failed");
+        self.ttft.extend(frame.int("ttft_ns", row));
+        self.latency.extend(frame.int("latency_ns", row));
+        let output = frame.int("output_tokens", row);
+        self.output = self.output.into_iter().chain(output).reduce(i64::saturating_add);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.failed += other.failed;
         self.ttft.extend(&other.ttft);
@@ -55,15 +66,17 @@ impl Sum {
         self.output = self.output.into_iter().chain(other.output).reduce(i64::saturating_add);
     }
 
-    fn group(mut self, name: String) -> Group {
-        let three =
-            |all: &mut Vec<i64>| Some([quantile(all, 0.5)?, quantile(all, 0.95)?, quantile(all, 0.99)?]);
+    pub(super) fn group(&self, name: String) -> Group {
+        let three = |all: &[i64]| {
+            let mut all = all.to_vec();
+            Some([quantile(&mut all, 0.5)?, quantile(&mut all, 0.95)?, quantile(&mut all, 0.99)?])
+        };
         Group {
             name,
             requests: self.requests,
             failed: self.failed,
-            ttft: three(&mut self.ttft),
-            latency: three(&mut self.latency),
+            ttft: three(&self.ttft),
+            latency: three(&self.latency),
             output: self.output,
         }
     }
@@ -112,13 +125,7 @@ pub fn requests(snapshot: &Snapshot, chosen: &Chosen, by: &[String]) -> io::Resu
         for row in 0..frame.rows {
             let Some(place) = run(row).filter(|&place| wanted[place as usize]) else { continue };
             let names: Vec<String> = by.iter().map(|by| group_of(by, frame, row, &runs, place)).collect();
-            let sum = sums.entry(names.join(" · ")).or_default();
-            sum.requests += 1;
-            sum.failed += usize::from(frame.text("outcome", row) == "failed");
-            sum.ttft.extend(frame.int("ttft_ns", row));
-            sum.latency.extend(frame.int("latency_ns", row));
-            let output = frame.int("output_tokens", row);
-            sum.output = sum.output.into_iter().chain(output).reduce(i64::saturating_add);
+            sums.entry(names.join(" · ")).or_default().take(frame, row);
         }
     };
     let mut sums = Sums::new();

@@ -2,6 +2,7 @@
 
 pub(crate) mod job;
 mod open;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -22,7 +22,7 @@ use super::llm::DeviceChoice;
 use super::secrets;
 pub use command::{command_line, shares_terminal};
 pub use settings::Params;
-pub use start::{run_title, start};
+pub use start::{run_title, runs_in_recorder, start};
 
 /// All workloads.
 pub static WORKLOADS: &[&dyn Workload] = &[

@@ -4,6 +4,12 @@ use super::{Context, Param, Params, WORKLOADS};
 use crate::model::{Fact, FactKind};
 use crate::record::{OnRevision, Options, RecordError, Recording, Work, record, secrets};
 
+/// True for a workload that does its work in the process that records it.
+#[must_use]
+pub fn runs_in_recorder(workload: &str) -> bool {
+    WORKLOADS.iter().any(|w| w.id() == workload && !w.other_process())
+}
+
 /// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
 #[must_use]
 pub fn run_title(workload: &str, params: &[String]) -> String {

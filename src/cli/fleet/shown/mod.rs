@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use super::ask::{AskArgs, Measure, Question, Value};
 use crate::fleet::ask::slowest::JobSum;
 use crate::fleet::ask::{
-    clocks, collectives, functions, history as runs_in_time, requests, short_job, slowest, steps, stragglers,
-    unit_of,
+    clocks, collectives, functions, history as runs_in_time, requests, settings, short_job, slowest, steps,
+    stragglers, unit_of,
 };
 use crate::fleet::dataset::Snapshot;
 use crate::fleet::runs::{Job, RunRow};
@@ -42,7 +42,12 @@ pub(super) fn answer(question: Question, snapshot: &Snapshot, args: &AskArgs) ->
         Question::Regressions => {
             shown.regressions(&runs_in_time::regressions(snapshot, &chosen, args.last())?)
         }
-        Question::Requests => shown.requests(&requests::requests(snapshot, &chosen, args.by())?, args.by()),
+        Question::Requests => {
+            let model = ["model".to_owned()];
+            let by = if args.by().is_empty() { &model } else { args.by() };
+            shown.requests(&requests::requests(snapshot, &chosen, by)?, by)
+        }
+        Question::Settings => shown.settings(&settings::settings(snapshot, &chosen, args.by())?),
         Question::Findings => shown.findings(&functions::findings(snapshot, &chosen)?),
     })
 }
@@ -235,6 +240,64 @@ impl Shown {
             sheet.notes.push("no run has requests to language models".to_owned());
         }
         Answer { sheet, values }
+    }
+
+    fn settings(&self, found: &settings::Settings) -> Answer {
+        let share = |g: &requests::Group| (g.requests > 0).then(|| g.failed as f64 / g.requests as f64);
+        let worst = found.rows.iter().filter_map(|row| share(&row.requests)).reduce(f64::max);
+        let mut sheet = self.sheet(format!(
+            "{} in {}, by {}",
+            format::counted(found.rows.len() as i64, "setting", "settings"),
+            self.all_runs(),
+            if found.labels.is_empty() { "no label".to_owned() } else { found.labels.join(", ") },
+        ));
+        let spread = |spread: Option<settings::Spread>| match spread {
+            Some(s) if s.least < s.most => {
+                format!("{} ({} to {})", time(s.middle), time(s.least), time(s.most))
+            }
+            Some(s) => time(s.middle),
+            None => UNKNOWN.to_owned(),
+        };
+        let middle = |three: Option<[i64; 3]>| time_or_unknown(three.map(|t| t[0]));
+        let row = |row: &settings::Setting| {
+            let g = &row.requests;
+            let quality = row.quality.map_or_else(|| UNKNOWN.to_owned(), |q| format::number(q.0));
+            let text = format!(
+                "{} {}; {}; {}; {} {}; {}; {}; {quality}",
+                format::count(row.runs.len() as i64),
+                row.values.join(" · "),
+                spread(row.duration),
+                spread(row.step),
+                format::count(g.requests as i64),
+                format::count(g.failed as i64),
+                middle(g.ttft),
+                middle(g.latency),
+            );
+            let of = |s: Option<settings::Spread>| {
+                s.map(|s| json!({ "median": s.middle, "min": s.least, "max": s.most, "runs": s.runs }))
+            };
+            let labels: serde_json::Map<String, Json> =
+                found.labels.iter().cloned().zip(row.values.iter().map(|v| json!(v))).collect();
+            let json = json!({
+                "labels": labels, "runs": row.runs, "duration_ns": of(row.duration), "step_ns": of(row.step),
+                "requests": g.requests, "failed": g.failed, "ttft_ns": g.ttft, "latency_ns": g.latency,
+                "output_tokens": g.output,
+                "quality": row.quality.map(|(mean, n)| json!({ "score": found.score, "mean": mean, "n": n })),
+            });
+            Row::new(text, json)
+        };
+        let score = if found.score.is_empty() { "score" } else { &found.score };
+        let title = format!(
+            "runs, {}; duration in the middle (least to most); step; requests, failed; time to first token p50; latency p50; {score}",
+            found.labels.join(" · ")
+        );
+        sheet.part(Part::new("settings", title, found.rows.iter().map(row).collect()));
+        if found.labels.is_empty() {
+            sheet
+                .notes
+                .push("runs differ in no label: `fleet add --label NAME=VALUE` gives them some".to_owned());
+        }
+        Answer { sheet, values: vec![value("failed", worst, Measure::Share)] }
     }
 
     fn findings(&self, found: &[functions::FindingSum]) -> Answer {
