@@ -70,7 +70,7 @@ impl Query for Energy {
 fn is_power(profile: &Profile, counter: &Counter) -> bool {
     let name = profile.text(counter.name).to_lowercase();
     let drawn = ["limit", "cap", "max", "min"].iter().all(|word| !name.contains(word));
-    name.contains("power")
+    (name.contains("power") || name.starts_with("pwr"))
         && (name.ends_with("(w)") || name.ends_with("[w]") || name.ends_with("watts"))
         && drawn
 }
@@ -102,11 +102,9 @@ mod tests {
     fn energy_is_the_area_below_power_once_for_each_device() {
         const S: i64 = 1_000_000_000;
         let run = built(|b| {
-            for (name, process) in [
-                ("power.draw (W)", "GPU 0"),
-                ("power.draw.average (W)", "GPU 0"),
-                ("power.draw (W)", "GPU 1"),
-            ] {
+            for (name, process) in
+                [("power.draw (W)", "GPU 0"), ("power.draw.average (W)", "GPU 0"), ("pwr (W)", "GPU 1")]
+            {
                 let counter = b.counter(name, process, Unit::None);
                 for (time, watts) in [(0, 100.0), (10 * S, 100.0), (20 * S, 200.0)] {
                     b.point(counter, time, watts);

@@ -11,6 +11,7 @@ use super::ask::heat::{Heat, Measure, Picture};
 use super::ask::history::{self, Figure, Regressions, Shift, Trend, shifts};
 use super::ask::lanes::{self, Lanes, Names};
 use super::ask::matched::Matched;
+use super::ask::settings::{self, Settings};
 use super::ask::slowest::{JobSum, jobs_of};
 use super::ask::steps::{Grid, grids};
 use super::ask::stragglers::{self, JobStragglers, sentence};
@@ -429,6 +430,29 @@ impl Query<Open> for TrendOf {
 
     fn weight(output: &Self::Output) -> usize {
         output.as_ref().map_or(0, |trend| trend.points.len() * 1024)
+    }
+}
+
+/// What came of each setting of a job's runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SettingsOf {
+    /// The job, by its place in [`Content::jobs`].
+    pub job: usize,
+    /// The labels that make a setting; those in which runs differ when there are none.
+    pub by: Vec<String>,
+}
+
+impl Query<Open> for SettingsOf {
+    type Output = Read<Settings>;
+
+    fn run(&self, cx: &Cx<'_>) -> Result<Self::Output, Cancelled> {
+        let content = cx.get(&Contents)?;
+        let chosen = needs!(&content).chosen(self.job);
+        reads(cx, |snapshot| settings::settings(snapshot, &chosen, &self.by))
+    }
+
+    fn weight(output: &Self::Output) -> usize {
+        output.as_ref().map_or(0, |settings| settings.rows.iter().map(|row| 512 + row.runs.len() * 64).sum())
     }
 }
 

@@ -36,16 +36,39 @@ fn kind_of(line: &str) -> Option<(&str, &str)> {
 }
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    if !head.says("# TYPE ") {
-        return Confidence::No;
-    }
     let text = String::from_utf8_lossy(head.bytes);
+    if !head.says("# TYPE ") {
+        return without_types(&text);
+    }
     if text.lines().take(400).any(|line| kind_of(line).is_some()) {
         Confidence::Certain
     } else {
         Confidence::No
     }
 }
+
+/// Without the lines that say what metrics are, as `grep` leaves them out: nearly all lines have labels in braces, or the name of a
+/// server that is known.
+fn without_types(text: &str) -> Confidence {
+    let is_metric = |line: &&str| {
+        sample(line.trim()).is_some_and(|s| {
+            !s.labels.is_empty() || SERVERS.iter().any(|(front, _)| s.name.starts_with(front))
+        })
+    };
+    let lines = || text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).take(200);
+    let (all, metrics) = (lines().count(), lines().filter(is_metric).count());
+    // The last line of a head may be cut.
+    if metrics > 0 && metrics + all / 10 + 1 >= all { Confidence::Likely } else { Confidence::No }
+}
+
+/// How names of metrics begin, by the server that has them.
+const SERVERS: [(&str, &str); 5] = [
+    ("vllm:", "vLLM"),
+    ("sglang:", "SGLang"),
+    ("tgi_", "TGI"),
+    ("llamacpp:", "llama.cpp"),
+    ("DCGM_", "DCGM exporter"),
+];
 
 /// A line: `name{label="value",…} 12.5 1700000000000`.
 struct Sample<'a> {
@@ -172,6 +195,12 @@ impl Reader {
                 sample.labels.iter().filter(|l| l.0 != skip).map(|(key, value)| format!("{key}={value}"));
             shown.collect::<Vec<_>>().join(", ")
         };
+        if sample.labels.iter().any(|(label, _)| *label == "le")
+            && let Some(base) =
+                sample.name.strip_suffix("_bucket").filter(|base| !self.kinds.contains_key(*base))
+        {
+            self.kinds.insert(base.to_owned(), "histogram".to_owned());
+        }
         let part = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| {
             let base = sample.name.strip_suffix(end)?;
             matches!(self.kinds.get(base)?.as_str(), "histogram" | "summary" | "gaugehistogram")
@@ -310,14 +339,7 @@ impl Reader {
         if let (Some(hits), Some(asked)) = (hits, asked.filter(|n| *n > 0.0)) {
             b.meta.result("Prefix cache hits", (((hits / asked) * 1e5).round() as i64, Unit::MilliPercent));
         }
-        let tools = [
-            ("vllm:", "vLLM"),
-            ("sglang:", "SGLang"),
-            ("tgi_", "TGI"),
-            ("llamacpp:", "llama.cpp"),
-            ("DCGM_", "DCGM exporter"),
-        ];
-        let named = tools.iter().find(|(prefix, _)| self.last.keys().any(|name| name.starts_with(prefix)));
+        let named = SERVERS.iter().find(|(prefix, _)| self.last.keys().any(|name| name.starts_with(prefix)));
         b.meta.tool = named.map_or("Prometheus", |tool| tool.1).into();
     }
 }

@@ -1,6 +1,9 @@
 //! What the calls of a language model say.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
@@ -45,7 +48,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     out.extend(common_beginning(profile, &bill, &repeats, &facts));
     out.extend(prompt_cache::find(cx, &bill)?);
     for c in caches.iter().filter(|c| c.kind == CacheKind::Prompt) {
-        out.extend(writes_for_nothing(c.saved_cost, &spent));
+        out.extend(writes_for_nothing(profile, c.saved_cost, &spent));
     }
     out.extend(reasoning(profile, &bill, &spent));
     out.extend(price_step(profile, &bill));
@@ -175,11 +178,19 @@ fn retries(profile: &Profile) -> Option<Noted> {
     Some(noted)
 }
 
-/// Refused because there were too many, as far as the error tells.
+/// Refused because there were too many, as its status, type or words tell. Numbers and names that only look so («8429 tokens»,
+/// `req_4290ab`, `rate_limiter`) are none.
 fn is_throttled(profile: &Profile, r: &Request) -> bool {
-    let error = profile.text(r.error).to_lowercase();
-    let signs = ["429", "rate limit", "rate_limit", "too many requests", "throttl", "resource_exhausted"];
-    r.outcome == Outcome::Error && signs.iter().any(|sign| error.contains(sign))
+    static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let status = r"\b(?:https?(?:/[\d.]+)?|status|code|error)\W{0,3}(?:(?:status|code)\W{0,3}){0,2}429\b";
+        let first = r"^\s*429\s*(?:$|[^\w\s]|too\b|rate\b|client\b|resource\b|quota\b)";
+        let words = r"too[ _-]?many[ _-]?requests|\brate[ _-]?limit(?:ed|s)?\b|rate_?limit_?(?:error|exceeded|reached)";
+        let types = r"\bthrottl(?:ed|ing)|resource[ _-]?exhausted";
+        // A pattern of ours that cannot be read finds nothing.
+        Regex::new(&format!("(?i){status}|{first}|{words}|{types}")).ok()
+    });
+    let error = profile.text(r.error);
+    r.outcome == Outcome::Error && SIGNS.as_ref().is_some_and(|signs| signs.is_match(error))
 }
 
 /// Requests that were refused because there were too many, and that nothing repeated within them.
@@ -295,9 +306,15 @@ fn common_beginning(profile: &Profile, bill: &Billing, r: &Repeats, facts: &Fact
 }
 
 /// Writing to the prompt cache costs more than reading saves.
-fn writes_for_nothing(saved: Option<Money>, spent: &Spent) -> Option<Noted> {
+fn writes_for_nothing(profile: &Profile, saved: Option<Money>, spent: &Spent) -> Option<Noted> {
     let lost = Money::ZERO - saved.filter(|saved| *saved < Money::ZERO)?;
     let sums = &spent.all.sums;
+    // The first one of each prompt has to write: whether that pays shows when others follow.
+    let uses =
+        |r: &&Request| [r.tokens.cache_read, r.tokens.cache_write()].into_iter().flatten().any(|n| n > 0);
+    if profile.requests.rows.iter().filter(uses).count() < ENOUGH {
+        return None;
+    }
     let text = format!(
         "{} tokens were written to the prompt cache and {} read from it: {} more than without it.",
         format::count(sums.cache_write_5m.saturating_add(sums.cache_write_1h) as i64),

@@ -8,6 +8,7 @@ use super::super::testing::{harness, picture, wait};
 use super::super::{Action, Settings};
 use super::*;
 use crate::fleet::tests::job::{Fault, Job};
+use crate::fleet::tests::settings::evals;
 use crate::fleet::tests::{Folder, ci, dataset};
 use crate::query::{Engine, Mode};
 use crate::state::RunState;
@@ -212,6 +213,15 @@ fn a_cell_opens_its_run_at_that_step_and_two_are_compared() {
     assert!(note.contains("rank0007.pt.trace.json") && note.contains("not there any more"), "{note}");
 }
 
+/// The rows of the table, from top to bottom.
+fn rows(h: &Harness<'_, App>) -> Vec<String> {
+    let nodes = h.query_all_by_role(egui::accesskit::Role::Row);
+    let mut rows: Vec<_> =
+        nodes.filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?))).collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows.into_iter().map(|r| r.1).collect()
+}
+
 #[test]
 fn runs_are_listed_filtered_and_grouped_and_their_selection_is_that_of_the_heatmap() {
     let (_folder, tables) = job("table", 8);
@@ -219,13 +229,6 @@ fn runs_are_listed_filtered_and_grouped_and_their_selection_is_that_of_the_heatm
     h.get_by_label("Runs").click();
     h.run_ok();
     picture(&mut h, "dataset-runs");
-    let rows = |h: &Harness<'_, App>| -> Vec<String> {
-        let nodes = h.query_all_by_role(egui::accesskit::Role::Row);
-        let mut rows: Vec<_> =
-            nodes.filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?))).collect();
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        rows.into_iter().map(|r| r.1).collect()
-    };
     assert!(rows(&h)[0].starts_with("rank 5 (node01): Lateness "), "{:?}", rows(&h));
     h.get_by_label("Rank").click();
     h.run_ok();
@@ -262,6 +265,35 @@ fn runs_of_ci_say_which_function_costs_more_and_show_it_over_time() {
     h.get_all_by_label("run004.folded").next().unwrap().click();
     h.run_ok();
     assert!(h.query_by_label("Open run004.folded").is_some());
+}
+
+#[test]
+fn settings_of_an_evaluation_are_a_table_and_lead_to_their_runs() {
+    let folder = Folder::new("window-evals");
+    let tables = evals(&folder).folder().to_owned();
+    let mut h = opened(&tables);
+    h.get_by_label("Settings").click();
+    h.run_ok();
+    picture(&mut h, "dataset-settings");
+    assert_eq!(rows(&h).len(), 6);
+    assert_eq!(rows(&h)[0], "large, 0.2: 1 run", "by labels, numbers by size");
+    h.get_by_label("Latency p50").click();
+    h.run_ok();
+    assert_eq!(rows(&h)[0], "small, 1.0: 1 run", "the slowest first");
+    h.get_by_label("Settings by").click();
+    h.run_ok();
+    h.get_by_label("temperature").click();
+    h.run_ok();
+    h.key_press(Key::Escape);
+    h.run_ok();
+    picture(&mut h, "dataset-settings-one");
+    assert_eq!(rows(&h), ["1.0: 2 runs", "0.7: 2 runs", "0.2: 2 runs"]);
+    let at = h.get_by_label("0.2: 2 runs").rect().center();
+    click(&mut h, at, Modifiers::NONE);
+    click(&mut h, at, Modifiers::NONE);
+    h.run_ok();
+    assert!(h.query_by_label("temperature = 0.2").is_some(), "the runs of that setting alone");
+    assert_eq!(rows(&h).len(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 pub(crate) mod job;
 mod open;
-mod settings;
+pub(crate) mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

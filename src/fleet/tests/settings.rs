@@ -7,7 +7,7 @@ use crate::fleet::ask::settings::settings;
 use crate::fleet::dataset::Dataset;
 
 /// An evaluation of two models at three temperatures: one answer a run, which takes 100 ms more for each step, and fails at 1.0.
-pub(super) fn evals(folder: &Folder) -> Dataset {
+pub(crate) fn evals(folder: &Folder) -> Dataset {
     let tables = folder.0.join("tables");
     for (m, model) in ["large", "small"].into_iter().enumerate() {
         for (t, temperature) in ["0.2", "0.7", "1.0"].into_iter().enumerate() {
@@ -37,7 +37,10 @@ fn each_setting_says_what_came_of_it() {
     let folder = Folder::new("settings");
     let dataset = evals(&folder);
     let found = dataset.read(|s| settings(s, &Chosen::default(), &[])).unwrap();
-    assert_eq!((found.labels.join(" "), found.score.as_str()), ("model temperature".to_owned(), "score faithful"));
+    assert_eq!(
+        (found.labels.join(" "), found.score.as_str()),
+        ("model temperature".to_owned(), "score faithful")
+    );
     let rows: Vec<String> = found
         .rows
         .iter()

@@ -73,6 +73,11 @@ impl Open {
         self.tier(value);
         self.began(value, "created");
         self.usage(at(value, &["usage"]).or(at(value, &["x_groq", "usage"])));
+        // The chunk with the usage of the whole answer is the last one, and has no choices.
+        self.finished |= self.streamed
+            && self.pieces > 1
+            && value.get("choices").and_then(Value::as_array).is_some_and(Vec::is_empty)
+            && at(value, &["usage", "completion_tokens"]).is_some();
         for choice in items(at(value, &["choices"])) {
             self.finished |= at(choice, &["finish_reason"]).is_some();
             let said = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(choice);

@@ -94,7 +94,9 @@ fn call(record: &Value) -> Option<Call> {
     });
     let cancelled = at(record, &["metadata", "was_cancelled"]) == Some(&Value::Bool(true));
     let first = length("time_to_first_token").map(after);
-    let output = tokens(&["usage_completion_tokens", "output_sequence_length"]);
+    // The server's usage, and what the client's tokeniser made of the text: its means between tokens are by the latter.
+    let (stated, counted) = (tokens(&["usage_completion_tokens"]), tokens(&["output_sequence_length"]));
+    let output = stated.or(counted);
     let gaps = metric("inter_chunk_latency").filter(|gaps| gaps.is_array());
     // Without a list of chunks only the first one has a time.
     let mut token_times: Vec<i64> =
@@ -106,13 +108,22 @@ fn call(record: &Value) -> Option<Call> {
     }
     // A mean over all gaps between tokens: the last one came so long after the first.
     let decode = || {
-        let gaps = i64::try_from(output?.checked_sub(1)?).ok()?;
+        let gaps = i64::try_from(counted.or(output)?.checked_sub(1)?).ok()?;
         Some(first?.saturating_add(length("inter_token_latency")?.checked_mul(gaps)?))
     };
     let mut said = Said::default();
     for (name, key) in [("session", "conversation_id"), ("turn", "turn_index"), ("worker", "worker_id")] {
         said.add_value(name, at(record, &["metadata", key]).unwrap_or(&Value::Null));
     }
+    let asked = [tokens(&["usage_prompt_tokens"]), tokens(&["input_sequence_length"])];
+    for (name, [stated, counted]) in
+        [("output tokens by the client", [stated, counted]), ("input tokens by the client", asked)]
+    {
+        if let (Some(_), Some(counted)) = (stated, counted.filter(|n| Some(*n) != stated)) {
+            said.add(name, &counted.to_string());
+        }
+    }
+    let end = length("request_latency").map(after).or_else(|| stamp("request_end_ns"));
     Some(Call {
         clock: Clock::Unix,
         name: match text(record, &["metadata", "x_request_id"]) {
@@ -131,8 +142,13 @@ fn call(record: &Value) -> Option<Call> {
         start,
         first_token: first,
         first_output: length("time_to_first_output_token").map(after),
-        last_token: token_times.last().copied().or_else(decode),
-        end: length("request_latency").map(after).or_else(|| stamp("request_end_ns")),
+        // Nothing comes after the end.
+        last_token: token_times
+            .last()
+            .copied()
+            .or_else(decode)
+            .map(|last| end.map_or(last, |end| last.min(end))),
+        end,
         token_times,
         outcome: match (&error, cancelled) {
             (_, true) => Outcome::Cancelled,

@@ -244,9 +244,10 @@ fn requests(run: &Value, odd: &mut Oddities, b: &mut ProfileBuilder) {
             model: model.to_owned(),
             clock: if start.is_some() { Clock::Unix } else { Clock::Own },
             start: start.unwrap_or(0),
+            // Of one that failed nothing was counted: the lists have what was to be sent, and 0.
             usage: Usage {
-                input: of("input_lens", n).and_then(count),
-                output: of("output_lens", n).and_then(count),
+                input: of("input_lens", n).and_then(count).filter(|_| error.is_empty()),
+                output: of("output_lens", n).and_then(count).filter(|n| error.is_empty() || *n > 0),
                 ..Usage::default()
             },
             outcome: if error.is_empty() { Outcome::Ok } else { Outcome::Error },

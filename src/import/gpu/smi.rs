@@ -79,20 +79,39 @@ const REASONS: [(&str, u64, &str); 6] = [
     ("sync_boost", 0x10, "sync boost group"),
 ];
 
-/// How often each of [`REASONS`] held.
+/// For how long each of [`REASONS`] held, ns: a row stands for half of the time to the rows beside it.
 #[derive(Default)]
 struct Slowed {
     gpu: String,
-    rows: u64,
-    times: [u64; 6],
+    whole: i64,
+    times: [i64; 6],
+    /// The last row: its time and its reasons.
+    last: Option<(i64, u64)>,
 }
 
 impl Slowed {
+    fn row(&mut self, time: i64, bits: u64) {
+        if let Some((since, held)) = self.last.replace((time, bits)) {
+            let length = time.saturating_sub(since).max(0);
+            self.whole = self.whole.saturating_add(length);
+            for (sum, (_, bit, _)) in self.times.iter_mut().zip(REASONS) {
+                let half = |bits: u64| if bits & bit != 0 { length / 2 } else { 0 };
+                *sum = sum.saturating_add(half(held)).saturating_add(half(bits));
+            }
+        }
+    }
+
     fn words(&self) -> String {
-        let share = |n: u64| n as f64 / self.rows.max(1) as f64;
-        let held = self.times.iter().zip(REASONS).filter(|(n, _)| **n > 0);
+        // A single row is all that is known.
+        let once = self.last.map_or(0, |(_, bits)| bits);
+        let share = |n: i64, bit: u64| match self.whole {
+            0 => f64::from(u8::from(once & bit != 0)),
+            whole => n as f64 / whole as f64,
+        };
+        let held = self.times.iter().zip(REASONS).map(|(n, (_, bit, why))| (share(*n, bit), why));
         let words: Vec<String> = held
-            .map(|(n, (_, _, why))| format!("{why} {} of the time", format::percent(share(*n))))
+            .filter(|(share, _)| *share > 0.0)
+            .map(|(share, why)| format!("{why} {} of the time", format::percent(share)))
             .collect();
         if words.is_empty() { "by nothing".to_owned() } else { words.join(", ") }
     }
@@ -122,6 +141,8 @@ struct Reader {
     gpu: Option<usize>,
     counters: Vec<(String, usize, CounterId)>,
     slow: Vec<Slowed>,
+    /// In a file that names no GPUs: the time of the last row, and how many rows had it.
+    of_moment: (i64, usize),
     rows: i64,
     first_gpu: Option<String>,
     odd: Oddities,
@@ -190,9 +211,12 @@ impl Reader {
             self.odd.add("row without a usable time (skipped)", || line.place());
             return;
         }
-        let gpu = self.gpu.and_then(|g| fields.get(g)).map_or(String::new(), |g| g.trim().to_owned());
+        let gpu = match self.gpu.and_then(|g| fields.get(g)) {
+            Some(gpu) => gpu.trim().to_owned(),
+            None => self.unnamed(time, line),
+        };
         let time = time.unwrap_or_else(|| self.second(&gpu));
-        self.slowed(&gpu, &fields);
+        self.slowed(&gpu, time, &fields);
         for (n, field) in fields.iter().enumerate().take(self.columns.len()) {
             if Some(n) != self.time && Some(n) != self.gpu {
                 let field = if self.delimiter == ';' { field.replace(',', ".") } else { field.to_string() };
@@ -201,8 +225,22 @@ impl Reader {
         }
     }
 
+    /// The GPU of a row in a file that names none: the rows of one moment are those of the GPUs in order.
+    fn unnamed(&mut self, time: Option<i64>, line: Line<'_>) -> String {
+        let Some(time) = time else { return String::new() };
+        self.of_moment = match self.of_moment {
+            (at, n) if at == time => (at, n + 1),
+            _ => (time, 1),
+        };
+        if self.of_moment.1 == 1 {
+            return String::new();
+        }
+        self.odd.add("rows of one time without an index are taken for GPUs in this order", || line.place());
+        self.of_moment.1.to_string()
+    }
+
     /// Notes why a GPU ran slower than it could.
-    fn slowed<T: AsRef<str>>(&mut self, gpu: &str, fields: &[T]) {
+    fn slowed<T: AsRef<str>>(&mut self, gpu: &str, time: i64, fields: &[T]) {
         let mut all: Option<u64> = None;
         for (column, field) in self.columns.iter().zip(fields) {
             let Some((_, reason)) = column.name.split_once("_reasons.") else { continue };
@@ -222,11 +260,7 @@ impl Reader {
                 self.slow.len() - 1
             }
         };
-        let slow = &mut self.slow[place];
-        slow.rows += 1;
-        for (n, (_, bit, _)) in slow.times.iter_mut().zip(REASONS) {
-            *n += u64::from(bits & bit != 0);
-        }
+        self.slow[place].row(time, bits);
     }
 
     /// Rows without times: each time the first GPU comes round, a second has passed.
@@ -322,7 +356,25 @@ mod tests {
             Some("power limit 50.0 % of the time, temperature 50.0 % of the time")
         );
         assert_eq!(said("GPU 1 slowed down").as_deref(), Some("by nothing"));
+        // Rows that come quicker count no more.
+        let uneven = "timestamp, index, clocks_throttle_reasons.active\n\
+            2025/04/24 15:00:00.000, 0, 0x1\n2025/04/24 15:00:00.500, 0, 0x1\n2025/04/24 15:00:01.000, 0, 0x4\n\
+            2025/04/24 15:00:51.000, 0, 0x4\n";
+        let p = open_bytes(uneven.as_bytes()).unwrap();
+        let words = p.meta.fact("GPU 0 slowed down").map(|v| crate::format::fact(v).into_owned());
+        assert_eq!(words.as_deref(), Some("power limit 98.5 % of the time"));
         assert_eq!(p.counters.len(), 6, "what is on is 1, what is off is 0");
+    }
+
+    #[test]
+    fn gpus_without_an_index_are_told_apart_by_their_order() {
+        let text = "timestamp, power.draw [W]\n\
+            2025/04/24 15:00:00.000, 10 W\n2025/04/24 15:00:00.000, 30 W\n\
+            2025/04/24 15:00:01.000, 10 W\n2025/04/24 15:00:01.000, 30 W\n";
+        let p = open_bytes(text.as_bytes()).unwrap();
+        let values: Vec<_> = p.counters.iter().map(|c| c.values.clone()).collect();
+        assert_eq!(values, [[10.0, 10.0], [30.0, 30.0]]);
+        assert!(p.warnings.iter().any(|w| w.kind.contains("in this order") && w.count == 2));
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl Usage {
             (&mut self.audio_output, later.audio_output),
         ];
         for (known, new) in fields {
-            *known = new.or(*known);
+            // Counts only grow: a 0 behind more stands for nothing.
+            *known = new.filter(|n| *n > 0 || known.is_none()).or(*known);
         }
         self.habit = later.habit;
     }

@@ -291,12 +291,26 @@ impl<'a> Attributes<'a> {
             paths.iter().find_map(|path| count(at(&self.metadata, path)?))
         };
         let langfuse = |keys: &[&str]| keys.iter().find_map(|key| count(self.langfuse.get(key)?));
+        let [audio_input, image_input, audio_output] = [
+            &["input_audio_tokens", "input_audio"],
+            &["input_image_tokens", "input_image"],
+            &["output_audio_tokens", "output_audio"],
+        ]
+        .map(|keys| langfuse(keys));
+        // Langfuse counts each kind of token apart; only where its total says so a kind is a part of the plain count.
+        let apart = self.langfuse_counts_apart();
+        let with = |plain: Option<u64>, more: &[Option<u64>]| {
+            let more = more.iter().flatten().filter(|_| apart).fold(0, |sum: u64, n| sum.saturating_add(*n));
+            plain.map(|n| n.saturating_add(more))
+        };
+        let of_langfuse = (
+            with(langfuse(&["input", "input_tokens", "prompt_tokens"]), &[audio_input, image_input]),
+            with(langfuse(&["output", "output_tokens", "completion_tokens"]), &[audio_output]),
+        );
         Usage {
-            input: self.count(INPUT).or_else(|| langfuse(&["input", "input_tokens", "prompt_tokens"])),
+            input: self.count(INPUT).or(of_langfuse.0),
             uncached: self.count(&["ai.usage.inputTokenDetails.noCacheTokens"]),
-            output: self
-                .count(OUTPUT)
-                .or_else(|| langfuse(&["output", "output_tokens", "completion_tokens"])),
+            output: self.count(OUTPUT).or(of_langfuse.1),
             total: self.count(TOTAL).or_else(|| langfuse(&["total", "total_tokens"])),
             cache_read: self.count(CACHE_READ).or_else(|| {
                 langfuse(&[
@@ -313,8 +327,14 @@ impl<'a> Attributes<'a> {
                     "prompt_details.cache_write",
                 ])
             }),
-            write_5m: self.count(WRITE_5M).or_else(|| metadata("ephemeral_5m_input_tokens")),
-            write_1h: self.count(WRITE_1H).or_else(|| metadata("ephemeral_1h_input_tokens")),
+            write_5m: self
+                .count(WRITE_5M)
+                .or_else(|| metadata("ephemeral_5m_input_tokens"))
+                .or_else(|| langfuse(&["input_cache_creation_5m"])),
+            write_1h: self
+                .count(WRITE_1H)
+                .or_else(|| metadata("ephemeral_1h_input_tokens"))
+                .or_else(|| langfuse(&["input_cache_creation_1h"])),
             reasoning: self.count(REASONING).or_else(|| {
                 langfuse(&[
                     "output_reasoning_tokens",
@@ -324,13 +344,24 @@ impl<'a> Attributes<'a> {
                 ])
             }),
             audio_input: self
-                .count(&["gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"]),
-            image_input: self.count(&["gen_ai.usage.image.input_tokens"]),
+                .count(&["gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"])
+                .or(audio_input),
+            image_input: self.count(&["gen_ai.usage.image.input_tokens"]).or(image_input),
             tool_input: None,
             audio_output: self
-                .count(&["gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"]),
+                .count(&["gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"])
+                .or(audio_output),
             habit: self.habit(),
         }
+    }
+
+    /// Whether the counts of Langfuse hold each token once: its total is the sum of all of them, or there is none.
+    fn langfuse_counts_apart(&self) -> bool {
+        let Some(counts) = self.langfuse.as_object() else { return false };
+        let total = ["total", "total_tokens"].iter().find_map(|key| count(counts.get(*key)?));
+        let parts = counts.iter().filter(|(key, _)| !key.starts_with("total")).filter_map(|(_, n)| count(n));
+        let sum = parts.fold(0, u64::saturating_add);
+        total.is_none_or(|total| total == sum)
     }
 
     /// Conventions since 1.37, and those that break down input, count cached tokens as input. Older names, and OpenInference,
@@ -373,7 +404,11 @@ impl<'a> Attributes<'a> {
 
     /// Answers that the span's output counts together: vLLM says how many sequences it generated.
     pub fn sequences(&self) -> u32 {
-        let n = self.count(&["gen_ai.usage.num_sequences"]);
+        let n = self.count(&[
+            "gen_ai.usage.num_sequences",
+            "gen_ai.request.choice.count",
+            "gen_ai.openai.request.n",
+        ]);
         n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
     }
 

@@ -9,6 +9,7 @@ mod history;
 mod lanes;
 mod runs;
 mod scale;
+mod settings;
 mod trend;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use egui::{Label, Rect, RichText, Ui, UiBuilder, pos2};
 use self::heatmap::HeatChart;
 use self::lanes::LaneChart;
 use self::runs::RunsTable;
+use self::settings::SettingsTable;
 use super::host::Host;
 use super::shared::header;
 use super::{Asking, Reply};
@@ -126,6 +128,7 @@ pub struct FleetView {
     chart: HeatChart,
     lanes: LaneChart,
     runs: RunsTable,
+    settings: SettingsTable,
     host: Host,
 }
 
@@ -136,6 +139,8 @@ enum Below {
     Selected,
     /// The table of runs.
     Runs,
+    /// What came of each setting.
+    Settings,
     /// A figure of all runs over time.
     Trend,
 }
@@ -154,6 +159,7 @@ impl Default for FleetView {
             chart: HeatChart::default(),
             lanes: LaneChart::default(),
             runs: RunsTable::default(),
+            settings: SettingsTable::default(),
             host: Host::default(),
         }
     }
@@ -253,13 +259,20 @@ impl FleetView {
 
     fn below(&mut self, cx: &mut FleetCx<'_>, ui: &mut Ui, frame: &Shown<'_>) {
         ui.horizontal(|ui| {
-            let choices = [(Below::Selected, "Selected"), (Below::Runs, "Runs"), (Below::Trend, "Over time")];
+            let choices = [
+                (Below::Selected, "Selected"),
+                (Below::Runs, "Runs"),
+                (Below::Settings, "Settings"),
+                (Below::Trend, "Over time"),
+            ];
             let ranked = frame.content.jobs[self.job].is_ranked();
-            // Ranks of one job have one time.
-            segmented(ui, "Below the heatmap", &mut self.below, &choices[..if ranked { 2 } else { 3 }]);
+            // Ranks of one job have one setting and one time.
+            segmented(ui, "Below the heatmap", &mut self.below, &choices[..if ranked { 2 } else { 4 }]);
             self.open_button(cx, ui, frame);
             if self.below == Below::Runs {
                 self.runs.controls(ui, frame);
+            } else if self.below == Below::Settings {
+                self.settings.controls(ui, frame);
             } else if self.below == Below::Selected && self.selected.is_none() {
                 let weak = Palette::of(ui).text_weak;
                 ui.add(
@@ -272,6 +285,7 @@ impl FleetView {
         let area = ui.available_rect_before_wrap();
         match (self.below, self.selected) {
             (Below::Runs, _) => self.table(cx, ui, frame),
+            (Below::Settings, _) => self.settings(cx, ui),
             (Below::Trend, _) => self.trend(cx, ui, frame),
             (Below::Selected, None) => {}
             (Below::Selected, Some(spot)) => {

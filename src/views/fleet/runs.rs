@@ -47,8 +47,8 @@ pub(super) struct RunsTable {
     filter: String,
     /// The label that rows are grouped by.
     group: Option<String>,
-    /// A group that alone is shown: label and value.
-    only: Option<(String, String)>,
+    /// Labels with the values that runs must have to be shown; an empty value is that of runs without the label.
+    pub only: Vec<(String, String)>,
     grid: GridState,
     groups: GridState,
     listed: Option<Listed>,
@@ -63,7 +63,7 @@ impl Default for RunsTable {
             sort: (By::Off, false),
             filter: String::new(),
             group: None,
-            only: None,
+            only: Vec::new(),
             grid: GridState::default(),
             groups: GridState::default(),
             listed: None,
@@ -80,7 +80,7 @@ struct Listed {
     sort: (By, bool),
     filter: String,
     group: Option<String>,
-    only: Option<(String, String)>,
+    only: Vec<(String, String)>,
     rows: Vec<usize>,
     groups: Vec<Group>,
 }
@@ -107,13 +107,11 @@ impl RunsTable {
             }
         });
         field.response.accessible_name("Group by").on_hover_text("One row for each value of a label");
-        if let Some((label, value)) = &self.only
-            && chip(ui, &format!("{label} = {value}"))
-                .on_hover_text("Only these runs. Click for all of them.")
-                .clicked()
-        {
-            self.only = None;
-        }
+        self.only.retain(|(label, value)| {
+            let value = if value.is_empty() { format::UNKNOWN } else { value };
+            let about = "Only these runs. A click takes that back.";
+            !chip(ui, &format!("{label} = {value}")).on_hover_text(about).clicked()
+        });
         let width = ui.available_width().clamp(80.0, 240.0);
         let found = self.listed.as_ref().map_or(0, |l| l.rows.len());
         let mut field = SearchBox::new("Filter runs  (Ctrl-F)", &mut self.filter).width(width);
@@ -141,7 +139,7 @@ impl RunsTable {
         let has = |row: &usize| {
             let Some(run) = run_of(shown, *row) else { return false };
             let of_group =
-                self.only.as_ref().is_none_or(|(label, value)| run.label(label).unwrap_or_default() == value);
+                self.only.iter().all(|(label, value)| run.label(label).unwrap_or_default() == value);
             of_group && (wanted.is_empty() || is_about(shown.content, job, *row, run, &wanted))
         };
         let mut rows: Vec<usize> = (0..shown.heat.ranks).filter(has).collect();
@@ -178,7 +176,7 @@ fn is_about(content: &Content, job: usize, row: usize, run: &RunRow, wanted: &st
 }
 
 /// Labels of the runs, those of most use first.
-fn label_names(shown: &Shown<'_>) -> Vec<String> {
+pub(super) fn label_names(shown: &Shown<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     // Runs of one job have the same labels; a look at some is enough to know their names.
     for row in 0..shown.heat.ranks.min(256) {
@@ -463,7 +461,9 @@ impl FleetView {
         if let Some(at) = happened.double_clicked {
             let name = &groups[at].name;
             let value = if name == format::UNKNOWN { String::new() } else { name.clone() };
-            (self.runs.only, self.runs.group) = (Some((label, value)), None);
+            self.runs.only.retain(|(other, _)| *other != label);
+            self.runs.only.push((label, value));
+            self.runs.group = None;
         }
     }
 
