@@ -58,8 +58,12 @@ pub struct Evidence {
     pub median_head: f64,
     /// Whether the change is large enough for anybody to care.
     pub matters: bool,
-    /// Two-sided p of the test; `None` with one run a side.
+    /// Two-sided p of the test, corrected for [`Self::rows`]; `None` with one run a side.
     pub p: Option<f64>,
+    /// The same of this figure alone.
+    pub p_alone: Option<f64>,
+    /// How many figures were tested at once; 1 for one that was named beforehand.
+    pub rows: usize,
     /// The smallest p that so many runs can reach.
     pub smallest_p: f64,
     /// What follows.
@@ -77,13 +81,23 @@ impl Evidence {
         let p = (n_base > 1 || n_head > 1).then(|| mann_whitney(base, head));
         let verdict = Verdict::NoEvidence;
         let matters = (median_head - median_base).abs() > practical * median_base.abs();
-        Some(Self { n_base, n_head, median_base, median_head, matters, p, smallest_p, verdict }.judged())
+        let (p_alone, rows) = (p, 1);
+        Some(
+            Self { n_base, n_head, median_base, median_head, matters, p, p_alone, rows, smallest_p, verdict }
+                .judged(),
+        )
     }
 
-    /// The same with another p, as when many figures are tested at once.
+    /// The same as one of several figures that are tested at once, with p corrected for that.
     #[must_use]
-    pub fn with_p(self, p: f64) -> Self {
-        Self { p: Some(p), ..self }.judged()
+    pub fn among(self, rows: usize, p: f64) -> Self {
+        Self { p: Some(p), rows, ..self }.judged()
+    }
+
+    /// The same of a figure that somebody named beforehand: one test, nothing to correct.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { p: self.p_alone, rows: 1, ..self }.judged()
     }
 
     fn judged(self) -> Self {
@@ -109,9 +123,30 @@ impl Evidence {
                  are needed",
                 p_text(self.smallest_p)
             ),
+            (verdict, Some(p)) if self.rows > 1 => format!(
+                "{n} + {m} runs: {} (p = {}, corrected for {} functions{})",
+                verdict.key(),
+                p_text(p),
+                format::count(self.rows as i64),
+                self.more_runs()
+            ),
             (verdict, Some(p)) => format!("{n} + {m} runs: {} (p = {})", verdict.key(), p_text(p)),
             (verdict, None) => format!("{n} + {m} runs: {}", verdict.key()),
         }
+    }
+}
+
+impl Evidence {
+    /// What alone would be a change and is none among so many: «; 0.0079 alone, 7 runs a side can show it».
+    fn more_runs(&self) -> String {
+        let Some(p) =
+            self.p_alone.filter(|p| *p < ALPHA && self.matters && self.verdict == Verdict::NoEvidence)
+        else {
+            return String::new();
+        };
+        let enough = (RUNS_NEEDED..100).find(|n| smallest_p(*n, *n) * (self.rows as f64) < ALPHA);
+        let runs = enough.map_or_else(String::new, |n| format!(", {n} runs a side can show it"));
+        format!("; {} alone{runs}", p_text(p))
     }
 }
 

@@ -98,8 +98,8 @@ impl Row {
         }
     }
 
-    /// Δ of the total in two parts: what comes of more or fewer calls at the price of the baseline, and what of each
-    /// call taking more or less. `None` unless calls were counted on both sides.
+    /// Δ of the total in two parts: what comes of more or fewer calls, each at the mean of what one takes in either run, and what of each
+    /// call taking more or less. With the runs exchanged both turn round. `None` unless calls were counted on both sides.
     #[must_use]
     pub fn split(&self) -> Option<(i64, i64)> {
         let (base, head) = (self.halves.base?, self.halves.head?);
@@ -107,9 +107,9 @@ impl Row {
         if before == 0 || after == 0 {
             return None;
         }
-        let more = i128::from(after) - i128::from(before);
-        let by_calls = (i128::from(base.cost.total) * more) as f64 / before as f64;
-        let by_calls = by_calls.round() as i64;
+        let more = (i128::from(after) - i128::from(before)) as f64;
+        let each = base.cost.total as f64 / before as f64 + head.cost.total as f64 / after as f64;
+        let by_calls = (more * each / 2.0).round() as i64;
         Some((by_calls, head.cost.total.saturating_sub(base.cost.total).saturating_sub(by_calls)))
     }
 }
@@ -220,7 +220,7 @@ impl FunctionDiff {
         correct(&mut rows);
         let sum = Two::both(sides[0].sum(), sides[1].sum());
         let whole = Wholes { own: sides_of(&sides, |w| w.own), total: sides_of(&sides, |w| w.total) };
-        let matched = matched(&rows, sum);
+        let matched = matched(&rows);
         let sums = |side: &Side| side.sums.iter().map(|&s| s as f64).collect::<Vec<_>>();
         let evidence = Evidence::of(&sums(&sides[0]), &sums(&sides[1]), evidence::PRACTICAL);
         let calls = Two { base: sides[0].calls(), head: sides[1].calls() };
@@ -475,25 +475,22 @@ fn correct(rows: &mut [Row]) {
         (0..rows.len()).filter(|&i| rows[i].evidence.is_some_and(|e| e.p.is_some())).collect();
     let p: Vec<f64> = with.iter().filter_map(|&i| rows[i].evidence?.p).collect();
     for (&i, corrected) in with.iter().zip(evidence::corrected(&p)) {
-        rows[i].evidence = rows[i].evidence.map(|e| e.with_p(corrected));
+        rows[i].evidence = rows[i].evidence.map(|e| e.among(with.len(), corrected));
     }
 }
 
-fn matched(rows: &[Row], sum: Two<i64>) -> Matched {
+fn matched(rows: &[Row]) -> Matched {
     let paired: Vec<&Row> = rows.iter().filter(|r| r.state() == State::Both).collect();
-    let share = |own: &dyn Fn(&Row) -> Option<i64>, whole: Option<i64>| {
+    // Of several runs the sum of medians is another one than the median of sums.
+    let share = |own: &dyn Fn(&Row) -> Option<i64>| {
         let part: i64 = paired.iter().filter_map(|r| own(r)).fold(0, i64::saturating_add);
-        match whole {
-            Some(whole) if whole != 0 => part as f64 / whole as f64,
+        match rows.iter().filter_map(own).fold(0, i64::saturating_add) {
             // Of nothing nothing is missing.
-            _ => 1.0,
+            0 => 1.0,
+            whole => part as f64 / whole as f64,
         }
     };
-    Matched {
-        rows: paired.len(),
-        share_base: share(&|r| r.own().base, sum.base),
-        share_head: share(&|r| r.own().head, sum.head),
-    }
+    Matched { rows: paired.len(), share_base: share(&|r| r.own().base), share_head: share(&|r| r.own().head) }
 }
 
 #[cfg(test)]
@@ -581,7 +578,13 @@ mod tests {
     #[test]
     fn a_change_of_the_total_is_calls_and_time_per_call() {
         let (_, _, d) = diff(&["fn f 10 100 100"], &["fn f 15 180 180"]);
-        assert_eq!(d.rows[0].split(), Some((50, 30)), "five calls of 10 more, and 2 more for each of 15");
+        assert_eq!(
+            d.rows[0].split(),
+            Some((55, 25)),
+            "five calls more of 11 each, and 2 more for each of 12.5"
+        );
+        let (_, _, turned) = diff(&["fn f 15 180 180"], &["fn f 10 100 100"]);
+        assert_eq!(turned.rows[0].split(), Some((-55, -25)));
     }
 
     #[test]
@@ -590,6 +593,34 @@ mod tests {
         assert_eq!(d.rows[0].own(), Two::both(11, 11));
         assert_eq!(d.sum, Two::both(11, 11));
         assert_eq!(d.evidence.unwrap().verdict, evidence::Verdict::TooFewRuns);
+    }
+
+    #[test]
+    fn several_runs_of_one_program_have_all_in_common() {
+        // In each run another function takes most: medians add up to less than any run.
+        let runs = ["a 90; b 5; c 5", "a 5; b 90; c 5", "a 5; b 5; c 90"];
+        let (_, _, d) = diff(&runs, &runs);
+        assert_eq!((d.matched.share_base, d.matched.share_head), (1.0, 1.0));
+        assert!(!d.matched.is_other_program());
+    }
+
+    #[test]
+    fn what_one_function_alone_shows_and_all_together_do_not_is_said() {
+        let run = |cost: i64, noise: i64| {
+            (0..6)
+                .map(|f| format!("f{f} {}", if f == 0 { cost } else { 100 + (noise * (f + 3)) % 7 }))
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        let base: Vec<String> = (0..4).map(|i| run(100 + i, i)).collect();
+        let head: Vec<String> = (0..4).map(|i| run(200 + i, 3 - i)).collect();
+        let texts = |runs: &'static [String]| runs.iter().map(String::as_str).collect::<Vec<_>>();
+        let (base, head): (&'static [String], &'static [String]) = (base.leak(), head.leak());
+        let (_, _, d) = diff(&texts(base), &texts(head));
+        let found = d.rows.iter().find(|r| r.own().delta() == Some(100)).unwrap().evidence.unwrap();
+        assert_eq!(found.verdict, evidence::Verdict::NoEvidence, "{found:?}");
+        assert_eq!((found.rows, found.alone().verdict), (6, evidence::Verdict::Slower));
+        assert!(found.words().contains("corrected for 6 functions"), "{}", found.words());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::evidence::{self, Evidence};
 use super::functions::{FunctionDiff, Half, Measured, Row, median_of};
 use super::metrics::Chosen;
 use super::requests::RequestDiff;
+use super::settings::ends_differ;
 use super::{Compared, State, Two, settings};
 use crate::analysis::formula::Measure;
 use crate::analysis::waiting;
@@ -51,14 +52,15 @@ pub fn words(
 ) -> Words {
     let [before, after] = times.each_ref().map(|side| median_of(side.iter().copied()));
     let elapsed = Two { base: before, head: after };
+    // Requests that are mostly the same ones are of one program, whatever its functions are called by now.
+    let is_other = diff.matched.is_other_program() && !requests.is_some_and(RequestDiff::pairs_most);
     let mut sure = diff.evidence;
     let work = work(diff, base, head);
-    let overlap =
-        overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !diff.matched.is_other_program());
+    let overlap = overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !is_other);
     let same_work = overlap.is_some();
     let headline = if let Some(why) = &chosen.why_not {
         format::sentence(why)
-    } else if diff.matched.is_other_program() {
+    } else if is_other {
         other_program(diff)
     } else if let Some(overlap) = overlap {
         let moved = match (base, head) {
@@ -81,7 +83,13 @@ pub fn words(
     // What a run did not do cost it nothing: that comes before all that is said of its costs.
     let failures = requests.filter(|r| r.fails_more()).and_then(RequestDiff::failures);
     let comparable = chosen.why_not.is_none() && !diff.matched.is_other_program();
-    let said = [failures.map(|f| format!("{f}.")), few_partners(diff).filter(|_| comparable)];
+    let profiles = |side: &[Measured]| side.iter().map(|m| m.profile.clone()).collect::<Vec<_>>();
+    let (of_base, of_head) = (profiles(base), profiles(head));
+    let ends = ends_differ(of_base.iter().map(|p| &**p), of_head.iter().map(|p| &**p));
+    let ends = ends.map(|ends| {
+        format!("{}: what it did not do cost it nothing.", format::sentence(&ends).trim_end_matches('.'))
+    });
+    let said = [ends, failures.map(|f| format!("{f}.")), few_partners(diff).filter(|_| comparable)];
     let headline = said.into_iter().flatten().chain(std::iter::once(headline)).collect::<Vec<_>>().join(" ");
     let by_one = explained_by_one(diff, base, head).filter(|_| !same_work);
     let cautions = [by_one, unknown_rate(chosen, metric, base, head), other_tools(chosen, base, head)];

@@ -1,8 +1,10 @@
 //! Which metrics of two runs can be subtracted.
 
 use super::Two;
+use super::settings::{interval, same_interval};
 use crate::analysis::formula::{self, Measure};
-use crate::model::{Metric, MetricId, MetricKey, Profile};
+use crate::format;
+use crate::model::{Metric, MetricId, MetricKey, Profile, SAMPLES};
 use crate::query::Subject;
 
 /// The metrics of two runs.
@@ -53,7 +55,10 @@ impl Metrics {
         let parts = |of: &Profile, other: &Profile| -> (Vec<MetricKey>, Vec<MetricKey>) {
             let there = |key: MetricKey| other.find_metric(key).map(|id| other.metric(id));
             let both = |key: &MetricKey| {
-                of.find_metric(*key).zip(there(*key)).is_some_and(|(id, there)| same(of.metric(id), there))
+                let found = of.find_metric(*key).zip(there(*key));
+                found.is_some_and(|(id, there)| {
+                    same(of.metric(id), there) && (there.key != SAMPLES || same_rate(of, other))
+                })
             };
             of.metric_ids().map(|id| of.metric_key(id)).partition(both)
         };
@@ -81,7 +86,10 @@ impl Metrics {
         let first = |p: &Profile| p.metric_ids().find(|&id| is(p, id));
         match (first(base), first(head), name) {
             (Some(b), Some(h), _) => {
-                let why_not = Some(why_not(base.metric(b), head.metric(h)));
+                let why_not = Some(match same(base.metric(b), head.metric(h)) {
+                    true => other_rates(base, head),
+                    false => why_not(base.metric(b), head.metric(h)),
+                });
                 Ok(Chosen { base: base.metric_key(b), head: head.metric_key(h), why_not })
             }
             (None, None, Some(name)) => {
@@ -136,6 +144,21 @@ pub fn shown(wanted: MetricKey, base: &Profile, head: &Profile) -> Result<Chosen
 pub fn shown_of(subject: &Subject, wanted: MetricKey) -> MetricKey {
     let pair = subject.pair().and_then(|p| shown(wanted, &p.base.profile, &p.head.profile).ok());
     pair.map_or_else(|| formula::shown(wanted, subject.profile()), |chosen| chosen.head)
+}
+
+/// Counts of samples are of one rate, as far as the runs say.
+fn same_rate(base: &Profile, head: &Profile) -> bool {
+    let rates = interval(base).zip(interval(head));
+    rates.is_none_or(|(base, head)| same_interval(base, head))
+}
+
+fn other_rates(base: &Profile, head: &Profile) -> String {
+    let of = |p: &Profile| interval(p).map_or_else(|| format::UNKNOWN.to_owned(), format::duration_exact);
+    format!(
+        "the runs were sampled every {} and every {}, so counts of samples cannot be subtracted; shares are compared",
+        of(base),
+        of(head)
+    )
 }
 
 fn why_not(base: &Metric, head: &Metric) -> String {

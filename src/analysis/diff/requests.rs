@@ -63,6 +63,8 @@ pub struct Counts {
 pub enum By {
     /// By its prompt.
     Prompt,
+    /// By a prompt that is nearly the same: a date or a number in it changed.
+    Alike,
     /// By a name that no other request of its run has.
     Name,
     /// By its number among those of its name: a guess, where they are not asked in a fixed order.
@@ -75,6 +77,7 @@ impl By {
     pub fn key(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
+            Self::Alike => "similar prompt",
             Self::Name => "name",
             Self::Order => "order",
         }
@@ -137,6 +140,8 @@ pub struct RequestDiff {
     pub ttft_like_for_like: Two<Times>,
     /// The same of the latency.
     pub latency_like_for_like: Two<Times>,
+    /// The same of the time per output token.
+    pub tpot_like_for_like: Two<Times>,
 }
 
 /// Middle and tail of a time, ns.
@@ -234,22 +239,47 @@ pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Partners> {
             taken[*j] = true;
         }
     }
-    // Of the rest those of one name, in their order.
+    // What is asked several times, in its order.
+    let free = |partner: &[Option<(usize, By)>], taken: &[bool]| {
+        let of_base: Vec<usize> = (0..b.len()).filter(|&i| partner[i].is_none()).collect();
+        let of_head: Vec<usize> = (0..h.len()).filter(|&j| !taken[j]).collect();
+        [of_base, of_head]
+    };
+    let prompts = [|p: &Profile, r: &Request| (p.text(r.name).to_owned(), p.text(r.prompt).to_owned()); 2];
+    let [of_base, of_head] = free(&partner, &taken);
+    let mut left = FxHashMap::<(String, String), [Vec<usize>; 2]>::default();
+    for i in of_base.into_iter().filter(|&i| !base.text(b[i].prompt).is_empty()) {
+        left.entry(prompts[0](base, &b[i])).or_default()[0].push(i);
+    }
+    for j in of_head.into_iter().filter(|&j| !head.text(h[j].prompt).is_empty()) {
+        left.entry(prompts[1](head, &h[j])).or_default()[1].push(j);
+    }
+    let mut pair = |i: usize, j: usize, by: By| {
+        partner[i] = Some((j, by));
+        taken[j] = true;
+    };
+    for [of_base, of_head] in left.into_values().filter(|[b, h]| b.len() == h.len()) {
+        of_base.into_iter().zip(of_head).for_each(|(i, j)| pair(i, j, By::Order));
+    }
+    // Of the rest those of one name: by what they ask where both say it, else in their order.
+    let [of_base, of_head] = free(&partner, &taken);
     let mut left = FxHashMap::<&str, [Vec<usize>; 2]>::default();
-    for i in (0..b.len()).filter(|&i| partner[i].is_none()) {
-        left.entry(base.text(b[i].name)).or_default()[0].push(i);
-    }
-    for j in (0..h.len()).filter(|&j| !taken[j]) {
-        left.entry(head.text(h[j].name)).or_default()[1].push(j);
-    }
+    of_base.into_iter().for_each(|i| left.entry(base.text(b[i].name)).or_default()[0].push(i));
+    of_head.into_iter().for_each(|j| left.entry(head.text(h[j].name)).or_default()[1].push(j));
     for [of_base, of_head] in left.into_values() {
-        let by = match (of_base.len(), of_head.len()) {
-            (1, 1) => By::Name,
-            (b, h) if b == h => By::Order,
-            // Which of them is missing, nobody knows.
-            _ => continue,
+        let says = |p: &Profile, rows: &[Request], of: &[usize]| {
+            of.iter().all(|&i| !p.text(rows[i].prompt).is_empty())
         };
-        for (i, j) in of_base.into_iter().zip(of_head) {
+        let found: Vec<(usize, usize, By)> = match says(base, b, &of_base) && says(head, h, &of_head) {
+            true => alike((base, &of_base), (head, &of_head)),
+            false => {
+                let by = if of_base.len() == 1 { By::Name } else { By::Order };
+                // Which of them is missing where there are fewer, nobody knows.
+                let same = of_base.len() == of_head.len();
+                of_base.into_iter().zip(of_head).filter(|_| same).map(|(i, j)| (i, j, by)).collect()
+            }
+        };
+        for (i, j, by) in found {
             partner[i] = Some((j, by));
             taken[j] = true;
         }
@@ -265,7 +295,57 @@ pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Partners> {
     of_base.chain(rest).collect()
 }
 
+/// Share of two prompts that is the same at their beginnings and ends, from which on they are one that changed a little: a date, a number.
+const ALIKE: f64 = 0.6;
+/// Pairs of prompts that are held against each other.
+const MOST_PAIRS: usize = 40_000;
+
+/// Requests of one name whose prompts are nearly the same, the most alike first; each has one partner.
+fn alike(
+    (base, of_base): (&Profile, &[usize]),
+    (head, of_head): (&Profile, &[usize]),
+) -> Vec<(usize, usize, By)> {
+    if of_base.len().saturating_mul(of_head.len()) > MOST_PAIRS {
+        return Vec::new();
+    }
+    let text = |p: &Profile, i: usize| p.text(p.requests.rows[i].prompt).as_bytes().to_vec();
+    let texts = [
+        of_base.iter().map(|&i| text(base, i)).collect::<Vec<_>>(),
+        of_head.iter().map(|&j| text(head, j)).collect(),
+    ];
+    let mut all: Vec<(f64, usize, usize)> = Vec::new();
+    for (a, before) in texts[0].iter().enumerate() {
+        for (b, after) in texts[1].iter().enumerate() {
+            let front = before.iter().zip(after).take_while(|(x, y)| x == y).count();
+            let rest = before.len().min(after.len()) - front;
+            let end =
+                before.iter().rev().zip(after.iter().rev()).take(rest).take_while(|(x, y)| x == y).count();
+            let share = (front + end) as f64 / before.len().max(after.len()).max(1) as f64;
+            all.extend((share >= ALIKE).then_some((share, of_base[a], of_head[b])));
+        }
+    }
+    all.sort_by(|x, y| y.0.total_cmp(&x.0).then_with(|| (x.1, x.2).cmp(&(y.1, y.2))));
+    let mut seen = [FxHashSet::default(), FxHashSet::default()];
+    let mut found = Vec::new();
+    for (_, i, j) in all {
+        if !seen[0].contains(&i) && !seen[1].contains(&j) {
+            seen[0].insert(i);
+            seen[1].insert(j);
+            found.push((i, j, By::Alike));
+        }
+    }
+    found
+}
+
 impl RequestDiff {
+    /// True when most requests of both runs have a partner: the runs did the same.
+    #[must_use]
+    pub fn pairs_most(&self) -> bool {
+        let pairs = self.rows.iter().filter(|row| row.by.is_some()).count();
+        let most = self.count.base.unwrap_or(0).max(self.count.head.unwrap_or(0));
+        pairs > 0 && 2 * pairs >= most
+    }
+
     /// Compares the requests of two runs; `None` when neither has any.
     #[must_use]
     pub fn of(base: (&Profile, &Billing), head: (&Profile, &Billing)) -> Option<Self> {
@@ -285,7 +365,8 @@ impl RequestDiff {
         let priced = |bill: &Billing| bill.charges.iter().filter(|c| c.cost.is_some()).count();
         diff.priced = Two::both(priced(bills[0]), priced(bills[1]));
         diff.cost = Two { base: bills[0].all.cost, head: bills[1].all.cost };
-        let (mut ttft, mut latency) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        let (mut ttft, mut latency, mut tpot) =
+            ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for row in &diff.rows {
             let both = row.of(base, head);
             let Two { base: b, head: h } = both;
@@ -300,19 +381,31 @@ impl RequestDiff {
                     Two::both(sum.base.unwrap_or_default() + b, sum.head.unwrap_or_default() + h);
                 diff.priced_like_for_like += 1;
             }
-            for (times, pair) in
-                [(&mut ttft, b.ttft().zip(h.ttft())), (&mut latency, b.latency().zip(h.latency()))]
-            {
+            let real = |pair: Option<(i64, i64)>| pair.map(|(b, h)| (b as f64, h as f64));
+            for (times, pair) in [
+                (&mut ttft, real(b.ttft().zip(h.ttft()))),
+                (&mut latency, real(b.latency().zip(h.latency()))),
+                (&mut tpot, b.tpot().zip(h.tpot())),
+            ] {
                 if let Some((b, h)) = pair {
-                    times[0].push(b as f64);
-                    times[1].push(h as f64);
+                    times[0].push(b);
+                    times[1].push(h);
                 }
             }
         }
         let of = |values| Distribution::of(values).map(|d| Times { p50: d.p50, p95: d.p95, p99: d.p99 });
         let both = |[base, head]: [Vec<f64>; 2]| Two { base: of(base), head: of(head) };
         (diff.ttft_like_for_like, diff.latency_like_for_like) = (both(ttft), both(latency));
+        diff.tpot_like_for_like = both(tpot);
         Some(diff)
+    }
+
+    /// True when other requests ended well in one run than in the other, and some did in both: figures over all of each are then
+    /// those of different work, and only those in both compare.
+    #[must_use]
+    pub fn only_some_compare(&self) -> bool {
+        let of = |ok: Option<usize>| ok.unwrap_or(0) != self.like_for_like;
+        self.like_for_like > 0 && (of(self.ok.base) || of(self.ok.head))
     }
 
     /// Requests that failed or were cut off.

@@ -145,8 +145,10 @@ impl Query<Pair> for DiffStory {
         let noted = Findings { prices: self.prices.clone() };
         let (b, in_base) = side(true)?;
         let (h, in_head) = side(false)?;
-        let times = [&in_base, &in_head].map(|side| side.iter().map(|o| o.elapsed).collect());
         let profiles = (base.profile(), head.profile());
+        let one_clock = settings::one_clock(profiles.0, profiles.1);
+        let times =
+            [&in_base, &in_head].map(|side| side.iter().map(|o| o.elapsed.filter(|_| one_clock)).collect());
         let [_, measure] = metric.measures(profiles.0, profiles.1);
         let requests = RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?));
         let words = headline::words(&functions, metric, &times, (&b, &h), &measure, requests.as_ref());
@@ -158,6 +160,7 @@ impl Query<Pair> for DiffStory {
             signs: [""; 2],
         };
         let mut figures = figures(&in_base, &in_head);
+        requests.iter().for_each(|requests| of_those_in_both(&mut figures, requests));
         if metric.why_not.is_none() {
             figures.insert(figures.len().min(1), sum);
         }
@@ -201,6 +204,30 @@ pub fn peak_memory(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Two<i64> {
     let all = figures(base, head).into_iter();
     let mut peaks = all.filter(|f| f.unit == Unit::Bytes && f.name.starts_with("Peak "));
     peaks.find(|f| f.values.state() == Some(State::Both)).map(|f| f.values).unwrap_or_default()
+}
+
+/// Takes figures over the requests that ended well in both runs where each has others: what one did not do made it no faster and no
+/// cheaper.
+pub(in crate::analysis) fn of_those_in_both(figures: &mut [Figure], requests: &RequestDiff) {
+    if !requests.only_some_compare() {
+        return;
+    }
+    let round = |v: f64| v.round() as i64;
+    for figure in figures {
+        let [ttft, latency, tpot] =
+            [requests.ttft_like_for_like, requests.latency_like_for_like, requests.tpot_like_for_like];
+        let values = match &*figure.name {
+            "TTFT p50" => ttft.map(|t| round(t.p50)),
+            "TTFT p99" => ttft.map(|t| round(t.p99)),
+            "TPOT p50" => tpot.map(|t| round(t.p50)),
+            "Latency p50" => latency.map(|t| round(t.p50)),
+            "Latency p99" => latency.map(|t| round(t.p99)),
+            "Cost" => requests.cost_like_for_like.map(Money::nano),
+            _ => continue,
+        };
+        figure.name = format!("{} of those in both", figure.name).into();
+        (figure.values, figure.signs) = (values, [""; 2]);
+    }
 }
 
 /// Of several runs of a side the median of each figure.

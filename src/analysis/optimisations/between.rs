@@ -111,6 +111,8 @@ impl Query<Pair> for Tried {
             let mut changed: Vec<String> =
                 settings.iter().filter(|s| of(s) == Some(lever)).map(|s| told(s)).collect();
             match used {
+                // How many are in flight comes of how long each takes, unless a setting says so.
+                _ if changed.is_empty() && lever == Lever::Requests => {}
                 [false, true] if changed.is_empty() => changed.push("only the new run uses it".into()),
                 [true, false] if changed.is_empty() => changed.push("only the baseline uses it".into()),
                 _ => {}

@@ -6,6 +6,7 @@ use crate::analysis::diff::evidence::{Evidence, Verdict};
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::of_elapsed;
 use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::settings::ends_differ;
 use crate::analysis::diff::{Compared, State, Two, story};
 use crate::analysis::formula::Measure;
 use crate::format;
@@ -124,6 +125,9 @@ struct Figures {
 pub(super) fn judge(conditions: &[Condition], evidence: bool, comparison: &Comparison) -> Gate {
     let cut = comparison.warnings().find(|(_, w)| w.is_cut());
     let failures = comparison.requests.as_ref().filter(|r| r.fails_more()).and_then(RequestDiff::failures);
+    let of = |side: &[super::Opened]| side.iter().map(|o| o.run.profile.clone()).collect::<Vec<_>>();
+    let (base, head) = (of(&comparison.base), of(&comparison.head));
+    let ends = ends_differ(base.iter().map(|p| &**p), head.iter().map(|p| &**p));
     let one = |condition: &Condition| {
         let (outcome, why) = match figures(&condition.what, comparison) {
             Ok(figures) => decide(condition.limit, &figures, evidence),
@@ -132,6 +136,9 @@ pub(super) fn judge(conditions: &[Condition], evidence: bool, comparison: &Compa
         // Less that was done costs less.
         let (outcome, why) = match (&cut, &failures) {
             (Some((side, warning)), _) => (Outcome::CannotTell, format!("{why}; {side}: {}", warning.kind)),
+            _ if outcome == Outcome::Passed && ends.is_some() && condition.what.is_of_all_work() => {
+                (Outcome::CannotTell, format!("{why}; {}", ends.clone().unwrap_or_default()))
+            }
             (_, Some(failures)) if outcome == Outcome::Passed && condition.what.is_of_all_work() => {
                 (Outcome::CannotTell, format!("{why}; {failures}"))
             }
@@ -145,7 +152,7 @@ pub(super) fn judge(conditions: &[Condition], evidence: bool, comparison: &Compa
 fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
     let comparable = || match &c.chosen.why_not {
         Some(why) => Err(why.clone()),
-        None if c.functions.matched.is_other_program() => Err("these are different programs".into()),
+        None if c.is_other_program() => Err("these are different programs".into()),
         None => Ok(()),
     };
     match what {
@@ -201,7 +208,11 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
                 }
             };
             let unit = if *figure == Figure::Calls { Unit::Count } else { c.metric(true).unit };
-            Ok(Figures { values, unit, evidence: row.evidence.filter(|_| *figure == Figure::Own) })
+            Ok(Figures {
+                values,
+                unit,
+                evidence: row.evidence.filter(|_| *figure == Figure::Own).map(Evidence::alone),
+            })
         }
         What::Elapsed => {
             let values = known(c.elapsed().map(|ns| ns as f64), "the runs do not say how long they took")?;

@@ -70,7 +70,7 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
         })).collect::<Vec<_>>(),
         "headline": words.headline,
         "certainty": words.certainty,
-        "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
+        "comparable": c.chosen.why_not.is_none() && !c.is_other_program(),
         "why_not_comparable": c.chosen.why_not,
         "basis": c.profile(false).meta.basis.key(),
         "paths_estimated": c.paths.estimated,
@@ -149,7 +149,7 @@ fn two_counts(counts: Two<u64>) -> Value {
 fn evidence(e: &Evidence) -> Value {
     json!({
         "n_base": e.n_base, "n_head": e.n_head, "median_base": e.median_base, "median_head": e.median_head,
-        "p": e.p, "smallest_p": e.smallest_p, "verdict": e.verdict.key(), "words": e.words(),
+        "p": e.p, "p_alone": e.p_alone, "rows": e.rows, "smallest_p": e.smallest_p, "verdict": e.verdict.key(), "words": e.words(),
     })
 }
 

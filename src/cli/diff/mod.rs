@@ -478,9 +478,17 @@ impl Comparison {
         [(row.ids.base, base), (row.ids.head, head)].map(|(id, bill)| bill.cost(id?))
     }
 
-    /// Elapsed times of all runs, ns.
+    /// True when the runs have too little in common, functions as well as requests.
+    fn is_other_program(&self) -> bool {
+        let same_requests = self.requests.as_ref().is_some_and(RequestDiff::pairs_most);
+        self.functions.matched.is_other_program() && !same_requests
+    }
+
+    /// Elapsed times of all runs, ns; unknown where their clocks count different things.
     fn times(&self) -> Times {
-        [&self.base, &self.head].map(|side| side.iter().map(|o| o.overview.elapsed).collect())
+        let one_clock = settings::one_clock(self.profile(true), self.profile(false));
+        [&self.base, &self.head]
+            .map(|side| side.iter().map(|o| o.overview.elapsed.filter(|_| one_clock)).collect())
     }
 
     /// Median of the elapsed times of each side, ns.

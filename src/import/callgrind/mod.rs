@@ -160,8 +160,13 @@ fn finish(graph: graph::Graph, events: &events::Events, headers: &Headers, build
         }
     }
     for (name, value) in &headers.desc {
-        if !value.is_empty() && meta.fact(name).is_none() {
-            meta.setting(name, value.as_str());
+        if value.is_empty() || meta.fact(name).is_some() {
+            continue;
+        }
+        // What part of the run it is comes of the run.
+        match name.as_str() {
+            "Timerange" | "Trigger" => meta.result(name, value.as_str()),
+            _ => meta.setting(name, value.as_str()),
         }
     }
     let totals: Vec<_> = metrics.iter().copied().zip(whole.iter().copied()).collect();

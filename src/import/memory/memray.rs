@@ -13,7 +13,7 @@ use super::super::read::Oddities;
 use super::super::read::json::{Json, top_keys};
 use super::super::read::lines::{Line, for_each_text_line};
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use super::{allocated, allocations};
+use super::{allocated, allocations, held};
 use crate::model::{
     Basis, FactValue, FrameId, FunctionSpec, ProfileBuilder, ResultTable, TrackId, TrackKind, TrackSpec, Unit,
 };
@@ -122,7 +122,7 @@ impl Csv {
             };
             stack = Some(builder.stack(stack, id));
         }
-        let metrics = (builder.metric(allocated()), builder.metric(allocations()));
+        let metrics = (builder.metric(held()), builder.metric(allocations()));
         builder.sample(track, stack, &[(metrics.0, size), (metrics.1, count)]);
         Some(())
     }
@@ -154,7 +154,7 @@ fn graph(json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), Import
         }
     }
     let mut odd = Oddities::default();
-    let metric = builder.metric(allocated());
+    let metric = builder.metric(held());
     let track =
         builder.track(TrackSpec { name: "Allocations", process: "", kind: TrackKind::Profile, sort: 0 });
     let frames: Vec<_> =

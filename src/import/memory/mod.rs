@@ -17,6 +17,11 @@ fn allocated() -> Metric {
     Metric::new(heap::ALLOCATED, "Allocated", Unit::Bytes)
 }
 
+/// What an allocation record holds of a moment, which files of this kind do not name.
+fn held() -> Metric {
+    Metric::new("held", "Held at the peak (with --leaks: at the end)", Unit::Bytes)
+}
+
 fn allocations() -> Metric {
     Metric::new(heap::ALLOCATIONS, "Allocations", Unit::Count)
 }

@@ -393,7 +393,17 @@ impl<'a> Build<'a> {
         builder.meta.title = tables.text(main).rsplit(['/', '\\']).next().unwrap_or("").into();
         if let (Some((kind, unit)), true) = (tables.period_type, tables.period > 0) {
             let (kind, unit) = (tables.text(kind), tables.text(unit));
-            builder.meta.setting("Sampling period", format!("{} {unit} of {kind}", tables.period));
+            let factor = match &*unit {
+                "nanoseconds" => Some(1),
+                "microseconds" => Some(1_000),
+                "milliseconds" => Some(1_000_000),
+                "seconds" => Some(1_000_000_000),
+                _ => None,
+            };
+            let ns = factor.and_then(|factor: i64| tables.period.checked_mul(factor));
+            let period =
+                ns.map_or_else(|| format!("{} {unit}", tables.period), crate::format::duration_exact);
+            builder.meta.setting("Sampling period", format!("{period} of {kind}"));
         }
         for comment in std::mem::take(&mut tables.comments) {
             let text = tables.text(comment).into_owned();

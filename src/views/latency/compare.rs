@@ -30,9 +30,17 @@ impl View for DiffLatency {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
         let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up phases") else { return };
-        let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
+        // A run without requests spent no time on them: nothing is known of any.
+        let has = |base: bool| {
+            cx.subject.pair().is_some_and(|pair| !pair.run(base).profile.requests.rows.is_empty())
+        };
+        let both =
+            Two { base: Some(&*in_base).filter(|_| has(true)), head: Some(&*in_head).filter(|_| has(false)) };
         let load = cx.both_beside(&RequestLoad { asked: cx.asked() }, 1);
-        let load = Two { base: load[0].as_deref(), head: load[1].as_deref() };
+        let load = Two {
+            base: load[0].as_deref().filter(|_| both.base.is_some()),
+            head: load[1].as_deref().filter(|_| both.head.is_some()),
+        };
         scrolled(ui, |ui| {
             let named = in_base.of_run.is_some() || in_head.of_run.is_some();
             self.board.show(ui, if named { 6 } else { 5 }, |i, ui| match i {

@@ -269,6 +269,7 @@ fn row(r: &RequestRow, pair: &Pair) -> TwoRow {
         item,
         about: match r.by {
             Some(By::Prompt) => "Paired by its prompt".to_owned(),
+            Some(By::Alike) => "Paired by its prompt, which is nearly the same".to_owned(),
             Some(By::Name) => "Paired by its name".to_owned(),
             Some(By::Order) => "Paired by its number among those of its name: a guess".to_owned(),
             None => String::new(),
