@@ -7,7 +7,7 @@ use super::billing::Bill;
 use super::components::Beginnings;
 use super::intervals::covered;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, StringId};
+use crate::model::{ASKED_WITH, Money, Outcome, StringId};
 use crate::query::{Context, Query};
 
 /// What repeats among the prompts that were kept.
@@ -57,7 +57,8 @@ impl Query for RepeatedPrompts {
         let mut out = Repeats::default();
         let mut beginnings = Beginnings::default();
         // When the very same was answered first; never where nobody says.
-        let mut answered: FxHashMap<(StringId, StringId), i64> = FxHashMap::default();
+        let mut answered: FxHashMap<(StringId, StringId, Option<StringId>), i64> = FxHashMap::default();
+        let asked_with = profile.strings.find(ASKED_WITH);
         let (mut all, mut others) = (Vec::new(), Vec::new());
         let (mut read, mut prompt) = (None, 0u64);
         let ids = self.asked.ids(cx)?;
@@ -76,13 +77,11 @@ impl Query for RepeatedPrompts {
             out.characters += length;
             let same = beginnings.longest(r.model, text);
             // Only what was answered could have been answered from a cache.
-            let first = answered.get(&(r.model, r.prompt)).copied();
+            let asked = (r.model, r.prompt, asked_with.and_then(|name| r.attribute(name)));
+            let first = answered.get(&asked).copied();
             if r.outcome == Outcome::Ok {
                 let end = r.finished.unwrap_or(i64::MAX);
-                answered
-                    .entry((r.model, r.prompt))
-                    .and_modify(|known| *known = end.min(*known))
-                    .or_insert(end);
+                answered.entry(asked).and_modify(|known| *known = end.min(*known)).or_insert(end);
             }
             out.same_beginning += text[..same].chars().count() as u64;
             if let Some(first) = first.filter(|_| !r.answered_by_cache() && r.outcome == Outcome::Ok) {
@@ -125,6 +124,19 @@ mod tests {
             1,
             "no cache could have had it"
         );
+    }
+
+    #[test]
+    fn other_tools_or_another_seed_ask_for_something_else() {
+        let run = built(|b| {
+            let [model, prompt, name] = ["m", "What is 1+1?", ASKED_WITH].map(|text| b.string(text));
+            for with in ["#1", "#2", "#1", ""] {
+                let with = b.string(with);
+                let attributes = if b.text(with).is_empty() { Vec::new() } else { vec![(name, with)] };
+                b.request(Request { model, prompt, attributes, finished: Some(7), ..Request::default() });
+            }
+        });
+        assert_eq!(ask(&run, &RepeatedPrompts { asked: Asked::default() }).again, 1);
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub use money::Money;
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, WEIGHT_FORMATS, Warning};
 pub use requests::{
-    COST_IN, CacheOutcome, Chunks, ENTRY_AGE, Flight, LOOKUP_TIME, MATCHED_PROMPT, Outcome, Request,
-    Requests, Retry, SAVED_COST, SAVED_INPUT, SAVED_OUTPUT, STORE_TIME, ServerTimes, TRACE, TRACE_SCORE,
+    ASKED_WITH, COST_IN, CacheOutcome, Chunks, ENTRY_AGE, Flight, LOOKUP_TIME, MATCHED_PROMPT, Outcome,
+    Request, Requests, Retry, SAVED_COST, SAVED_INPUT, SAVED_OUTPUT, STORE_TIME, ServerTimes, TRACE,
+    TRACE_SCORE,
 };
 pub use sources::Sources;
 pub use strings::Strings;

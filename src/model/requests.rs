@@ -31,6 +31,10 @@ pub const TRACE_SCORE: &str = "trace score ";
 /// Attribute that tells the trace of a [`TRACE_SCORE`] from others.
 pub const TRACE: &str = "trace";
 
+/// Attribute that stands for what a request asks for beside its prompt: tools, seed, sampling. Requests with the same prompt and
+/// different ones ask for different things.
+pub const ASKED_WITH: &str = "asked with";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::out::say;
 use super::{Failure, Opened, Written};
 use crate::app::read_project;
-use crate::state::project::resolved;
+use crate::state::project::{is_inside, resolved};
 use crate::state::{Decision, Project, ProjectRun};
 
 /// A project and where it lies.
@@ -26,16 +27,42 @@ impl OfProject {
         resolved(&self.folder, &run.file)
     }
 
-    /// Its baseline, and the run that it shows; of two runs the other one.
+    /// Its baseline, and the run that it shows; of two runs the other one. A run that is one of several of one thing stands for all of
+    /// them, as in the window. What is not there is named and left out, and so is what lies outside the project's folder.
     pub(super) fn runs(&self) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
         let failed = |why: &str| Failure::new(format!("{}: {why}", self.path.display()));
-        let base = self.project.baseline.filter(|&i| i < self.project.runs.len());
-        let base = base.ok_or_else(|| failed("it has no baseline: set one, or name BASE and HEAD"))?;
-        let other = || (self.project.runs.len() == 2).then_some(1 - base.min(1));
-        let head = self.project.shown.filter(|&i| i != base).or_else(other);
-        let head = head.and_then(|i| self.project.runs.get(i));
-        let head = head.ok_or_else(|| failed("it shows no run beside its baseline: name BASE and HEAD"))?;
-        Ok((vec![self.file(&self.project.runs[base])], vec![self.file(head)]))
+        let (runs, hint) = (&self.project.runs, "name BASE and HEAD");
+        let base = self.project.baseline.filter(|&i| i < runs.len());
+        let base = base.ok_or_else(|| failed(&format!("it has no baseline: set one, or {hint}")))?;
+        if runs[base].as_baseline.is_some_and(|mark| mark.hidden) {
+            return Err(failed(&format!("its baseline is hidden: show it, or {hint}")));
+        }
+        let other = || (runs.len() == 2).then_some(1 - base.min(1));
+        let head = self.project.shown.filter(|&i| i != base && i < runs.len()).or_else(other);
+        let head = head.ok_or_else(|| failed(&format!("it shows no run beside its baseline: {hint}")))?;
+        let side = |at: usize| {
+            let of_one =
+                |i: usize| i == at || !runs[at].series.is_empty() && runs[i].series == runs[at].series;
+            let mut files = Vec::new();
+            for run in (0..runs.len()).filter(|&i| of_one(i)).map(|i| &runs[i]) {
+                let file = self.file(run);
+                match (is_inside(&self.folder, &file), file.exists()) {
+                    (false, _) => {
+                        say(format_args!(
+                            "{} lies outside the project's folder and is left out: {hint}",
+                            run.file
+                        ));
+                    }
+                    (_, false) => say(format_args!("{} is missing and left out", run.file)),
+                    _ => files.push(file),
+                }
+            }
+            match files.is_empty() {
+                true => Err(failed(&format!("{} cannot be compared: {hint}", runs[at].file))),
+                false => Ok(files),
+            }
+        };
+        Ok((side(base)?, side(head)?))
     }
 
     /// What was written about all of it, and about the runs that are compared.

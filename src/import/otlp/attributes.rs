@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::super::llm::words::{joined, of_text, said, words};
 use super::super::llm::{Habit, Said, Stated, Usage};
 use super::super::read::value::{at, count, milliseconds, real, seconds};
-use super::row::Row;
+use super::row::{Row, opaque};
 use crate::model::{self, ServerTimes};
 
 /// How the name of an attribute begins that holds how good an answer was: its score by an evaluation of this name.
@@ -22,6 +22,31 @@ pub(in crate::import) const TRACE_SCORE: &str = "evaluation.trace_score.";
 pub(in crate::import) const TRACE: &str = "evaluation.trace";
 /// Most names within each other of a numbered attribute.
 const DEEPEST: usize = 12;
+
+/// What a call asks for beside its prompt, as a mark that is the same for the same: only where it names tools or a seed, without which
+/// the same prompt asks for the same.
+fn asked_with(row: &Row) -> Option<String> {
+    const TOOLS: [&str; 5] = [
+        "gen_ai.tool.definitions",
+        "gen_ai.request.tools",
+        "ai.prompt.tools",
+        "llm.tools",
+        "llm.request.functions",
+    ];
+    let is_one = |key: &str| {
+        TOOLS
+            .iter()
+            .any(|front| key.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+            || key == "gen_ai.request.seed"
+            || key == "gen_ai.openai.request.seed"
+    };
+    let mut found: Vec<_> = row.attributes.iter().filter(|(key, _)| is_one(key)).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    (!found.is_empty()).then(|| {
+        let text: String = found.iter().map(|(key, value)| format!("{key}={value};")).collect();
+        format!("#{:08x}", opaque(&text) as u32)
+    })
+}
 
 /// The attributes of a span by name.
 pub(super) struct Attributes<'a> {
@@ -176,6 +201,9 @@ impl<'a> Attributes<'a> {
             } else if let Some(name) = OWN.iter().find_map(|front| key.strip_prefix(front)) {
                 said.add_value(name, value);
             }
+        }
+        if let Some(with) = asked_with(row) {
+            said.add(model::ASKED_WITH, &with);
         }
         // Evaluations are attributes of the span, or events of it.
         let own = std::iter::once(&row.attributes);

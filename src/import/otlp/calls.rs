@@ -39,14 +39,16 @@ pub(super) fn judge(rows: &[&Row], parents: &[Option<u32>]) -> Vec<Judged> {
         };
         judged.push(Judged { kind, is_request: false });
     }
-    // Whether a span has a descendant with usage, or an innermost call among them.
+    // Whether a span has a descendant with usage, or an innermost call among them. A call of another model by a tool is none of the
+    // call that the tool ran for.
     let (mut usage_below, mut call_below) = (vec![false; rows.len()], vec![false; rows.len()]);
     for n in 0..rows.len() {
         let mark = |marks: &mut [bool]| {
-            let mut at = parents[n];
-            while let Some(up) = at.filter(|up| !marks[*up as usize]) {
-                marks[up as usize] = true;
-                at = parents[up as usize];
+            let (mut at, mut by_tool) = (parents[n], judged[n].kind == Kind::Tool);
+            while let Some(up) = at.map(|up| up as usize).filter(|up| !marks[*up]) {
+                marks[up] = !(by_tool && judged[up].kind.is_call() && are_of_two_models(rows[up], rows[n]));
+                by_tool |= judged[up].kind == Kind::Tool;
+                at = parents[up];
             }
         };
         if counted[n] {
@@ -63,6 +65,19 @@ pub(super) fn judge(rows: &[&Row], parents: &[Option<u32>]) -> Vec<Judged> {
         judged[n].is_request = if counted[n] { stands_for_all(n) } else { is_bare_call };
     }
     judged
+}
+
+/// True for calls whose models are known and are none of each other's.
+fn are_of_two_models(a: &Row, b: &Row) -> bool {
+    let models = |row: &Row| {
+        let a = Attributes::of(row);
+        let names = [a.model(), a.requested_model()].map(str::to_ascii_lowercase);
+        names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>()
+    };
+    let (a, b) = (models(a), models(b));
+    // A dated name begins as the plain one.
+    let same = |a: &String, b: &String| a.starts_with(b.as_str()) || b.starts_with(a.as_str());
+    !a.is_empty() && !b.is_empty() && !a.iter().any(|a| b.iter().any(|b| same(a, b)))
 }
 
 /// Whether some span around each one is a request for all below it.

@@ -66,6 +66,12 @@ impl Spans<'_> {
                 let stated = accounting.stated_total.or(other.total());
                 compare(&mut request, (other.prompt(), other.output, stated), b);
             }
+            // Whoever asked a server that tells of its own phases waited longer than that worked.
+            let client =
+                self.above(n).find(|up| self.judged[*up].kind.is_call() && !self.judged[*up].is_request);
+            if let Some(client) = client.filter(|_| request.phases != ServerTimes::default()) {
+                self.as_its_client_saw(&mut request, client);
+            }
             let answer = a.text(&["gen_ai.response.id", "llm.response.id", "ai.response.id"]);
             if let Some(&known) = answers.get(answer).filter(|_| answer.len() >= 8)
                 && is_within(&tried[known].request, &request)
@@ -77,6 +83,19 @@ impl Spans<'_> {
             tried.push(Tried { request, trace: row.trace, id: String::new(), resent });
         }
         attempts::link(tried, b)
+    }
+
+    /// Gives a server's request the stamps of the client's span around it.
+    fn as_its_client_saw(&self, request: &mut Request, client: usize) {
+        let call = calls::call(self.rows, self.parents, client, self.judged[client].kind);
+        let own = |t: i64| t.saturating_sub(self.origin);
+        request.arrived = request.arrived.min(own(call.start));
+        request.finished = match (request.finished, call.end.map(own)) {
+            (Some(server), Some(client)) => Some(server.max(client)),
+            (server, client) => client.or(server),
+        };
+        request.first_chunk = call.first_chunk.map(own).or(request.first_chunk);
+        request.first_token = call.first_token.map(own).or(call.first_chunk.map(own)).or(request.first_token);
     }
 
     /// The spans around one, the innermost first.
@@ -148,6 +167,10 @@ impl Spans<'_> {
             let (around, _) = Attributes::of(self.rows[up]).usage().settle();
             let (Some(prompt), Some(output)) = (around.prompt(), around.output) else { continue };
             let whole = (prompt, output);
+            // One that is a request itself made the other one by a tool.
+            if self.judged[up].is_request {
+                continue;
+            }
             if let [only] = parts[..]
                 && self.judged[up].kind.is_call()
             {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use egui::text::{LayoutJob, TextFormat};
 use egui::{Color32, RichText, TextEdit, Ui};
 use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
@@ -395,6 +396,9 @@ fn context(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     );
 }
 
+/// Reasons of requests without a price that are listed.
+const REASONS: usize = 6;
+
 /// Tables, reservations, what has no price.
 fn basis(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
     let palette = Palette::of(ui);
@@ -418,15 +422,22 @@ fn basis(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
     for (sign, (text, n)) in lines {
         weak(ui, &format!("{sign} {text} ({})", format::counted(*n as i64, "request", "requests")));
     }
-    for u in &spent.unpriced {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::SMALL;
-            let n = format::counted(u.requests as i64, "request", "requests");
-            ui.label(RichText::new(format!("{n} unpriced:")).color(palette.tone(Tone::Warning)));
-            weak(ui, &u.why);
-            if link_button(ui, "show the first").clicked() {
-                cx.send(Command::Select(Some(Item::of_request(u.first, cx.profile()))));
-            }
-        });
+    for u in spent.unpriced.iter().take(REASONS) {
+        let n = format::counted(u.requests as i64, "request", "requests");
+        // One text in lines of its own: names of models are long and have no place to break.
+        let mut text = LayoutJob::default();
+        let font = TextFormat::simple(egui::TextStyle::Body.resolve(ui.style()), palette.tone(Tone::Warning));
+        text.append(&format!("{n} unpriced: "), 0.0, font.clone());
+        text.append(&format::short(&u.why, 120), 0.0, TextFormat { color: palette.text_weak, ..font });
+        ui.add(egui::Label::new(text).wrap());
+        if link_button(ui, "show the first").clicked() {
+            cx.send(Command::Select(Some(Item::of_request(u.first, cx.profile()))));
+        }
+    }
+    let more = spent.unpriced.get(REASONS..).unwrap_or_default();
+    if !more.is_empty() {
+        let n = more.iter().map(|u| u.requests as i64).sum();
+        let reasons = format::counted(more.len() as i64, "reason", "reasons");
+        weak(ui, &format!("{} unpriced for {reasons} more", format::counted(n, "request", "requests")));
     }
 }

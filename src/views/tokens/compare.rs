@@ -104,7 +104,7 @@ fn classes(ui: &mut Ui, [base, head]: [&Spent; 2], facts: [&Facts; 2]) {
         ("Requests", of(|s| s.requests as u64), "In the chosen range, found by the search."),
         ("Incomplete", of(|s| s.incomplete as u64), "Requests of which a count is a lower bound or unknown."),
     ];
-    let told = rows.into_iter().filter(|r| r.1 != Two::both(0, 0));
+    let told = rows.into_iter().filter(|r| r.1.base.unwrap_or(0) + r.1.head.unwrap_or(0) != 0);
     let of_tokens = |name: &str| if matches!(name, "Requests" | "Incomplete") { ["", ""] } else { signs };
     signed_figures(
         ui,
