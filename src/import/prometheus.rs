@@ -371,6 +371,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_without_their_types_are_metrics_too() {
+        let text = std::str::from_utf8(SAMPLE).unwrap();
+        let bare: String =
+            text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let (typed, untyped) = (open_bytes(SAMPLE).unwrap(), open_bytes(bare.as_bytes()).unwrap());
+        assert_eq!(untyped.meta.format, "prometheus");
+        assert_eq!(untyped.meta.tables[0].rows, typed.meta.tables[0].rows);
+        assert_eq!(untyped.meta.fact("Output tokens"), typed.meta.fact("Output tokens"));
+        let two = "llamacpp:prompt_tokens_total 12\nllamacpp:tokens_predicted_total 7\n";
+        assert_eq!(
+            open_bytes(two.as_bytes()).unwrap().meta.fact("Input tokens"),
+            Some(&(12, Unit::Tokens).into())
+        );
+        assert_eq!(open_bytes(b"main;work 12\nmain;rest 7\n").unwrap().meta.format, "folded");
+    }
+
+    #[test]
     fn labels_and_stamps_are_read() {
         let s = sample(r#"a:b{x="1, \"q\"",y="z\\"} 2.5e3 1700000000000"#).unwrap();
         assert_eq!((s.name, s.value, s.time), ("a:b", 2500.0, Some(1_700_000_000_000)));

@@ -58,28 +58,31 @@ pub fn words(
     let work = work(diff, base, head);
     let overlap = overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !is_other);
     let same_work = overlap.is_some();
-    let headline = if let Some(why) = &chosen.why_not {
-        format::sentence(why)
-    } else if is_other {
-        other_program(diff)
-    } else if let Some(overlap) = overlap {
-        let moved = match (base, head) {
-            ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
-            _ => Vec::new(),
+    let headline =
+        if let Some(said) = requests.filter(|_| diff.rows.is_empty()).and_then(RequestDiff::headline) {
+            said
+        } else if let Some(why) = &chosen.why_not {
+            format::sentence(why)
+        } else if is_other {
+            other_program(diff)
+        } else if let Some(overlap) = overlap {
+            let moved = match (base, head) {
+                ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
+                _ => Vec::new(),
+            };
+            sure = of_elapsed(times);
+            format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
+        } else if let Some(ends) = ends_otherwise(work, diff.sum, elapsed, metric) {
+            sure = of_elapsed(times);
+            // Rows that are no part of the figure explain nothing of it.
+            let parts = parts(diff, base, head, metric, |row| !is_for_others(row, base, head));
+            format!("{ends}{}", after_colon(&parts))
+        } else if let Some(ends) = ends_with_it(diff, elapsed, metric) {
+            sure = of_elapsed(times);
+            format!("{ends}{}", after_colon(&parts(diff, base, head, metric, |_| true)))
+        } else {
+            headline(diff, base, head, metric)
         };
-        sure = of_elapsed(times);
-        format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
-    } else if let Some(ends) = ends_otherwise(work, diff.sum, elapsed, metric) {
-        sure = of_elapsed(times);
-        // Rows that are no part of the figure explain nothing of it.
-        let parts = parts(diff, base, head, metric, |row| !is_for_others(row, base, head));
-        format!("{ends}{}", after_colon(&parts))
-    } else if let Some(ends) = ends_with_it(diff, elapsed, metric) {
-        sure = of_elapsed(times);
-        format!("{ends}{}", after_colon(&parts(diff, base, head, metric, |_| true)))
-    } else {
-        headline(diff, base, head, metric)
-    };
     // What a run did not do cost it nothing: that comes before all that is said of its costs.
     let failures = requests.filter(|r| r.fails_more()).and_then(RequestDiff::failures);
     let comparable = chosen.why_not.is_none() && !diff.matched.is_other_program();

@@ -104,6 +104,22 @@ impl Partners {
     }
 }
 
+/// Characters of a prompt that tell a request from others of its name.
+const TOLD: usize = 60;
+
+/// What a request is called beside others: its name, and how its prompt begins where the name does not say it.
+#[must_use]
+pub fn called(profile: &Profile, r: &Request) -> String {
+    let (name, prompt) = (profile.text(r.name), profile.text(r.prompt));
+    // Of a conversation what was said last is new.
+    let last = prompt.rsplit("\n\n").next().unwrap_or(prompt);
+    let told = last.split_whitespace().collect::<Vec<_>>().join(" ");
+    match told.is_empty() || name.contains(&told) || told.contains(name) && !name.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name} · {}", format::short(&told, TOLD)),
+    }
+}
+
 impl<'a> Two<&'a Request> {
     /// Both, where both ended well: what one that failed did not do is no change.
     #[must_use]
@@ -400,6 +416,26 @@ impl RequestDiff {
         Some(diff)
     }
 
+    /// What the requests that ended well in both runs did, in a sentence; `None` where none has a time in both.
+    #[must_use]
+    pub fn headline(&self) -> Option<String> {
+        let (before, after) = self.latency_like_for_like.base.zip(self.latency_like_for_like.head)?;
+        let told = |name: &str, before: f64, after: f64| {
+            let time = |ns: f64| format::duration(ns.round() as i64);
+            let change =
+                (before > 0.0).then(|| format!(" ({})", format::percent_change((after - before) / before)));
+            format!("{name} {} → {}{}", time(before), time(after), change.unwrap_or_default())
+        };
+        let ttft = self.ttft_like_for_like;
+        let ttft = ttft.base.zip(ttft.head).map(|(b, h)| format!(", {}", told("TTFT p50", b.p50, h.p50)));
+        Some(format!(
+            "{} in both: {}{}.",
+            format::counted(self.like_for_like as i64, "request", "requests"),
+            told("latency p50", before.p50, after.p50),
+            ttft.unwrap_or_default()
+        ))
+    }
+
     /// True when other requests ended well in one run than in the other, and some did in both: figures over all of each are then
     /// those of different work, and only those in both compare.
     #[must_use]
@@ -609,6 +645,46 @@ mod tests {
         let (base, head) = (run(base), run(head));
         let bill = |run: &crate::query::Run| crate::analysis::testing::ask(run, &Bill::default());
         RequestDiff::of((&base.profile, &*bill(&base)), (&head.profile, &*bill(&head)))
+    }
+
+    #[test]
+    fn other_questions_under_one_name_are_no_pair() {
+        let of = |prompts: &[&str]| {
+            let mut b = ProfileBuilder::new("test");
+            let name = b.string("chat");
+            for (i, prompt) in prompts.iter().enumerate() {
+                let prompt = b.string(prompt);
+                let arrived = i as i64 * 10;
+                b.request(Request {
+                    name,
+                    prompt,
+                    arrived,
+                    finished: Some(arrived + 5),
+                    ..Request::default()
+                });
+            }
+            b.finish()
+        };
+        let paired = |base: &[&str], head: &[&str]| {
+            let (base, head) = (of(base), of(head));
+            let mut found: Vec<_> = pairs(&base, &head)
+                .iter()
+                .map(|p| (p.ids.base.map(|i| i.0), p.ids.head.map(|i| i.0), p.by))
+                .collect();
+            found.sort_by_key(|f| (f.0, f.1));
+            found
+        };
+        let lone = paired(&["Translate this to French"], &["Write a long poem on the sea"]);
+        assert_eq!(lone, [(None, Some(0), None), (Some(0), None, None)]);
+        let dated = paired(&["Today is Monday. What is a span?"], &["Today is Friday. What is a span?"]);
+        assert_eq!(dated, [(Some(0), Some(0), Some(By::Alike))]);
+        let twice = paired(&["a b c", "a b c", "x"], &["a b c", "a b c", "y"]);
+        assert_eq!(twice[..2], [(None, Some(2), None), (Some(0), Some(0), Some(By::Order))]);
+        assert_eq!(
+            paired(&["", ""], &["", ""])[1],
+            (Some(1), Some(1), Some(By::Order)),
+            "nobody says what was asked"
+        );
     }
 
     #[test]

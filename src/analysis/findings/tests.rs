@@ -339,3 +339,36 @@ fn findings_about_prices_say_how_much_there_is_to_gain() {
         "2,000 tokens at 3 instead of 1"
     );
 }
+
+#[test]
+fn only_what_was_refused_for_being_too_many_was_throttled() {
+    let throttles = |error: &str| {
+        let run = crate::analysis::testing::built(|b| {
+            let error = b.string(error);
+            b.request(Request { outcome: Outcome::Error, error, ..Request::default() });
+        });
+        ask(&run, &Findings::default()).iter().any(|n| n.kind == "The provider throttles")
+    };
+    for error in [
+        "HTTP 429: rate limit",
+        "Error code: 429 - {'error': {'message': 'Rate limit reached for gpt-4o'}}",
+        "429 Too Many Requests",
+        "RateLimitError: slow down",
+        "rate_limit_exceeded",
+        "status_code=429",
+        "ThrottlingException: Rate exceeded",
+        "RESOURCE_EXHAUSTED: quota",
+    ] {
+        assert!(throttles(error), "{error}");
+    }
+    for error in [
+        "BadRequestError: maximum context length is 8192 tokens, you requested 8429 tokens",
+        "request id req_4290ab",
+        "429 ms timeout",
+        "tool rate_limiter failed: division by zero",
+        "content_filter",
+        "cut off after 429 tokens",
+    ] {
+        assert!(!throttles(error), "{error}");
+    }
+}

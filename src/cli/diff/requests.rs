@@ -2,7 +2,7 @@
 
 use super::Comparison;
 use crate::analysis::diff::Two;
-use crate::analysis::diff::requests::Partners;
+use crate::analysis::diff::requests::{Partners, called};
 use crate::format;
 use crate::model::{Outcome, Request, Unit};
 
@@ -60,7 +60,7 @@ fn cells(c: &Comparison, row: &Partners) -> [String; 7] {
     };
     let outcome = |r: Option<&Request>| r.map_or("not there", |r| r.outcome.name()).to_owned();
     let [before, after] = c.costs_of(row).map(format::money_or_unknown);
-    let name = h.map(|h| c.profile(false).text(h.name)).or_else(|| b.map(|b| c.profile(true).text(b.name)));
+    let name = h.map(|h| called(c.profile(false), h)).or_else(|| b.map(|b| called(c.profile(true), b)));
     [
         time(Request::latency),
         delta.map_or_else(|| format::UNKNOWN.to_owned(), |d| format::signed_cost(Unit::Nanoseconds, d)),
@@ -68,6 +68,6 @@ fn cells(c: &Comparison, row: &Partners) -> [String; 7] {
         arrow(tokens(b), tokens(h)),
         arrow(before, after),
         arrow(outcome(b), outcome(h)),
-        name.unwrap_or_default().to_owned(),
+        name.unwrap_or_default(),
     ]
 }

@@ -314,3 +314,23 @@ fn sound_that_was_cached_is_not_counted_among_what_was_not() {
         (Some(300), Some(100), Some(190))
     );
 }
+
+#[test]
+fn zeros_at_the_end_of_a_stream_take_nothing_back() {
+    let start = json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-4-5", "role": "assistant",
+        "type": "message", "content": [], "usage": {"input_tokens": 10, "cache_read_input_tokens": 100, "output_tokens": 1}}});
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+        "usage": {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 50}});
+    let (_, r) = streamed(&[start, end, json!({"type": "message_stop"})]);
+    assert_eq!((r.tokens.input, r.tokens.cache_read, r.tokens.output), (Some(10), Some(100), Some(50)));
+}
+
+#[test]
+fn a_stream_that_ends_with_its_usage_is_whole() {
+    let piece = chunk(&json!({"content": "Hi"}), &Value::Null, &Value::Null);
+    let mut usage = piece.clone();
+    usage["choices"] = json!([]);
+    usage["usage"] = json!({"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11});
+    let (_, r) = streamed(&[piece.clone(), piece, usage]);
+    assert_eq!((r.outcome, r.tokens.input, r.tokens.output), (Outcome::Ok, Some(9), Some(2)));
+}

@@ -123,3 +123,16 @@ fn a_mean_between_tokens_is_their_time_and_a_warm_up_is_left_out() {
     assert_eq!((r.tpot(), r.token_times.len(), r.ttft()), (Some(15e6), 0, Some(500_000_000)));
     assert!(p.warnings.iter().any(|w| w.kind.contains("warm-up") && w.count == 1));
 }
+
+#[test]
+fn nothing_comes_after_the_end_and_both_counts_are_told() {
+    let text = r#"{"metadata":{"request_start_ns":1000000000,"request_end_ns":3000000000},"metrics":{"time_to_first_token":{"value":500.0,"unit":"ms"},"inter_token_latency":{"value":10.0,"unit":"ms"},"request_latency":{"value":2000.0,"unit":"ms"},"output_sequence_length":{"value":151,"unit":"tokens"},"usage_completion_tokens":{"value":160,"unit":"tokens"}},"error":null}"#;
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let r = &p.requests.rows[0];
+    assert_eq!(
+        (r.last_token, r.finished, r.tokens.output),
+        (Some(2_000_000_000), Some(2_000_000_000), Some(160))
+    );
+    let name = p.strings.find("output tokens by the client").unwrap();
+    assert_eq!(r.attribute(name).map(|value| p.text(value)), Some("151"));
+}

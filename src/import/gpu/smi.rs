@@ -357,9 +357,9 @@ mod tests {
         );
         assert_eq!(said("GPU 1 slowed down").as_deref(), Some("by nothing"));
         // Rows that come quicker count no more.
-        let uneven = "timestamp, index, clocks_throttle_reasons.active\n\
-            2025/04/24 15:00:00.000, 0, 0x1\n2025/04/24 15:00:00.500, 0, 0x1\n2025/04/24 15:00:01.000, 0, 0x4\n\
-            2025/04/24 15:00:51.000, 0, 0x4\n";
+        let uneven = "timestamp, index, pstate, clocks_throttle_reasons.active\n\
+            2025/04/24 15:00:00.000, 0, P0, 0x1\n2025/04/24 15:00:00.500, 0, P0, 0x1\n\
+            2025/04/24 15:00:01.000, 0, P0, 0x4\n2025/04/24 15:00:51.000, 0, P0, 0x4\n";
         let p = open_bytes(uneven.as_bytes()).unwrap();
         let words = p.meta.fact("GPU 0 slowed down").map(|v| crate::format::fact(v).into_owned());
         assert_eq!(words.as_deref(), Some("power limit 98.5 % of the time"));

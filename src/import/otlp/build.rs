@@ -14,8 +14,8 @@ use super::row::Row;
 use super::twins::Twins;
 use super::unique::{Unique, provisional};
 use crate::model::{
-    ArgsRef, Basis, FunctionSpec, Instant, Link, ProfileBuilder, Severity, SpanStatus, StringId, TrackId,
-    TrackKind, TrackSpec, Value as Detail,
+    ArgsRef, Basis, Fact, FactKind, FunctionSpec, Instant, Link, ProfileBuilder, Severity, SpanStatus,
+    StringId, TrackId, TrackKind, TrackSpec, Value as Detail,
 };
 
 /// With more traces than this there is one track per service rather than one per trace.
@@ -38,6 +38,7 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, Some(origin));
     b.meta.tool = "OpenTelemetry".into();
     add(&reading, &reading.rows, &Place { origin, runs: false, is_summary: false }, b);
+    facts(&reading, b);
     b.meta.title = title(&reading.rows, &reading);
     std::mem::take(&mut reading.odd).report(b);
 }
@@ -219,6 +220,33 @@ fn log_lines(reading: &Reading, (rows, tracks): (&[&Row], &[TrackId]), origin: i
         let (name, args) = (b.string(&log.text), details(&attributes, b));
         let time = log.time.saturating_sub(origin);
         b.instant(Instant { time, track, name, args, severity: log.level() });
+    }
+}
+
+/// What resources say of the programs and where they ran: each value once.
+fn facts(reading: &Reading, b: &mut ProfileBuilder) {
+    const KNOWN: [(&str, &str, bool); 7] = [
+        ("service.version", "Service version", false),
+        ("deployment.environment.name", "Environment", false),
+        ("deployment.environment", "Environment", false),
+        ("host.name", "Host", true),
+        ("host.arch", "Architecture", true),
+        ("os.description", "OS", true),
+        ("process.runtime.version", "Runtime version", false),
+    ];
+    for (key, name, of_machine) in KNOWN {
+        let values = reading.resources.iter().flatten().filter(|(k, _)| k == key);
+        let mut texts: Vec<&str> = values.filter_map(|(_, v)| v.as_str()).filter(|v| !v.is_empty()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        if texts.is_empty() || b.meta.fact(name).is_some() {
+            continue;
+        }
+        let text = crate::format::short(&texts.join(", "), 200).into_owned();
+        match of_machine {
+            true => b.meta.machine.push(Fact::new(FactKind::Machine, name, text)),
+            false => b.meta.setting(name, text),
+        }
     }
 }
 

@@ -547,3 +547,40 @@ fn what_client_and_server_count_is_compared_and_counted_once() {
     assert!(told(&around(50))[0].starts_with("span that counts other tokens"), "{:?}", told(&around(50)));
     assert_eq!(inputs(&around(50)), [Some(30), Some(50)]);
 }
+
+#[test]
+fn a_call_of_another_model_by_a_tool_is_a_call_of_its_own() {
+    let of = |model: &str, input: u64| {
+        json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": model,
+            "gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": 10})
+    };
+    let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "ask"});
+    let nested = |inner: &str| {
+        open(&[
+            span(1, 0, (0, 9000), "chat", &of("gpt-4o", 5000)),
+            span(2, 1, (1000, 8000), "execute_tool", &tool),
+            span(3, 2, (2000, 7000), "chat", &of(inner, 1000)),
+        ])
+    };
+    assert_eq!(inputs(&nested("claude-sonnet-4-5")), [Some(5000), Some(1000)]);
+    assert!(nested("claude-sonnet-4-5").warnings.is_empty());
+    assert_eq!(inputs(&nested("gpt-4o-2024-11-20")), [Some(1000)], "the same model under its dated name");
+}
+
+#[test]
+fn a_server_worked_for_less_than_its_client_waited() {
+    let mut client = chat(100, 50);
+    client["gen_ai.response.time_to_first_chunk"] = json!(2.0);
+    let server = json!({"gen_ai.usage.prompt_tokens": 100, "gen_ai.usage.completion_tokens": 50,
+        "gen_ai.latency.time_in_queue": 0.5, "gen_ai.latency.time_in_model_prefill": 0.6,
+        "gen_ai.latency.time_in_model_decode": 3.0, "gen_ai.latency.time_to_first_token": 1.2,
+        "gen_ai.latency.e2e": 4.5});
+    const S: u64 = 1_000_000_000;
+    let p = open(&[
+        span(1, 0, (0, 5 * S), "chat m", &client),
+        span(2, 1, (300_000_000, 4_800_000_000), "llm_request", &server),
+    ]);
+    let [r] = &p.requests.rows[..] else { panic!("{}", p.requests.rows.len()) };
+    assert_eq!((r.latency(), r.ttft()), (Some(5_000_000_000), Some(2_000_000_000)));
+    assert_eq!((r.phases.queue, r.phases.decode), (Some(500_000_000), Some(3_000_000_000)));
+}

@@ -96,3 +96,48 @@ fn an_answer_of_a_cache_of_the_program_is_one() {
     }
     assert!(!only(&call(&json!({"metadata.cache_hit": false}))).1.answered_by_cache());
 }
+
+#[test]
+fn kinds_of_tokens_that_langfuse_counts_apart_are_parts_of_the_whole() {
+    let counts = |details: Value| {
+        let mut a =
+            json!({"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m"});
+        a["langfuse.observation.usage_details"] = details.to_string().into();
+        let t = only(&a).1.tokens;
+        (
+            t.prompt(),
+            t.input,
+            t.audio_input,
+            t.cache_read,
+            t.cache_write_5m,
+            t.cache_write_1h,
+            t.output,
+            t.audio_output,
+        )
+    };
+    let apart =
+        json!({"input": 10, "input_audio_tokens": 7, "output": 5, "output_audio_tokens": 2, "total": 24});
+    assert_eq!(counts(apart), (Some(17), Some(17), Some(7), None, None, None, Some(7), Some(2)));
+    let cached =
+        json!({"input": 10, "input_cached_tokens": 3, "input_audio_tokens": 7, "output": 5, "total": 25});
+    assert_eq!(counts(cached), (Some(20), Some(17), Some(7), Some(3), None, None, Some(5), None));
+    let within = json!({"input": 17, "input_audio_tokens": 7, "output": 5, "total": 22});
+    assert_eq!(counts(within), (Some(17), Some(17), Some(7), None, None, None, Some(5), None));
+    let written =
+        json!({"input": 10, "input_cache_creation_5m": 20, "input_cache_creation_1h": 30, "output": 5});
+    assert_eq!(counts(written), (Some(60), Some(10), None, None, Some(20), Some(30), Some(5), None));
+}
+
+#[test]
+fn tools_and_a_seed_make_the_same_prompt_another_question() {
+    let asked = |more: &Value| {
+        let (p, r) = only(&call(more));
+        let name = p.strings.find(crate::model::ASKED_WITH)?;
+        r.attribute(name).map(|value| p.text(value).to_owned())
+    };
+    assert_eq!(asked(&json!({"gen_ai.request.temperature": 1.0})), None);
+    let tools =
+        |name: &str| asked(&json!({"gen_ai.tool.definitions": format!("[{{\"name\": \"{name}\"}}]")}));
+    assert!(tools("a").is_some() && tools("a") == tools("a") && tools("a") != tools("b"));
+    assert_ne!(asked(&json!({"gen_ai.request.seed": 1})), asked(&json!({"gen_ai.request.seed": 2})));
+}

@@ -231,11 +231,24 @@ impl FleetView {
         }
         part(ui, "runs", below, |ui| {
             ui.horizontal(|ui| {
+                if !ranked {
+                    let settings = self.below == Below::Settings;
+                    let mut below = if settings { Below::Settings } else { Below::Runs };
+                    let choices = [(Below::Runs, "Runs"), (Below::Settings, "Settings")];
+                    segmented(ui, "Below the line", &mut below, &choices);
+                    self.below = below;
+                }
                 self.open_button(cx, ui, frame);
-                self.runs.controls(ui, frame);
+                match self.below == Below::Settings {
+                    true => self.settings.controls(ui, frame),
+                    false => self.runs.controls(ui, frame),
+                }
             });
             ui.add_space(space::SMALL);
-            self.table(cx, ui, frame);
+            match self.below == Below::Settings {
+                true => self.settings(cx, ui),
+                false => self.table(cx, ui, frame),
+            }
         });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{RichText, Ui, UiBuilder, vec2};
 use egui_plot::HoverPosition;
 
-use crate::analysis::diff::requests::{By, Change, DiffRequests, FigureDiff, RequestRow, meaning};
+use crate::analysis::diff::requests::{By, Change, DiffRequests, FigureDiff, RequestRow, called, meaning};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::requests::RequestColumn;
 use crate::format::{self, UNKNOWN};
@@ -234,7 +234,7 @@ fn row(r: &RequestRow, pair: &Pair) -> TwoRow {
     let (base, head) = (&pair.base.profile, &pair.head.profile);
     let of = |profile: &crate::model::Profile, id: Option<RequestId>| {
         let r = profile.requests.get(id?)?;
-        Some((profile.text(r.name).to_owned(), r.outcome))
+        Some((called(profile, r), r.outcome))
     };
     let (b, h) = (of(base, r.ids.base), of(head, r.ids.head));
     let outcomes = [&b, &h].map(|side| side.as_ref().map(|s| s.1));
