@@ -182,7 +182,8 @@ fn retries(profile: &Profile) -> Option<Noted> {
 /// `req_4290ab`, `rate_limiter`) are none.
 fn is_throttled(profile: &Profile, r: &Request) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let status = r"\b(?:https?(?:/[\d.]+)?|status|code|error)\W{0,3}(?:(?:status|code)\W{0,3}){0,2}429\b";
+        let status =
+            r"\b(?:https?(?:/[\d.]+)?|status|code|error)[\W_]{0,3}(?:(?:status|code)[\W_]{0,3}){0,2}429\b";
         let first = r"^\s*429\s*(?:$|[^\w\s]|too\b|rate\b|client\b|resource\b|quota\b)";
         let words = r"too[ _-]?many[ _-]?requests|\brate[ _-]?limit(?:ed|s)?\b|rate_?limit_?(?:error|exceeded|reached)";
         let types = r"\bthrottl(?:ed|ing)|resource[ _-]?exhausted";

@@ -8,11 +8,10 @@ use crate::fleet::dataset::Dataset;
 
 /// An evaluation of two models at three temperatures: one answer a run, which takes 100 ms more for each step, and fails at 1.0.
 pub(crate) fn evals(folder: &Folder) -> Dataset {
-    let tables = folder.0.join("tables");
+    let (files, tables) = (folder.0.join("evals"), folder.0.join("tables"));
+    std::fs::create_dir_all(&files).unwrap();
     for (m, model) in ["large", "small"].into_iter().enumerate() {
         for (t, temperature) in ["0.2", "0.7", "1.0"].into_iter().enumerate() {
-            let files = folder.0.join(format!("{model}-{temperature}"));
-            std::fs::create_dir_all(&files).unwrap();
             let latency = 200 + 300 * m + 100 * t;
             let level = if t == 2 { "ERROR" } else { "DEFAULT" };
             let score = 0.9 - 0.2 * m as f64 - 0.1 * t as f64;
@@ -23,9 +22,10 @@ pub(crate) fn evals(folder: &Folder) -> Dataset {
                 "level": "{level}", "startTime": "2025-01-01T00:00:00Z", "endTime": "2025-01-01T00:00:00.{latency:03}Z",
                 "usageDetails": {{"input": 10, "output": 5}}, "completionStartTime": null}}]}}"#
             );
-            std::fs::write(files.join("trace.json"), text).unwrap();
+            std::fs::write(files.join(format!("{model}-{temperature}.json")), text).unwrap();
             let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
             let labels = vec![label("model", model), label("temperature", temperature), label("suite", "qa")];
+            // What was read before has its labels already.
             read(&files, &tables, &Options { labels, ..options() });
         }
     }

@@ -356,6 +356,7 @@ mod tests {
             Some("power limit 50.0 % of the time, temperature 50.0 % of the time")
         );
         assert_eq!(said("GPU 1 slowed down").as_deref(), Some("by nothing"));
+        assert_eq!(p.counters.len(), 6, "what is on is 1, what is off is 0");
         // Rows that come quicker count no more.
         let uneven = "timestamp, index, pstate, clocks_throttle_reasons.active\n\
             2025/04/24 15:00:00.000, 0, P0, 0x1\n2025/04/24 15:00:00.500, 0, P0, 0x1\n\
@@ -363,7 +364,6 @@ mod tests {
         let p = open_bytes(uneven.as_bytes()).unwrap();
         let words = p.meta.fact("GPU 0 slowed down").map(|v| crate::format::fact(v).into_owned());
         assert_eq!(words.as_deref(), Some("power limit 98.5 % of the time"));
-        assert_eq!(p.counters.len(), 6, "what is on is 1, what is off is 0");
     }
 
     #[test]
