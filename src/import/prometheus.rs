@@ -188,6 +188,12 @@ fn unit_of(name: &str) -> (Unit, f64) {
     }
 }
 
+/// The unit of what a histogram counts. Here no time is a moment; TGI leaves «seconds» out.
+fn unit_of_values(name: &str) -> (Unit, f64) {
+    let is_length = name.ends_with("_seconds") || name.starts_with("tgi_") && name.ends_with("_duration");
+    if is_length { (Unit::Nanoseconds, 1e9) } else { unit_of(name) }
+}
+
 impl Reader {
     fn add(&mut self, sample: &Sample<'_>, b: &mut ProfileBuilder) {
         let label = |skip: &str| {
@@ -261,7 +267,7 @@ impl Reader {
     fn table(&self, b: &mut ProfileBuilder) {
         let all = self.histograms.iter().map(|((name, labels), buckets)| {
             let shown = if labels.is_empty() { name.clone() } else { format!("{name} ({labels})") };
-            (shown, unit_of(name), buckets)
+            (shown, unit_of_values(name), buckets)
         });
         let since = "Since the server began, as of the last scrape.";
         b.meta.tables.extend(distribution::table(all, since));
@@ -379,6 +385,9 @@ mod tests {
         assert_eq!(untyped.meta.format, "prometheus");
         assert_eq!(untyped.meta.tables[0].rows, typed.meta.tables[0].rows);
         assert_eq!(untyped.meta.fact("Output tokens"), typed.meta.fact("Output tokens"));
+        assert_eq!(unit_of_values("vllm:request_queue_time_seconds").0, Unit::Nanoseconds);
+        assert_eq!(unit_of_values("tgi_request_queue_duration").0, Unit::Nanoseconds);
+        assert_eq!(unit_of("process_start_time_seconds").0, Unit::None);
         let two = "llamacpp:prompt_tokens_total 12\nllamacpp:tokens_predicted_total 7\n";
         assert_eq!(
             open_bytes(two.as_bytes()).unwrap().meta.fact("Input tokens"),

@@ -138,7 +138,7 @@ fn head(f: &RequestFigures) -> String {
         unknown(f.prompt_tokens, words::count),
         f.signs[1].trim(),
         unknown(f.output_tokens, words::count),
-        f.cost_text().map_or_else(|| "unknown".to_owned(), words::tight),
+        f.cost_text().map_or_else(|| "unknown".to_owned(), |cost| words::tight(&cost)),
         f.peak(),
     )
 }
@@ -208,7 +208,7 @@ fn models(p: &Profile, rows: &[Charged<'_>]) -> Vec<Row> {
             unknown(f.prompt_tokens, words::count),
             about(&f),
             unknown(f.output_tokens, words::count),
-            unknown(f.cost_text(), words::tight),
+            unknown(f.cost_text(), |cost| words::tight(&cost)),
             time(&f.ttft),
             time(&f.latency),
         );

@@ -23,7 +23,7 @@ pub(super) fn known(unit: Unit, value: Option<i64>) -> String {
 }
 
 /// An amount that stands beside others: ≈ and ≥ close before it.
-pub(super) fn tight(amount: String) -> String {
+pub(super) fn tight(amount: &str) -> String {
     lean(amount.replace("≈ ", "≈").replace("≥ ", "≥"))
 }
 

@@ -10,6 +10,7 @@ use crate::fleet::frame::Frame;
 use crate::fleet::runs::Runs;
 use crate::fleet::schema::REQUESTS;
 use crate::format;
+use crate::model::Outcome;
 
 /// Requests of a group.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +21,7 @@ pub struct Group {
     pub requests: usize,
     /// How many failed.
     pub failed: usize,
-    /// Times to first token, ns: median, 95th and 99th percentile; `None` where none is known.
+    /// Times to first token of those that ended well, ns: median, 95th and 99th percentile; `None` where none is known.
     pub ttft: Option<[i64; 3]>,
     /// Times of the whole answer, ns.
     pub latency: Option<[i64; 3]>,
@@ -52,8 +53,10 @@ impl Sum {
     pub(super) fn take(&mut self, frame: &Frame, row: usize) {
         self.requests += 1;
         self.failed += usize::from(frame.text("outcome", row) == "failed");
-        self.ttft.extend(frame.int("ttft_ns", row));
-        self.latency.extend(frame.int("latency_ns", row));
+        // What failed took no time to answer.
+        let ended_well = frame.text("outcome", row) == Outcome::Ok.name();
+        self.ttft.extend(frame.int("ttft_ns", row).filter(|_| ended_well));
+        self.latency.extend(frame.int("latency_ns", row).filter(|_| ended_well));
         let output = frame.int("output_tokens", row);
         self.output = self.output.into_iter().chain(output).reduce(i64::saturating_add);
     }

@@ -56,10 +56,10 @@ fn each_setting_says_what_came_of_it() {
         [
             "large 0.2 0/1 200 ms 0.9",
             "large 0.7 0/1 300 ms 0.8",
-            "large 1.0 1/1 400 ms 0.7",
+            "large 1.0 1/1 0 ms 0.7",
             "small 0.2 0/1 500 ms 0.7",
             "small 0.7 0/1 600 ms 0.6",
-            "small 1.0 1/1 700 ms 0.5",
+            "small 1.0 1/1 0 ms 0.5",
         ]
     );
     let by_model = dataset.read(|s| settings(s, &Chosen::default(), &["model".to_owned()])).unwrap();
