@@ -6,10 +6,11 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
-use crate::analysis::kernels::{GpuWorkTable, WorkTable};
+use crate::analysis::kernels::GpuWorkTable;
 use crate::analysis::launches::{Launches, LaunchesIn};
 use crate::analysis::levers::Lever;
 use crate::analysis::named::is_address;
+use crate::analysis::ops::{OpKind, Ops};
 use crate::analysis::scope::Slice;
 use crate::analysis::waiting::Waiting;
 use crate::format;
@@ -37,7 +38,17 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
     out.extend(functions(cx)?);
     out.extend(gpus(profile, &*cx.get(&LaunchesIn(None))?));
     out.extend(tiny_kernels(profile));
-    out.extend(pageable(profile, &*cx.get(&GpuWorkTable(None))?));
+    let work = cx.get(&GpuWorkTable(None))?;
+    out.extend(pageable(profile, work.rows.iter().map(|r| (r.function, r.count, r.total, r.bytes))));
+    if work.rows.is_empty() {
+        // A table that torch printed has rows of copies, too.
+        let ops = cx.get(&Ops(None))?;
+        let copies = ops.of(Some(OpKind::Copy)).filter(|_| ops.is_printed);
+        out.extend(pageable(
+            profile,
+            copies.map(|op| (op.function, op.calls, op.self_device.unwrap_or(0), None)),
+        ));
+    }
     out.extend(heap(cx)?);
     Ok(out)
 }
@@ -189,13 +200,15 @@ fn tiny_kernels(profile: &Profile) -> Option<Noted> {
     Some(Noted::new("Kernels are tiny", Severity::Info, text, advice).on(Lever::Batching))
 }
 
-/// Copies from memory that may be swapped out.
-fn pageable(profile: &Profile, table: &WorkTable) -> Option<Noted> {
-    let copies = || table.rows.iter().filter(|r| profile.function_name(r.function).contains("Pageable"));
-    let (count, time) =
-        copies().fold((0u64, 0i64), |(n, time), r| (n + r.count, time.saturating_add(r.total)));
-    let first = copies().next()?;
-    let bytes = copies().filter_map(|r| r.bytes).reduce(i64::saturating_add);
+/// Copies from memory that may be swapped out: of work on devices by name, how often, how long, ns, and how many bytes.
+fn pageable(
+    profile: &Profile,
+    work: impl Iterator<Item = (FunctionId, u64, i64, Option<i64>)>,
+) -> Option<Noted> {
+    let copies: Vec<_> = work.filter(|w| profile.function_name(w.0).contains("Pageable")).collect();
+    let (count, time) = copies.iter().fold((0u64, 0i64), |(n, time), c| (n + c.1, time.saturating_add(c.2)));
+    let first = copies.first()?.0;
+    let bytes = copies.iter().filter_map(|c| c.3).reduce(i64::saturating_add);
     let rate = match bytes.filter(|b| *b > 0 && time > 0) {
         Some(bytes) => {
             let rate = bytes as f64 * 1e9 / time as f64;
@@ -211,7 +224,7 @@ fn pageable(profile: &Profile, table: &WorkTable) -> Option<Noted> {
     let advice = "Pinned memory (pin_memory=True) and non_blocking=True";
     let mut noted = Noted::new("Copies of pageable memory", Severity::Info, text, advice).on(Lever::Memory);
     noted.gain.time = Some(time);
-    noted.function = Some(first.function);
+    noted.function = Some(first);
     Some(noted)
 }
 
