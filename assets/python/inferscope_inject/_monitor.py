@@ -41,6 +41,9 @@ def start_engine(r, books, common):
     resumes = {}
 
     def learn(code):
+        if code.co_filename.startswith(r.OURS):
+            # What watches a library is no coroutine of the program.
+            return 0
         flags = code.co_flags
         if flags & CO_ASYNC_GENERATOR:
             books.remember(code, generators, True)
