@@ -546,3 +546,29 @@ print(len(os.listdir('/proc/self/task')))
         }
     }
 }
+
+/// A server that gives up its rights can no longer write to the recorder's folder, which is its user's alone.
+#[test]
+fn a_program_that_gives_up_its_rights_says_what_is_not_recorded() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: nothing is checked");
+        return;
+    }
+    let folder = folder("rights");
+    let text_of_it = "\
+import encodings.idna, os, urllib.request
+os.setgid(65534)
+os.setuid(65534)
+for _ in range(2):
+    try: urllib.request.urlopen('http://127.0.0.1:1/')
+    except OSError: print('refused')
+";
+    let script = write(&folder, "app.py", text_of_it);
+    for python in both_ways() {
+        let out = recorder(&folder, &[], &[&python, &script]).output().unwrap();
+        assert_eq!(text(&out.stdout), "refused\nrefused\n", "{python}");
+        let said = complained(&out);
+        assert!(said.starts_with("inferscope: HTTP requests are no longer recorded"), "{said}, {python}");
+        assert_eq!(said.lines().count(), 1, "{said}, {python}");
+    }
+}
