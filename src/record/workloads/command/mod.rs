@@ -330,7 +330,10 @@ impl Workload for Command {
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
         cx.watched_ended();
         let until = Instant::now() + LAST_OUTPUT;
-        let outlived = readers.into_iter().fold(false, |any, reader| reader.end(until) || any);
+        let mut outlived = false;
+        for reader in readers {
+            outlived |= reader.end(until);
+        }
         if outlived {
             cx.warn(
                 "a process outlives the command; what it does and writes from then on was not recorded",
