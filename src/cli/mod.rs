@@ -218,6 +218,7 @@ pub fn run() -> ExitCode {
     };
     // What is on its way comes before the end. Who cannot be told cannot be told that either.
     let _ = crate::record::echo::ERR.flush();
+    crate::record::workloads::hand_over_output();
     code
 }
 

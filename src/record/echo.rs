@@ -145,6 +145,24 @@ impl Echo {
         }
     }
 
+    /// Where another process writes on, once all is written that came so far. `wanted`: it is not to be thrown away.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    #[cfg(feature = "workloads")]
+    pub(super) fn taken_over(&'static self, wanted: bool) -> io::Result<std::process::Stdio> {
+        let (other, limited) = {
+            let state = self.lock();
+            (state.instead, state.room.is_some())
+        };
+        let end = other.unwrap_or(self);
+        end.flush()?;
+        if !wanted || limited {
+            return Ok(std::process::Stdio::null());
+        }
+        Ok(if std::ptr::eq(end, &ERR) { io::stderr().into() } else { io::stdout().into() })
+    }
+
     /// Writes what waits, as long as the process lives.
     fn run(&self) {
         let mut state = self.lock();

@@ -217,6 +217,65 @@ fn tasks_end_as_they_did_and_know_who_made_and_who_woke_them() {
     }
 }
 
+/// Eager tasks, loops that are not asyncio's own, one within another, and what passes for a coroutine.
+#[test]
+fn tasks_of_unusual_kinds_are_recorded_with_their_ends() {
+    let folder = folder("asyncio-unusual");
+    for python in two_ways() {
+        let (out, session) = record(&folder, &[&python, &program_file("unusual.py")]);
+        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        let is_eager = String::from_utf8_lossy(&out.stdout).lines().count() == 3;
+        let p = open(&session);
+        let of = |wanted: &str| {
+            let mut found = Vec::new();
+            for track in tasks(&p).filter(|t| p.track_label(*t).starts_with(wanted)) {
+                let rows = 0..p.track(track).spans.rows.len() as u32;
+                found.extend(rows.map(|row| detail(&p, track, row, "state")).find(|state| !state.is_empty()));
+            }
+            found.sort();
+            found.join(" ")
+        };
+        assert_eq!(of("passes"), "cancelled failed returned", "{python}");
+        assert_eq!(of("nested"), "returned", "{python}");
+        let eager = if is_eager { "cancelled failed returned returned returned" } else { "" };
+        assert_eq!(of("eager"), eager, "{python}");
+        assert_eq!(
+            tasks(&p).count(),
+            if is_eager { 11 } else { 6 },
+            "main, and what the loop within ran, {python}"
+        );
+        let within = tasks(&p).find(|t| p.track_label(*t).starts_with("nested")).unwrap();
+        let rows = 0..p.track(within).spans.rows.len() as u32;
+        let names: Vec<&str> = rows.map(|row| name(&p, within, row)).collect();
+        assert!(names.contains(&"within") && !names.contains(&"inner"), "{names:?}, {python}");
+    }
+}
+
+/// Also where nobody compiles the program anew for it.
+#[test]
+fn tasks_that_never_wait_are_recorded_whoever_starts_the_program() {
+    let folder = folder("asyncio-quick");
+    let script = folder.join("app.py");
+    let text = "\
+import asyncio
+async def quick(n): return n
+async def main():
+    for n in range(6): await asyncio.create_task(quick(n))
+asyncio.run(main())
+";
+    std::fs::write(&script, text).unwrap();
+    for python in two_ways() {
+        for before in [&[][..], &["env"]] {
+            let command = [before, &[&python, script.to_str().unwrap()]].concat();
+            let p = open(&record(&folder, &command).1);
+            let ended = states(&p);
+            let quick = ended.iter().filter(|(name, state)| name == "quick" && state == "returned").count();
+            assert_eq!((quick, ended.len()), (6, 7), "{ended:?}, {command:?}");
+            assert_eq!(totals(&p)["quick"][0], 6, "{command:?}");
+        }
+    }
+}
+
 /// The outermost coroutine of a task's track.
 fn root(p: &Profile, track: TrackId) -> u32 {
     let mut rows = 0..p.track(track).spans.rows.len() as u32;
@@ -294,6 +353,31 @@ fn a_job_of_a_thread_is_on_the_critical_path_by_its_name() {
             line.split('%').next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
         assert!(percent > 40.0, "{python}: {said}");
         assert!(said.contains("without job"), "{python}: {said}");
+    }
+}
+
+/// Of what `asyncio.run` does at its end some is too short to be drawn: the path goes on before it.
+#[test]
+fn a_long_end_of_a_loop_is_on_the_critical_path_behind_the_program() {
+    let folder = folder("asyncio-end");
+    let script = folder.join("end.py");
+    let text = "\
+import asyncio, time
+async def work(): await asyncio.sleep(0.2)
+async def main():
+    await work()
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.1)
+asyncio.run(main())
+";
+    std::fs::write(&script, text).unwrap();
+    // Since 3.9 the end waits for threads.
+    for python in two_ways().iter().filter(|python| !python.contains("/3.8.")) {
+        let (_, session) = record(&folder, &[python, script.to_str().unwrap()]);
+        let asked = ["gaps", "--path", session.to_str().unwrap()];
+        let said = String::from_utf8_lossy(&program(&asked).output().unwrap().stdout).into_owned();
+        assert!(said.contains("shutdown_default_executor"), "{python}: {said}");
+        assert!(said.contains(" work "), "{python}: {said}");
+        assert!(!said.contains("nothing known to wait for"), "{python}: {said}");
     }
 }
 

@@ -520,3 +520,81 @@ fn a_call_through_both_doors_is_one_request() {
         assert!(json["facts"]["Proxy"].as_str().unwrap().contains("OPENAI_BASE_URL"));
     }
 }
+
+/// Prompts and answers are kept up to 64 MiB; tokens and times of what follows are there all the same.
+#[test]
+fn calls_after_many_texts_keep_their_tokens_and_are_counted() {
+    let Some(python) = python() else { return };
+    let folder = folder("many-texts");
+    let server = Server::start(python, &folder);
+    let script = folder.join("app.py");
+    let text = r#"
+import json, sys, urllib.request
+def ask(path, **body):
+    request = urllib.request.Request(sys.argv[1] + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    return urllib.request.urlopen(request).read()
+for _ in range(68):
+    ask("/embeddings", model="e", input="x" * 1000000)
+for n in range(3):
+    ask("/chat/completions", model="late", stream=True, stream_options={"include_usage": True},
+        messages=[{"role": "user", "content": "a late secret"}])
+ask("/chat/completions", model="late", messages=[{"role": "user", "content": "a late secret"}])
+"#;
+    std::fs::write(&script, text).unwrap();
+    let (out, session) = record(
+        &folder,
+        &["--set", "tasks=false"],
+        &[python, script.to_str().unwrap(), &server.base],
+        &server.base,
+    );
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json = report(&session);
+    let (rows, seen) = (json["requests"].as_array().unwrap(), server.seen());
+    assert_eq!((rows.len(), seen.len()), (72, 72));
+    assert_eq!(sum(rows, &["tokens", "input"]), sum(&seen, &["input"]));
+    assert_eq!(sum(rows, &["tokens", "output"]), sum(&seen, &["output"]));
+    assert!(rows.iter().all(|row| row["outcome"] == "ok"));
+    let late: Vec<&Value> = rows.iter().filter(|row| row["model"] == "late").collect();
+    assert_eq!(late.len(), 4);
+    assert!(late[..3].iter().all(|row| !row["ttft_ns"].is_null() && row["prompt"].is_null()), "{late:?}");
+    assert!(!texts(&session).contains("late secret"));
+    let warnings = json["warnings"].to_string();
+    assert!(
+        warnings.contains("prompts and answers left out: the program made more than 64 MiB"),
+        "{warnings}"
+    );
+}
+
+/// What found no room is a call all the same, of which nothing is known.
+#[test]
+fn a_call_whose_bodies_were_not_kept_is_a_call_with_unknown_tokens() {
+    let folder = folder("unkept");
+    let mut bytes = b"\x89IHTTP1\n".to_vec();
+    bytes.extend(7u32.to_le_bytes());
+    bytes.extend([0; 52]);
+    let mut add = |kind: u8, size: u32, at: u64, data: &[u8]| {
+        bytes.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        bytes.extend([kind, 0, 0, 0]);
+        bytes.extend(1u32.to_le_bytes());
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(at.to_le_bytes());
+        bytes.extend(data);
+    };
+    let url = "http://127.0.0.1:8000/v1/chat/completions";
+    add(
+        1,
+        0,
+        1_000,
+        format!(r#"{{"library":"proxy","method":"POST","url":"{url}","known":true}}"#).as_bytes(),
+    );
+    add(2, 500, 2_000, b"");
+    add(4, 0, 3_000, br#"{"status":200,"type":"text/event-stream"}"#);
+    add(5, 300, 4_000, b"");
+    add(6, 0, 5_000, b"");
+    let path = folder.join("http-7-0.calls");
+    std::fs::write(&path, bytes).unwrap();
+    let json = report(&path);
+    let rows = json["requests"].as_array().unwrap();
+    assert_eq!((rows.len(), rows[0]["outcome"].as_str(), &rows[0]["tokens"]), (1, Some("ok"), &Value::Null));
+    assert!(json["warnings"].to_string().contains("calls of models without tokens"), "{}", json["warnings"]);
+}

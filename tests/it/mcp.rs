@@ -226,6 +226,22 @@ fn a_recording_ends_with_its_client_and_is_kept() {
     }
 }
 
+/// What a recorded script leaves in the background keeps nobody waiting.
+#[cfg(unix)]
+#[test]
+fn a_recording_is_over_when_its_command_is() {
+    let folder = profiles("mcp-outlives");
+    let mut client = Client::start(&[folder.to_str().unwrap(), "--allow-record", "sh"]);
+    let script = "sleep 60 & echo $! > pid; echo hello";
+    let since = std::time::Instant::now();
+    let (said, is_error) =
+        client.call("record", &json!({ "command": ["sh", "-c", script], "out": "new.inferscope" }));
+    assert!(!is_error && said.starts_with("recorded new.inferscope; exit code 0"), "{said}");
+    assert!(since.elapsed().as_secs() < 50, "{:?}", since.elapsed());
+    let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success(), "it goes on");
+}
+
 /// The official client of the protocol, where Python has it (`pip install mcp`).
 #[test]
 fn the_official_client_gets_the_same() {

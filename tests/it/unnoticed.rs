@@ -471,3 +471,104 @@ fn output_and_errors_in_one_file_stay_in_their_order() {
     assert_eq!(lines, wanted);
     assert_eq!(report(&folder.join("run.inferscope"))["facts"]["Output lines"], "600");
 }
+
+/// A server that a script starts in the background has the output that it would have without a recorder.
+#[test]
+fn what_outlives_the_command_goes_on_writing_to_where_it_wrote() {
+    let folder = folder("outlives-output");
+    let script = "
+        (while [ -d journals/*.files ]; do sleep 0.05; done
+         sleep 0.3; echo late; echo late complaint >&2; echo fine >> end) &
+        echo soon";
+    for (more, late_out, late_err) in
+        [(&[][..], "late\n", "late complaint\n"), (&["--set", "echo=false"], "", "")]
+    {
+        let _ = std::fs::remove_file(folder.join("run.inferscope"));
+        // It ends when nobody holds the pipes any more.
+        let out = recorder(&folder, more, &["sh", "-c", script]).output().unwrap();
+        assert_eq!(out.status.code(), Some(0));
+        let soon = if more.is_empty() { "soon\n" } else { "" };
+        assert_eq!(text(&out.stdout), format!("{soon}{late_out}"));
+        assert!(text(&out.stderr).ends_with(&format!("run.inferscope\n{late_err}")), "{}", text(&out.stderr));
+        crate::support::wait("it wrote without an error", || folder.join("end").exists());
+        std::fs::remove_file(folder.join("end")).unwrap();
+        let warnings = report(&folder.join("run.inferscope"))["warnings"].to_string();
+        assert!(warnings.contains("a process outlives the command"), "{warnings}");
+    }
+}
+
+/// The recorder takes its folder along, with what would be loaded from it and written to it.
+#[test]
+fn what_outlives_the_command_hears_nothing_of_the_recorder() {
+    let folder = folder("outlives-inside");
+    let script = write(
+        &folder,
+        "app.py",
+        "\
+import os, sys, time
+if os.fork():
+    sys.exit()
+def some():
+    global asyncio, threading, urllib
+    import asyncio, threading, urllib.request
+    asyncio.run(work())
+    try: urllib.request.urlopen('http://127.0.0.1:1/')
+    except OSError: pass
+async def work(): await asyncio.sleep(0)
+async def many():
+    await asyncio.gather(*(work() for _ in range(3000)))
+if sys.argv[1] == 'early':
+    some()
+while os.path.exists(os.environ['INFERSCOPE_TRACE']): time.sleep(0.02)
+some()
+asyncio.run(many())
+other = threading.Thread(target=asyncio.run, args=(work(),))
+other.start()
+other.join()
+time.sleep(2)
+fds = ['/proc/self/fd/' + fd for fd in os.listdir('/proc/self/fd')]
+print([os.readlink(fd) for fd in fds if os.path.islink(fd) and '.calls' in os.readlink(fd)])
+print(len(os.listdir('/proc/self/task')))
+",
+    );
+    for python in both_ways() {
+        for reader in ["outside", "inside"] {
+            for when in ["early", "late"] {
+                let set = format!("reader={reader}");
+                let out = recorder(&folder, &["--set", &set], &[&python, &script, when]).output().unwrap();
+                let said = text(&out.stderr);
+                assert!(
+                    said.starts_with("Saved ") && said.lines().count() == 1,
+                    "{said}, {python} {reader} {when}"
+                );
+                assert_eq!(text(&out.stdout), "[]\n1\n", "{python} {reader} {when}");
+            }
+        }
+    }
+}
+
+/// A server that gives up its rights can no longer write to the recorder's folder, which is its user's alone.
+#[test]
+fn a_program_that_gives_up_its_rights_says_what_is_not_recorded() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: nothing is checked");
+        return;
+    }
+    let folder = folder("rights");
+    let text_of_it = "\
+import encodings.idna, os, urllib.request
+os.setgid(65534)
+os.setuid(65534)
+for _ in range(2):
+    try: urllib.request.urlopen('http://127.0.0.1:1/')
+    except OSError: print('refused')
+";
+    let script = write(&folder, "app.py", text_of_it);
+    for python in both_ways() {
+        let out = recorder(&folder, &[], &[&python, &script]).output().unwrap();
+        assert_eq!(text(&out.stdout), "refused\nrefused\n", "{python}");
+        let said = complained(&out);
+        assert!(said.starts_with("inferscope: HTTP requests are no longer recorded"), "{said}, {python}");
+        assert_eq!(said.lines().count(), 1, "{said}, {python}");
+    }
+}

@@ -8,7 +8,8 @@ records, one write each, so that a killed process loses at most the record that 
     record: u32 length of what follows it, u8 kind, 3 bytes 0, u32 number of the request, u32 size (of a body or a piece before
     it was cut), u64 perf_counter ns; then that many bytes. Little endian.
 
-Bodies are kept of requests to known routes of language models only, their first MiB. Of headers only the status, type, coding and id
+Bodies are kept of requests to known routes of language models only, their first MiB; after 64 MiB of them those of further requests
+are without texts, as in recordings that keep none. Of headers only the status, type, coding and id
 of the answer and how long to wait are kept, and never any of the request. Nothing is held back: the program gets each
 piece as its library gave it.
 """
@@ -30,7 +31,7 @@ MAGIC = b"\x89IHTTP1\n"
 LEFT_OUT_AT = 32
 START, BODY, STAMP, ANSWER, PIECE, END = range(1, 7)
 
-# Of one body; of all bodies of the process; of its file.
+# Of one body; of all bodies of the process, from which on texts are left out; of its file.
 MOST_OF_A_BODY = 1 << 20
 MOST_OF_BODIES = 64 << 20
 MOST = 256 << 20
@@ -107,8 +108,12 @@ class Log:
     def mine(self):
         """The descriptor: programs that become daemons close all of them, and others take their numbers."""
         try:
-            if self.look() == self.identity:
-                return self.file
+            found = os.fstat(self.file)
+            if (found.st_dev, found.st_ino) == self.identity:
+                if found.st_nlink:
+                    return self.file
+                # The recorder has ended: what nobody reads is to take no room on the disk.
+                os.close(self.file)
         except OSError:
             pass
         self.file = os.open(self.path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
@@ -144,9 +149,7 @@ def failed(error):
     """A hook does not work here: from now on the program's requests pass as if there were none."""
     if not State.broken:
         State.broken = True
-        # A recorder that has ended took its folder along.
-        if os.path.isdir(State.folder):
-            agent.say("HTTP requests are no longer recorded", error)
+        agent.say("HTTP requests are no longer recorded", error)
 
 
 def forked():
@@ -222,7 +225,7 @@ def leave(token):
 class Call:
     """A request on its way. Its methods never raise. `log` is None when nothing of it is written any more."""
 
-    __slots__ = ("log", "number", "known", "room", "scrub", "asked", "whole", "busy")
+    __slots__ = ("log", "number", "known", "texts", "room", "scrub", "asked", "whole", "busy")
 
     def __init__(self, log, at, library, method, url, blocks):
         self.log, self.number, self.asked, self.whole, self.busy = None, next(log.numbers), False, False, False
@@ -232,7 +235,10 @@ class Call:
         method = str(method or "GET").upper()
         self.known = method == "POST" and url.endswith(ROUTES)
         self.room, self.scrub = MOST_OF_A_BODY, None
+        self.texts = State.texts and log.bodies < MOST_OF_BODIES
         about = {"library": library, "method": method, "url": url, "known": self.known}
+        if self.known and State.texts and not self.texts:
+            about["texts"] = False
         about.update(place())
         about["blocks"] = blocks and about.pop("loop", False)
         log.write(START, self.number, 0, json.dumps(about).encode("utf-8", "replace"), at)
@@ -247,7 +253,7 @@ class Call:
             body = body.encode("utf-8", "replace") if isinstance(body, str) else body
             if isinstance(body, (bytes, bytearray, memoryview)):
                 size, self.asked = len(body), True
-                if not State.texts:
+                if not self.texts:
                     body = agent.load("_http_scrub").whole(bytes(body))
                 self.write(BODY, size, self.kept(body, log))
                 self.room = MOST_OF_A_BODY
@@ -256,8 +262,7 @@ class Call:
 
     def kept(self, data, log):
         """As much of a body as is kept."""
-        room = min(self.room, MOST_OF_BODIES - log.bodies)
-        data = bytes(data[: max(room, 0)])
+        data = bytes(data[: self.room])
         self.room -= len(data)
         log.bodies += len(data)
         return data
@@ -283,7 +288,7 @@ class Call:
             about["coding"] = header("content-encoding") if coding else None
             about["id"] = next((found for found in map(header, IDS) if found), None)
             about["through"] = header("x-inferscope-request")
-            if self.known and not State.texts:
+            if self.known and not self.texts:
                 # Unpacks what it looks into.
                 self.scrub = agent.load("_http_scrub").Stream(about["type"], about.pop("coding"))
             about = {key: value for key, value in about.items() if value is not None}

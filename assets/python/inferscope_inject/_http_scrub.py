@@ -1,4 +1,4 @@
-"""Bodies without what people and models wrote, for recordings without texts: numbers, names of models, ids and reasons stay, of
+"""Bodies without what people and models wrote, for recordings without texts and where there are too many: numbers, names of models, ids and reasons stay, of
 every other text that there is one is only known that it was there."""
 
 import json

@@ -39,8 +39,15 @@ def start_engine(r, books, common):
     # By the id of a code object: what is called when it starts, and when it has returned; and these code objects.
     begins, ends, watched = {}, {}, []
     resumes = {}
+    # Tasks by their ids whose outermost coroutine is compiled, or an object that passes for one: their end is seen by who hears of it.
+    bodiless = {}
+    # Whether a task ran inside another one's step: one that starts eagerly, or a loop within a loop.
+    nested = False
 
     def learn(code):
+        if code.co_filename.startswith(r.OURS):
+            # What watches a library is no coroutine of the program.
+            return 0
         flags = code.co_flags
         if flags & CO_ASYNC_GENERATOR:
             books.remember(code, generators, True)
@@ -66,6 +73,7 @@ def start_engine(r, books, common):
 
     def enter(s):
         """A coroutine runs. True when it does so in a task."""
+        nonlocal nested
         try:
             task = task_now()
         except RuntimeError:
@@ -78,10 +86,22 @@ def start_engine(r, books, common):
         if s.cur != n:
             if s.cur is not None:
                 # The first step of an eager task, in that of its creator.
+                nested = True
                 s.outer.append(s.cur)
             s.cur = n
             s.put(ON | n << 8)
         return True
+
+    def is_on(s):
+        """The task that runs is the one that is on."""
+        return number_of(id(task_now())) == s.cur
+
+    def is_told(arguments):
+        """Somebody is about to hear that a future has ended."""
+        task = arguments[0] if arguments else None
+        if id(task) in bodiless and task.done():
+            del bodiless[id(task)]
+            common.ended(thread(), task)
 
     def start(code, offset):
         try:
@@ -89,7 +109,10 @@ def start_engine(r, books, common):
             if word is None:
                 if code is CALL_SOON:
                     here = frame(1)
-                    n = number_of(id(getattr(here.f_locals["callback"], "__self__", None)))
+                    names = here.f_locals
+                    if bodiless:
+                        is_told(names["args"])
+                    n = number_of(id(getattr(names["callback"], "__self__", None)))
                     if n is None:
                         return
                     try:
@@ -122,6 +145,10 @@ def start_engine(r, books, common):
                     return
             elif word > ROOT:
                 enter(s)
+            elif number_of(id(task_now())) != s.cur:
+                # Outermost of a task that starts eagerly, made by its class.
+                word = root(code)
+                enter(s)
             i = s.i
             mv = s.mv
             try:
@@ -144,6 +171,8 @@ def start_engine(r, books, common):
         if own is s:
             # A compiled coroutine, in which this one ended.
             s.put(OFF | r.NOTHING << 8)
+            if id(task) not in bodiless:
+                books.remember(task, bodiless, True)
         else:
             common.end(s, task, state, exception)
             s.put(OFF | r.ENDED << 8)
@@ -190,7 +219,7 @@ def start_engine(r, books, common):
                         s.put(AGEN_OUT | (word >> 8 & 0xFFFFFF) << 8)
                     return
                 return DISABLE
-            if s.cur is None:
+            if s.cur is None or nested and not is_on(s):
                 return
             word = OFF if value is None else OFF | common.waits_for(s, value) << 8
             i = s.i
@@ -231,7 +260,7 @@ def start_engine(r, books, common):
                 if s.cur is not None:
                     s.put(AGEN_IN | (word >> 8 & 0xFFFFFF) << 8)
                 return
-            if s.cur is None:
+            if s.cur is None or nested:
                 enter(s)
         except Exception as error:
             guard(error)
@@ -270,7 +299,7 @@ def start_engine(r, books, common):
             if not closing:
                 # Frames further out see nothing of it: when this one goes on to wait, the task does.
                 root(code)
-                if s.cur is None:
+                if s.cur is None or nested:
                     enter(s)
             if s.cur is not None:
                 s.put(r.THROW | (word >> 8 & 0xFFFFFF) << 8 | closing << 40)
@@ -278,6 +307,9 @@ def start_engine(r, books, common):
             guard(error)
 
     def task_begins():
+        if not monitoring.get_events(tool):
+            # Loops of other kinds have a run_forever of their own.
+            loop_runs()
         # Its root is known before it runs.
         code = getattr(frame(2).f_locals["coro"], "cr_code", None)
         if code is not None:
@@ -361,6 +393,7 @@ def start_engine(r, books, common):
     common.watch_executors(watch)
     run = asyncio.BaseEventLoop.run_forever.__code__
     watch(run, loop_runs, None)
-    monitoring.set_local_events(tool, run, events.PY_START)
+    for code in (run, CREATE):
+        monitoring.set_local_events(tool, code, monitoring.get_local_events(tool, code) | events.PY_START)
     # Other loops are compiled, and may run in any thread by now.
     common.loop_runs = loop_runs

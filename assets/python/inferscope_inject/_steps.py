@@ -30,7 +30,8 @@ def hook_loop(cls, r, books, common, steps):
         """What is scheduled instead of a callback, where that is a step of a task."""
         task = getattr(callback, "__self__", None)
         n = number_of(id(task))
-        if n is None:
+        is_first = n is None
+        if is_first:
             if not steps or not isinstance(task, Tasks):
                 return callback
             # From within the making of the task.
@@ -48,7 +49,7 @@ def hook_loop(cls, r, books, common, steps):
             s.put(w | n << 8)
             if code is TIMER:
                 common.late(s, n, by)
-        return Step(callback, task, n, r, books, common) if steps else callback
+        return Step(callback, task, n, is_first, r, books, common) if steps else callback
 
     def call_soon(self, callback, *args, context=None):
         if not books.stopped:
@@ -90,10 +91,11 @@ def trim(made):
 class Step:
     """A step of a task. By __self__ asyncio's debug mode knows whose it is."""
 
-    __slots__ = ("__self__", "call", "n", "r", "books", "common")
+    __slots__ = ("__self__", "call", "n", "is_first", "r", "books", "common")
 
-    def __init__(self, call, task, n, r, books, common):
-        self.__self__, self.call, self.n, self.r, self.books, self.common = task, call, n, r, books, common
+    def __init__(self, call, task, n, is_first, r, books, common):
+        self.__self__, self.call, self.n, self.is_first = task, call, n, is_first
+        self.r, self.books, self.common = r, books, common
 
     def __call__(self, *args):
         books = self.books
@@ -113,6 +115,9 @@ class Step:
             if not books.stopped:
                 try:
                     self.ended(s, self.__self__)
+                    if outer is not None:
+                        # That of the loop around this one goes on.
+                        s.put(self.r.ON | outer << 8)
                 except Exception as error:
                     books.guard(error)
             s.cur = outer
@@ -123,14 +128,9 @@ class Step:
     def ended(self, s, task):
         r = self.r
         if task.done():
-            exception, state = 0, r.RETURNED
-            if task.cancelled():
-                state = r.CANCELLED
-            elif task._exception is not None:
-                # The attribute: asking for the exception would mark it as seen.
-                state = r.FAILED
-                exception = self.books.symbol((type(task._exception).__name__,))
-            self.common.end(s, task, state, exception)
+            if self.is_first:
+                alone(s, task, r, self.books)
+            self.common.ended(s, task)
             s.put(r.OFF | r.ENDED << 8)
             return
         chain(s, task, r, self.books)
@@ -162,8 +162,22 @@ def chain(s, task, r, books):
         else:
             break
         number = books.codes.get(id(code))
-        found.append((books.code(code) if number is None else number, id(open_one)))
+        # What watches a library is no coroutine of the program.
+        if number is not None or not code.co_filename.startswith(r.OURS):
+            found.append((books.code(code) if number is None else number, id(open_one)))
         open_one = inner
+    put_chain(s, found, r)
+
+
+def alone(s, task, r, books):
+    """The coroutine of a task that never waits, where its calls are not recorded."""
+    coroutine = task.get_coro()
+    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
+    if code is not None and books.known(code) is None:
+        put_chain(s, [(books.code(code), id(coroutine))], r)
+
+
+def put_chain(s, found, r):
     if s.i + 2 + 2 * len(found) > len(s.mv):
         s.roll()
     i, mv = s.i, s.mv

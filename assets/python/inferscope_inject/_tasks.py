@@ -104,6 +104,17 @@ class Common:
             s.text(self.r.NEW, n, name, "", "")
         s.put(self.r.END | n << 8 | state << 40 | (exception & 0x3FFFFF) << 42)
 
+    def ended(self, s, task):
+        """The same of a task that is done."""
+        exception, state = 0, self.r.RETURNED
+        if task.cancelled():
+            state = self.r.CANCELLED
+        elif task._exception is not None:
+            # The attribute: asking for the exception would mark it as seen.
+            state = self.r.FAILED
+            exception = self.books.symbol((type(task._exception).__name__,))
+        self.end(s, task, state, exception)
+
     def late(self, s, n, frame):
         """A timer wakes a task: by how much too late? `frame` is that of the call that the timer's handle makes."""
         frame = frame.f_back

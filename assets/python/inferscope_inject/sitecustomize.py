@@ -158,6 +158,12 @@ class Agent:
         try:
             import os
 
+            try:
+                os.stat(self.here)
+            except OSError as gone:
+                if gone.errno == 2:
+                    # The recorder has ended and took its folder along: what outlives it is not recorded, as it should be.
+                    return
             text = "inferscope: %s in process %d: %s: %s\n"
             sys.stderr.write(text % (what, os.getpid(), type(error).__name__, error))
         except Exception:

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -25,8 +27,8 @@ fn run(args: &[&std::ffi::OsStr], folder: &Path, job: &Job) -> Result<Output, St
     let mut child = command.spawn().map_err(failed)?;
     // Its pipes are emptied while it runs, or it would wait for us.
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let out = crate::jobs::spawn("output of a recording", move || read(out));
-    let err = crate::jobs::spawn("errors of a recording", move || read(err));
+    let out = Kept::of("output of a recording", out);
+    let err = Kept::of("errors of a recording", err);
     let mut asked = false;
     let status = loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
@@ -38,20 +40,52 @@ fn run(args: &[&std::ffi::OsStr], folder: &Path, job: &Job) -> Result<Output, St
         }
         std::thread::sleep(LOOK_EVERY);
     };
-    let (stdout, stderr) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+    let until = Instant::now() + LAST_OUTPUT;
+    let (stdout, stderr) = (out.until(until), err.until(until));
     if asked { Err("cancelled".into()) } else { Ok(Output { status, stdout, stderr }) }
 }
 
 /// Most bytes of output that are kept.
-const MOST: u64 = 64 << 20;
+const MOST: usize = 64 << 20;
+/// How long output is read that is still on its way when the program has ended.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
-fn read(from: Option<impl Read>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(mut from) = from {
-        let _ = from.by_ref().take(MOST).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
+/// What comes out of a pipe. A process that outlives the recorded command may hold it open, and is read on.
+struct Kept {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Kept {
+    fn of(name: &str, from: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let to = bytes.clone();
+        let thread = crate::jobs::spawn(name, move || {
+            let Some(mut from) = from else { return };
+            let mut piece = vec![0; 16 << 10];
+            loop {
+                match from.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(n) => {
+                        let mut all = to.lock().unwrap_or_else(PoisonError::into_inner);
+                        let room = MOST.saturating_sub(all.len());
+                        all.extend_from_slice(&piece[..n.min(room)]);
+                    }
+                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => break,
+                }
+            }
+        });
+        Self { bytes, thread }
     }
-    bytes
+
+    /// All of it, or what came until then.
+    fn until(self, until: Instant) -> Vec<u8> {
+        while !self.thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Asks it to end in order, so that what it recorded until then is saved.

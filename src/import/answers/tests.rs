@@ -108,6 +108,16 @@ fn events_of_responses_and_messages_make_one_answer_each() {
         (Some(27), Some(40), Some(60), Some(47))
     );
     assert_eq!(r.chunks.unwrap().first_output, None, "it only thought");
+    // Less in the cache than beside it: numbers alone do not tell whether one is a part of the other.
+    let start_of_much = json!({"type": "message_start", "message": {"id": "m", "model": "c", "usage": {"input_tokens": 5000,
+        "cache_creation_input_tokens": 400, "cache_read_input_tokens": 600, "output_tokens": 1}}});
+    let delta = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 47}});
+    let (_, r) = streamed(&[start_of_much, delta, json!({"type": "message_stop"})]);
+    let t = r.tokens;
+    assert_eq!(
+        (t.input, t.cache_read, t.cache_write_5m, t.output),
+        (Some(5000), Some(600), Some(400), Some(47))
+    );
     let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
     let (_, failed) = streamed(&[start.clone(), thought.clone(), error]);
     assert_eq!(failed.outcome, Outcome::Error);

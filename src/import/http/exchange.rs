@@ -79,6 +79,9 @@ pub(super) struct Exchange {
     pub(super) refusal: String,
     /// Why an answer that came cannot be read.
     pub(super) unread: &'static str,
+    /// What was sent was not kept, or nothing but its texts was left out, because there was too much of it.
+    pub(super) unkept: bool,
+    pub(super) textless: bool,
 }
 
 impl Exchange {
@@ -86,7 +89,11 @@ impl Exchange {
     pub(super) fn is_call(&self) -> bool {
         let names_a_model = self.asked.as_ref().is_some_and(|asked| !asked.model.is_empty())
             || !super::hosts::model(&self.url).is_empty();
-        self.known && (self.call.is_some() || names_a_model || !super::hosts::provider(&self.url).is_empty())
+        self.known
+            && (self.unkept
+                || self.call.is_some()
+                || names_a_model
+                || !super::hosts::provider(&self.url).is_empty())
     }
 
     /// True when it failed in a way that is usually tried again.
@@ -166,6 +173,7 @@ impl Open {
         let said = |key: &str| text(&about, &[key]).to_owned();
         let number = |key: &str| at(&about, &[key]).and_then(Value::as_i64);
         let flag = |key: &str| about.get(key) == Some(&Value::Bool(true));
+        let textless = texts && about.get("texts") == Some(&Value::Bool(false));
         let exchange = Exchange {
             library: said("library"),
             method: said("method"),
@@ -178,8 +186,10 @@ impl Open {
             blocks: flag("blocks"),
             mark: said("mark"),
             start: record.time,
+            textless,
             ..Exchange::default()
         };
+        let texts = texts && !textless;
         Some(Self { exchange, texts, answer: None, error: None, pieces: 0, cut: false })
     }
 
@@ -189,6 +199,7 @@ impl Open {
         match record.kind {
             BODY => {
                 e.sent = record.size.into();
+                e.unkept = self.texts && record.size > 0 && record.data.is_empty();
                 e.asked = Some(Asked::of(record.data, self.texts));
             }
             STAMP => {
@@ -263,13 +274,18 @@ impl Open {
     /// The exchange as it is in the end.
     pub(super) fn end(self) -> Exchange {
         let Self { mut exchange, texts, answer, error, cut, .. } = self;
-        let Exchange { call, refusal, unread, received, .. } = &mut exchange;
+        let Exchange { call, refusal, unread, received, unkept, .. } = &mut exchange;
         if let Some((coding, answer)) = answer {
             let problem = coding.problem();
             *call = answer.finish();
+            if let Some(call) = call.as_mut().filter(|call| cut && call.outcome == Outcome::Cancelled) {
+                // It was not broken off: its rest was not kept.
+                call.outcome = Outcome::Ok;
+            }
             let says_nothing = call.as_ref().is_none_or(|call| call.usage.says_nothing());
             if says_nothing && *received > 0 {
                 *unread = match problem {
+                    _ if cut && *unkept => "the answer was not kept, there were too many: unknown, not 0",
                     _ if cut => "only the first MiB of the answer is kept: unknown, not 0",
                     Some(problem) => problem,
                     None if !texts && call.is_none() => {

@@ -198,6 +198,17 @@ impl Reading {
 
     fn close(&mut self, open: Open, calls: &mut Calls) {
         let mut exchange = open.end();
+        if exchange.textless {
+            calls
+                .odd
+                .add("prompts and answers left out: the program made more than 64 MiB of them", String::new);
+        }
+        if exchange.unkept && exchange.known {
+            calls.odd.add(
+                "calls of models without tokens: there was too much of bodies to keep them",
+                String::new,
+            );
+        }
         self.text = self.text.saturating_add(exchange.text());
         if self.text > MOST_TEXT {
             calls.odd.add("prompts and answers left out: there are more than 96 MiB of them", String::new);

@@ -60,6 +60,10 @@ impl Usage {
         if later.says_nothing() && !self.says_nothing() {
             return;
         }
+        // The last event of Anthropic's streams may state the output alone, and says nothing of how the input is counted.
+        if later.states_cached() || !self.states_cached() {
+            self.habit = later.habit;
+        }
         let fields: [(&mut Option<u64>, Option<u64>); 13] = [
             (&mut self.input, later.input),
             (&mut self.uncached, later.uncached),
@@ -79,7 +83,11 @@ impl Usage {
             // Counts only grow: a 0 behind more stands for nothing.
             *known = new.filter(|n| *n > 0 || known.is_none()).or(*known);
         }
-        self.habit = later.habit;
+    }
+
+    /// True when it counts what was read from a cache or written to one.
+    fn states_cached(&self) -> bool {
+        [self.cache_read, self.cache_write, self.write_5m, self.write_1h].iter().any(Option::is_some)
     }
 
     /// True when no token is counted anywhere: a request without any does not exist, so nobody counted.

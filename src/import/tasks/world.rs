@@ -413,7 +413,12 @@ impl World {
             self.tasks[creator].made_ended = Some(index);
         }
         let thread = &mut self.threads[thread];
-        (thread.last_ended, thread.told) = (Some(index), Some(index));
+        thread.told = Some(index);
+        // What is not drawn leads nowhere.
+        let task = &self.tasks[index];
+        if task.is_shown() || !task.is_of_the_end() {
+            thread.last_ended = Some(index);
+        }
     }
 
     fn ready(&mut self, thread: Index, argument: u64, time: i64) {

@@ -20,7 +20,7 @@ mod variants;
 use super::context::{Context, WorkloadError};
 use super::llm::DeviceChoice;
 use super::secrets;
-pub use command::{command_line, shares_terminal};
+pub use command::{command_line, hand_over_output, shares_terminal};
 pub use settings::Params;
 pub use start::{run_title, runs_in_recorder, start};
 

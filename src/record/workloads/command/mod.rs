@@ -10,6 +10,7 @@ mod choice;
 mod folder;
 mod inject;
 mod otlp;
+mod outlive;
 mod output;
 mod python;
 mod spans;
@@ -19,7 +20,7 @@ pub(super) mod tasks;
 mod through;
 mod torch;
 
-use std::io::PipeReader;
+use std::io::{self, PipeReader};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,6 +38,7 @@ use choice::{AUTO, Choice, PROFILERS};
 pub(super) use folder::Folder;
 use inject::{Inject, Parts};
 use otlp::Otlp;
+pub use outlive::hand_over_output;
 use output::{Counts, Reader, Stream, is_one};
 use python::{Around, Prepared, Python};
 use stacks::Sampling;
@@ -313,7 +315,7 @@ impl Workload for Command {
         let one = settings.echo && is_one();
         let (mut child, both) = spawn(words_of_it, &surroundings, one).map_err(|e| {
             // As a shell says it.
-            let code = if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            let code = if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
             WorkloadError::NotStarted { why: format!("{} could not be started: {e}", words[0]), code }
         })?;
         cx.watch(child.id());
@@ -321,13 +323,23 @@ impl Workload for Command {
         let sampling = sampling.map(|_| Sampling::start(child.id(), true, &trace, hz));
         cx.stage(&format!("Running {}", settings.command));
         let counts = Arc::new(Counts::default());
-        let readers = read(&mut child, both, settings.echo, &counts);
+        let readers = read(&mut child, both, settings.echo, &counts)
+            .map_err(|e| WorkloadError::Failed(format!("its output could not be read: {e}")))?;
         let grace = Duration::from_secs_f64(settings.grace);
         let end = stop::wait(&mut child, terminal, grace, cx)
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
         cx.watched_ended();
         let until = Instant::now() + LAST_OUTPUT;
-        readers.iter().for_each(|r| r.end(until));
+        let mut outlived = false;
+        for reader in readers {
+            outlived |= reader.end(until);
+        }
+        if outlived {
+            cx.warn(
+                "a process outlives the command; what it does and writes from then on was not recorded",
+                "",
+            );
+        }
         let left_out = match counts.left_out.load(Ordering::Relaxed) {
             0 => String::new(),
             n => format!(", {n} of them not kept"),
@@ -409,16 +421,12 @@ struct Surroundings<'a> {
 }
 
 /// Starts it. Its output comes through two pipes, or through `one`, which is given then.
-fn spawn(
-    words: &[String],
-    with: &Surroundings<'_>,
-    one: bool,
-) -> std::io::Result<(Child, Option<PipeReader>)> {
+fn spawn(words: &[String], with: &Surroundings<'_>, one: bool) -> io::Result<(Child, Option<PipeReader>)> {
     use std::io::IsTerminal;
     let mut command = crate::record::program(&words[0]);
     command.args(&words[1..]);
     let both = if one {
-        let (from, to) = std::io::pipe()?;
+        let (from, to) = io::pipe()?;
         command.stdout(to.try_clone()?).stderr(to);
         Some(from)
     } else {
@@ -435,7 +443,7 @@ fn spawn(
     command.envs(with.variables.iter().map(|(name, value)| (name, value)));
     if !with.terminal {
         // A group in the background may not read from its terminal.
-        if std::io::stdin().is_terminal() {
+        if io::stdin().is_terminal() {
             command.stdin(Stdio::null());
         }
         #[cfg(unix)]
@@ -447,10 +455,15 @@ fn spawn(
 /// Whether a program that may use our terminal finds one.
 #[must_use]
 pub fn shares_terminal() -> bool {
-    cfg!(unix) && std::io::IsTerminal::is_terminal(&std::io::stdin())
+    cfg!(unix) && io::IsTerminal::is_terminal(&io::stdin())
 }
 
-fn read(child: &mut Child, both: Option<PipeReader>, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
+fn read(
+    child: &mut Child,
+    both: Option<PipeReader>,
+    echo: bool,
+    counts: &Arc<Counts>,
+) -> io::Result<Vec<Reader>> {
     let both = both.map(|from| Reader::start(from, Stream::Both, echo, counts.clone()));
     let out = child.stdout.take().map(|from| Reader::start(from, Stream::Out, echo, counts.clone()));
     let err = child.stderr.take().map(|from| Reader::start(from, Stream::Err, echo, counts.clone()));

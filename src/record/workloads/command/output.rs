@@ -4,12 +4,18 @@
 //!
 //! Bounded: a long line is cut, and of each stream the first lines and the last ones are kept; those between are counted.
 //! A line that ends with a carriage return is the state of a progress bar; of those a few a second are kept.
+//!
+//! What outlives the command keeps its output ([`mod@super::outlive`]).
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use super::outlive;
 
 use crate::format;
 use crate::model::Severity;
@@ -65,24 +71,35 @@ struct Line {
 /// A thread that reads one stream to its end.
 pub(super) struct Reader {
     stream: Stream,
+    echo: bool,
     ended: Arc<AtomicBool>,
     tail: Arc<Mutex<Tail>>,
+    /// Closed when the thread is to leave the stream as it is.
+    leave: io::PipeWriter,
+    thread: JoinHandle<Option<Stdio>>,
 }
 
 impl Reader {
-    pub(super) fn start(from: impl Source, stream: Stream, echo: bool, counts: Arc<Counts>) -> Self {
+    pub(super) fn start(
+        from: impl Source,
+        stream: Stream,
+        echo: bool,
+        counts: Arc<Counts>,
+    ) -> io::Result<Self> {
         let (ended, tail) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
         let (flag, last) = (ended.clone(), tail.clone());
-        crate::jobs::spawn(stream.name(), move || {
-            pump(from, echo, Lines::new(stream, &counts, &last));
+        let (left, leave) = io::pipe()?;
+        let thread = crate::jobs::spawn(stream.name(), move || {
+            let rest = pump(from, echo, &left, Lines::new(stream, &counts, &last));
             flag.store(true, Ordering::Release);
+            rest
         });
-        Self { stream, ended, tail }
+        Ok(Self { stream, echo, ended, tail, leave, thread })
     }
 
     /// Waits for the end of the stream and keeps its last lines. A process that outlives the command may hold it open:
-    /// then the thread goes on by itself, and what it reads is no longer recorded.
-    pub(super) fn end(&self, until: Instant) {
+    /// then the thread goes on by itself, and what it reads is no longer recorded. True when that is so.
+    pub(super) fn end(self, until: Instant) -> bool {
         while !self.ended.load(Ordering::Acquire) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -95,6 +112,12 @@ impl Reader {
         }
         let thread = tail.thread;
         tail.lines.drain(..).for_each(|line| log((self.stream, thread), &line));
+        drop(tail);
+        let goes_on = !self.ended.load(Ordering::Acquire);
+        if goes_on {
+            outlive::keep(self.stream, self.echo, self.leave, self.thread);
+        }
+        goes_on
     }
 }
 
@@ -117,19 +140,29 @@ impl Stream {
     }
 }
 
+/// What a stream is found to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is something to read.
+    Output,
+    /// Nobody will read what is passed on of this stream: the pipe that we write to has no reader.
+    Unwanted,
+    /// It is to be left as it is.
+    Left,
+}
+
 /// Where output comes from.
-pub(super) trait Source: Read + Send + 'static {
-    /// Waits until there is something to read. False when nobody will read what is passed on of this stream: the pipe that we write
-    /// to has no reader.
-    fn is_wanted(&self, stream: Stream) -> bool;
+pub(super) trait Source: Read + Into<Stdio> + Send + 'static {
+    /// Waits until there is something to read, to nobody, or `left` is closed. `passed_on`: what is read goes on to our own stream.
+    fn wait(&self, stream: Stream, passed_on: bool, left: &PipeReader) -> Found;
 
     /// True when a read would not wait.
     fn is_ready(&self) -> bool;
 }
 
 #[cfg(unix)]
-impl<T: Read + Send + std::os::fd::AsFd + 'static> Source for T {
-    fn is_wanted(&self, stream: Stream) -> bool {
+impl<T: Read + Into<Stdio> + Send + std::os::fd::AsFd + 'static> Source for T {
+    fn wait(&self, stream: Stream, passed_on: bool, left: &PipeReader) -> Found {
         use std::os::fd::AsFd;
 
         use rustix::event::{PollFd, PollFlags, poll};
@@ -138,16 +171,24 @@ impl<T: Read + Send + std::os::fd::AsFd + 'static> Source for T {
         let is_error = stream == Stream::Err || echo::OUT.is_diverted();
         let ours = if is_error { err.as_fd() } else { out.as_fd() };
         // A terminal or a link that is gone does not end what is recorded behind it.
-        if !fstat(ours).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo) {
-            return true;
-        }
-        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::from_borrowed_fd(ours, PollFlags::empty())];
-        while let Err(e) = poll(&mut both, None) {
+        let is_pipe =
+            passed_on && fstat(ours).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo);
+        let mut all = [
+            PollFd::new(self, PollFlags::IN),
+            PollFd::new(left, PollFlags::empty()),
+            PollFd::from_borrowed_fd(ours, PollFlags::empty()),
+        ];
+        let watched = if is_pipe { &mut all[..] } else { &mut all[..2] };
+        while let Err(e) = poll(watched, None) {
             if e != rustix::io::Errno::INTR {
-                return true;
+                return Found::Output;
             }
         }
-        !both[1].revents().contains(PollFlags::ERR)
+        match watched {
+            [_, left, ..] if !left.revents().is_empty() => Found::Left,
+            [_, _, ours] if ours.revents().contains(PollFlags::ERR) => Found::Unwanted,
+            _ => Found::Output,
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -159,9 +200,9 @@ impl<T: Read + Send + std::os::fd::AsFd + 'static> Source for T {
 }
 
 #[cfg(not(unix))]
-impl<T: Read + Send + 'static> Source for T {
-    fn is_wanted(&self, _: Stream) -> bool {
-        true
+impl<T: Read + Into<Stdio> + Send + 'static> Source for T {
+    fn wait(&self, _: Stream, _: bool, _: &PipeReader) -> Found {
+        Found::Output
     }
 
     fn is_ready(&self) -> bool {
@@ -184,16 +225,20 @@ pub(super) fn is_one() -> bool {
     false
 }
 
-fn pump(mut from: impl Source, echo: bool, mut lines: Lines<'_>) {
+/// Gives the stream back when it is left before its end.
+fn pump(mut from: impl Source, echo: bool, left: &PipeReader, mut lines: Lines<'_>) -> Option<Stdio> {
     let mut buffer = vec![0; 16 * 1024];
     // What was written before its reader went is recorded: as much as a pipe holds.
-    let mut left = PIPE / buffer.len();
+    let mut rest = PIPE / buffer.len();
     loop {
-        if echo && !from.is_wanted(lines.stream) {
-            if left == 0 || !from.is_ready() {
-                break;
+        match from.wait(lines.stream, echo, left) {
+            Found::Output => {}
+            Found::Left => {
+                lines.end(false);
+                return Some(from.into());
             }
-            left -= 1;
+            Found::Unwanted if rest == 0 || !from.is_ready() => break,
+            Found::Unwanted => rest -= 1,
         }
         let n = match from.read(&mut buffer) {
             Ok(0) => break,
@@ -207,6 +252,7 @@ fn pump(mut from: impl Source, echo: bool, mut lines: Lines<'_>) {
         lines.add(&buffer[..n]);
     }
     lines.end(false);
+    None
 }
 
 /// Our own output may be unread: that is no reason to stop reading.

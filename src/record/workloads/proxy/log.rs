@@ -2,7 +2,7 @@
 //! one reader for both. Where texts are not to be kept it stays in memory, so that no prompt is on any disk.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -25,6 +25,8 @@ pub(super) const MOST_OF_A_BODY: usize = 1 << 20;
 const MOST_OF_BODIES: u64 = 256 << 20;
 const MOST_IN_MEMORY: u64 = 64 << 20;
 const MOST: u64 = 1 << 30;
+/// Where the head counts exchanges that were left out.
+const LEFT_OUT_AT: u64 = 32;
 
 /// Of headers only these are kept.
 const IDS: [&str; 4] = ["x-request-id", "request-id", "x-amzn-requestid", "apim-request-id"];
@@ -44,6 +46,8 @@ enum To {
 struct Sink {
     to: To,
     size: u64,
+    /// Exchanges that found no room.
+    left_out: u64,
     /// Bytes of bodies that may still come.
     room: u64,
     /// It could not be written, and why.
@@ -73,8 +77,11 @@ impl Log {
             None => (To::Memory(Vec::new()), MOST_IN_MEMORY),
         };
         let texts = folder.is_some();
-        let log =
-            Self { sink: Mutex::new(Sink { to, size: 0, room, failed: None }), pid, next: AtomicU32::new(1) };
+        let log = Self {
+            sink: Mutex::new(Sink { to, size: 0, left_out: 0, room, failed: None }),
+            pid,
+            next: AtomicU32::new(1),
+        };
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let mut head = MAGIC.to_vec();
         head.extend(pid.to_le_bytes());
@@ -128,6 +135,10 @@ impl Log {
     /// An exchange begins.
     pub(super) fn begin(self: &std::sync::Arc<Self>, method: &str, url: &str) -> Call {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.left_out += u64::from(sink.size > MOST);
+        }
         let known = http::is_known(method, url);
         let call = Call {
             log: self.clone(),
@@ -145,10 +156,21 @@ impl Log {
     /// What stays in memory, as it would be read from a file; and why something could not be written.
     pub(super) fn end(&self) -> (Option<Calls>, Option<String>) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = match &mut sink.to {
-            To::File(_) => None,
-            To::Memory(all) => http::read(&mut &std::mem::take(all)[..]).ok(),
+        let left_out = sink.left_out.to_le_bytes();
+        let (calls, told) = match &mut sink.to {
+            To::File(_) if left_out == [0; 8] => (None, Ok(())),
+            To::File(file) => {
+                (None, file.seek(SeekFrom::Start(LEFT_OUT_AT)).and_then(|_| file.write_all(&left_out)))
+            }
+            To::Memory(all) => {
+                let mut all = std::mem::take(all);
+                all[LEFT_OUT_AT as usize..][..8].copy_from_slice(&left_out);
+                (http::read(&mut &all[..]).ok(), Ok(()))
+            }
         };
+        if let Err(e) = told {
+            sink.failed.get_or_insert(e.to_string());
+        }
         (calls, sink.failed.take())
     }
 }
