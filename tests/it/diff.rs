@@ -390,7 +390,7 @@ fn r10_a_change_is_told_in_calls_and_in_time_per_call() {
     let [base, head] = written("r10", &callgrind(10, 1000), &callgrind(15, 1800));
     let d = json(&base, &head, &[]);
     let decode = row(&d, "decode");
-    assert_eq!((&decode["delta_by_calls"], &decode["delta_by_time_per_call"]), (&500.into(), &300.into()));
+    assert_eq!((&decode["delta_by_calls"], &decode["delta_by_time_per_call"]), (&550.into(), &250.into()));
     assert_eq!(decode["delta"]["Ir"]["total"], 800, "both parts together");
     assert!(d["headline"].as_str().unwrap().contains("5 more calls"), "{}", d["headline"]);
     let per_call = json(&base, &head, &["--normalise", "call"]);

@@ -289,9 +289,9 @@ fn settings_of_an_evaluation_are_a_table_and_lead_to_their_runs() {
     h.run_ok();
     picture(&mut h, "dataset-settings-one");
     assert_eq!(rows(&h), ["0.7: 2 runs", "0.2: 2 runs", "1.0: 2 runs"], "what has none stands last");
-    let at = h.get_by_label("0.2: 2 runs").rect().center();
-    click(&mut h, at, Modifiers::NONE);
-    click(&mut h, at, Modifiers::NONE);
+    h.get_by_label("0.2: 2 runs").click();
+    h.run_ok();
+    h.key_press(Key::Enter);
     h.run_ok();
     assert!(h.query_by_label("temperature = 0.2").is_some(), "the runs of that setting alone");
     assert_eq!(rows(&h).len(), 2);

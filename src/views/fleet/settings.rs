@@ -173,8 +173,11 @@ impl Rows for Listing<'_> {
             let [least, most] = [s.least, s.most].map(format::duration);
             Some(format!("{name} from {least} to {most} in {} runs", format::count(s.runs as i64)))
         };
-        let lines =
-            [of("Duration", row.duration), of("Step", row.step), Some("Double click: these runs".to_owned())];
+        let lines = [
+            of("Duration", row.duration),
+            of("Step", row.step),
+            Some("Double click or Enter: these runs".to_owned()),
+        ];
         Some(lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
 
@@ -220,7 +223,10 @@ impl FleetView {
         if let Some(at) = walked.or(happened.clicked) {
             self.settings.selected = order.get(at).copied();
         }
-        if let Some(row) = happened.double_clicked.and_then(|at| found.rows.get(*order.get(at)?)) {
+        let enter =
+            happened.focused && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter));
+        let entered = happened.double_clicked.or(at.filter(|_| enter));
+        if let Some(row) = entered.and_then(|at| found.rows.get(*order.get(at)?)) {
             let value = |text: &String| if text == UNKNOWN { String::new() } else { text.clone() };
             self.runs.only = found.labels.iter().cloned().zip(row.values.iter().map(value)).collect();
             self.below = Below::Runs;
