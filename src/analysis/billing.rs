@@ -22,6 +22,12 @@ pub fn cost_sign(cost: Option<Money>, unpriced: usize, about: bool) -> &'static 
     }
 }
 
+/// A sum of costs with its sign: «$0.12», «≈ $0.12», «≥ $0.12»; `None` when none has a cost.
+#[must_use]
+pub fn cost_text(cost: Option<Money>, unpriced: usize, about: bool) -> Option<String> {
+    cost.map(|money| format!("{}{}", cost_sign(cost, unpriced, about), format::money(money)))
+}
+
 /// Sums over requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -69,7 +75,7 @@ impl Sums {
     /// What they cost: «$0.12», «≈ $0.12», «≥ $0.12»; `None` when none has a cost.
     #[must_use]
     pub fn cost_text(&self) -> Option<String> {
-        self.cost.map(|cost| format!("{}{}", self.sign(), format::money(cost)))
+        cost_text(self.cost, self.unpriced, self.about)
     }
 
     /// What the sums by list prices are of, where that is not all: « (3 of 5 requests)».

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::billing::{Bill, Billing, cost_sign};
+use super::billing::{Bill, Billing, cost_text};
 use super::energy::{Energy, Used};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
@@ -396,8 +396,7 @@ impl RequestFigures {
     /// The cost of those that have one: «$0.12», «≈ $0.12», «≥ $0.12» where others have none; `None` when none is priced.
     #[must_use]
     pub fn cost_text(&self) -> Option<String> {
-        let sign = cost_sign(self.cost, self.unpriced, self.cost_is_about);
-        self.cost.map(|cost| format!("{sign}{}", format::money(cost)))
+        cost_text(self.cost, self.unpriced, self.cost_is_about)
     }
 
     /// Input and output tokens together, with what stands before them; `None` where nobody counted any.

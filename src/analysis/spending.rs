@@ -157,6 +157,14 @@ pub struct Spending {
     pub by: Facet,
 }
 
+impl Spent {
+    /// Over all, where there are requests: of none nothing is known, which is not 0.
+    #[must_use]
+    pub fn known(&self) -> Option<&Group> {
+        Some(&self.all).filter(|all| all.sums.requests > 0)
+    }
+}
+
 impl Query for Spending {
     type Output = Spent;
 

@@ -40,6 +40,13 @@ pub fn of_elapsed(times: &Times) -> Option<Evidence> {
     Evidence::of(&base?, &head?, evidence::PRACTICAL)
 }
 
+/// True when the runs have too little in common. Requests that are mostly the same ones are of one program, whatever its functions are
+/// called by now.
+#[must_use]
+pub fn is_other_program(diff: &FunctionDiff, requests: Option<&RequestDiff>) -> bool {
+    diff.matched.is_other_program() && !requests.is_some_and(RequestDiff::pairs_most)
+}
+
 /// The sentences about two runs, in the metric that is shown.
 #[must_use]
 pub fn words(
@@ -52,8 +59,7 @@ pub fn words(
 ) -> Words {
     let [before, after] = times.each_ref().map(|side| median_of(side.iter().copied()));
     let elapsed = Two { base: before, head: after };
-    // Requests that are mostly the same ones are of one program, whatever its functions are called by now.
-    let is_other = diff.matched.is_other_program() && !requests.is_some_and(RequestDiff::pairs_most);
+    let is_other = is_other_program(diff, requests);
     let mut sure = diff.evidence;
     let work = work(diff, base, head);
     let overlap = overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !is_other);
@@ -86,9 +92,7 @@ pub fn words(
     // What a run did not do cost it nothing: that comes before all that is said of its costs.
     let failures = requests.filter(|r| r.fails_more()).and_then(RequestDiff::failures);
     let comparable = chosen.why_not.is_none() && !diff.matched.is_other_program();
-    let profiles = |side: &[Measured]| side.iter().map(|m| m.profile.clone()).collect::<Vec<_>>();
-    let (of_base, of_head) = (profiles(base), profiles(head));
-    let ends = ends_differ(of_base.iter().map(|p| &**p), of_head.iter().map(|p| &**p));
+    let ends = ends_differ(base.iter().map(|m| &*m.profile), head.iter().map(|m| &*m.profile));
     let ends = ends.map(|ends| {
         format!("{}: what it did not do cost it nothing.", format::sentence(&ends).trim_end_matches('.'))
     });

@@ -261,14 +261,13 @@ pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Partners> {
         let of_head: Vec<usize> = (0..h.len()).filter(|&j| !taken[j]).collect();
         [of_base, of_head]
     };
-    let prompts = [|p: &Profile, r: &Request| (p.text(r.name).to_owned(), p.text(r.prompt).to_owned()); 2];
     let [of_base, of_head] = free(&partner, &taken);
-    let mut left = FxHashMap::<(String, String), [Vec<usize>; 2]>::default();
+    let mut left = FxHashMap::<(&str, &str), [Vec<usize>; 2]>::default();
     for i in of_base.into_iter().filter(|&i| !base.text(b[i].prompt).is_empty()) {
-        left.entry(prompts[0](base, &b[i])).or_default()[0].push(i);
+        left.entry((base.text(b[i].name), base.text(b[i].prompt))).or_default()[0].push(i);
     }
     for j in of_head.into_iter().filter(|&j| !head.text(h[j].prompt).is_empty()) {
-        left.entry(prompts[1](head, &h[j])).or_default()[1].push(j);
+        left.entry((head.text(h[j].name), head.text(h[j].prompt))).or_default()[1].push(j);
     }
     let mut pair = |i: usize, j: usize, by: By| {
         partner[i] = Some((j, by));
@@ -324,20 +323,17 @@ fn alike(
     if of_base.len().saturating_mul(of_head.len()) > MOST_PAIRS {
         return Vec::new();
     }
-    let text = |p: &Profile, i: usize| p.text(p.requests.rows[i].prompt).as_bytes().to_vec();
-    let texts = [
-        of_base.iter().map(|&i| text(base, i)).collect::<Vec<_>>(),
-        of_head.iter().map(|&j| text(head, j)).collect(),
-    ];
     let mut all: Vec<(f64, usize, usize)> = Vec::new();
-    for (a, before) in texts[0].iter().enumerate() {
-        for (b, after) in texts[1].iter().enumerate() {
+    for &i in of_base {
+        let before = base.text(base.requests.rows[i].prompt).as_bytes();
+        for &j in of_head {
+            let after = head.text(head.requests.rows[j].prompt).as_bytes();
             let front = before.iter().zip(after).take_while(|(x, y)| x == y).count();
             let rest = before.len().min(after.len()) - front;
             let end =
                 before.iter().rev().zip(after.iter().rev()).take(rest).take_while(|(x, y)| x == y).count();
             let share = (front + end) as f64 / before.len().max(after.len()).max(1) as f64;
-            all.extend((share >= ALIKE).then_some((share, of_base[a], of_head[b])));
+            all.extend((share >= ALIKE).then_some((share, i, j)));
         }
     }
     all.sort_by(|x, y| y.0.total_cmp(&x.0).then_with(|| (x.1, x.2).cmp(&(y.1, y.2))));

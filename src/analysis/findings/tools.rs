@@ -1,10 +1,13 @@
 //! Tools that ran one after the other though no call of a model came between them.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::Noted;
 use crate::analysis::levers::Lever;
 use crate::analysis::trace::kind::Kind;
+use crate::analysis::trace::list::root;
 use crate::analysis::trace::places::{FindPlaces, Place, Places, holds_work};
 use crate::format;
 use crate::jobs::Cancelled;
@@ -28,6 +31,11 @@ impl Row {
     fn spans<'a>(&'a self, profile: &'a Profile) -> impl Iterator<Item = &'a Span> {
         let rows = &profile.track(self.track).spans.rows;
         self.tools.iter().map(|row| &rows[*row as usize])
+    }
+
+    /// The outermost span around them.
+    fn root(&self, profile: &Profile) -> Place {
+        root(profile, (self.track, self.tools[0]))
     }
 
     fn whole(&self, profile: &Profile) -> i64 {
@@ -57,13 +65,11 @@ pub(super) fn find(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
     }
     // Only a model decides which tools run without seeing what the first of them gives.
     rows.retain(|row| {
-        let root = profile.span_ancestors(row.track, row.tools[0]).last();
         let began = row.spans(profile).next().map_or(i64::MIN, |first| first.start);
-        root.and_then(|root| decided.get(&root)).is_some_and(|ended| *ended <= began)
+        decided.get(&row.root(profile)).is_some_and(|ended| *ended <= began)
     });
     let gain = rows.iter().map(|row| row.gain(profile)).fold(0, i64::saturating_add);
-    let roots: std::collections::BTreeSet<Place> =
-        rows.iter().filter_map(|row| profile.span_ancestors(row.track, row.tools[0]).last()).collect();
+    let roots: BTreeSet<Place> = rows.iter().map(|row| row.root(profile)).collect();
     let length = |&(track, row): &Place| profile.track(track).spans.rows[row as usize].duration();
     let whole = roots.iter().map(length).fold(0, i64::saturating_add);
     if gain <= 0 || (gain as f64) < WORTH * whole as f64 {
@@ -79,10 +85,8 @@ fn first_answers(profile: &Profile, places: &Places) -> FxHashMap<Place, i64> {
         for (row, span) in profile.track(track).spans.rows.iter().enumerate() {
             let place = (track, row as u32);
             let asked = places.made_in(place).next().is_some();
-            if (asked || places.kind(profile, place) == Kind::Model)
-                && let Some(root) = profile.span_ancestors(track, row as u32).last()
-            {
-                let known = first.entry(root).or_insert(span.end);
+            if asked || places.kind(profile, place) == Kind::Model {
+                let known = first.entry(root(profile, place)).or_insert(span.end);
                 *known = (*known).min(span.end);
             }
         }

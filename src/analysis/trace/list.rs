@@ -103,7 +103,7 @@ pub(super) fn session(profile: &Profile, id: RequestId) -> &str {
 }
 
 /// The outermost caller of a span.
-fn root(profile: &Profile, place: Place) -> Place {
+pub(in crate::analysis) fn root(profile: &Profile, place: Place) -> Place {
     profile.span_ancestors(place.0, place.1).last().unwrap_or(place)
 }
 

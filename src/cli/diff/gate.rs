@@ -125,22 +125,18 @@ struct Figures {
 pub(super) fn judge(conditions: &[Condition], evidence: bool, comparison: &Comparison) -> Gate {
     let cut = comparison.warnings().find(|(_, w)| w.is_cut());
     let failures = comparison.requests.as_ref().filter(|r| r.fails_more()).and_then(RequestDiff::failures);
-    let of = |side: &[super::Opened]| side.iter().map(|o| o.run.profile.clone()).collect::<Vec<_>>();
-    let (base, head) = (of(&comparison.base), of(&comparison.head));
-    let ends = ends_differ(base.iter().map(|p| &**p), head.iter().map(|p| &**p));
+    let [base, head] = [&comparison.base, &comparison.head].map(|side| side.iter().map(|o| &*o.run.profile));
+    let ends = ends_differ(base, head);
     let one = |condition: &Condition| {
         let (outcome, why) = match figures(&condition.what, comparison) {
             Ok(figures) => decide(condition.limit, &figures, evidence),
             Err(why) => (Outcome::CannotTell, why),
         };
         // Less that was done costs less.
-        let (outcome, why) = match (&cut, &failures) {
+        let (outcome, why) = match (&cut, ends.as_ref().or(failures.as_ref())) {
             (Some((side, warning)), _) => (Outcome::CannotTell, format!("{why}; {side}: {}", warning.kind)),
-            _ if outcome == Outcome::Passed && ends.is_some() && condition.what.is_of_all_work() => {
-                (Outcome::CannotTell, format!("{why}; {}", ends.clone().unwrap_or_default()))
-            }
-            (_, Some(failures)) if outcome == Outcome::Passed && condition.what.is_of_all_work() => {
-                (Outcome::CannotTell, format!("{why}; {failures}"))
+            (_, Some(less)) if outcome == Outcome::Passed && condition.what.is_of_all_work() => {
+                (Outcome::CannotTell, format!("{why}; {less}"))
             }
             _ => (outcome, why),
         };

@@ -480,8 +480,7 @@ impl Comparison {
 
     /// True when the runs have too little in common, functions as well as requests.
     fn is_other_program(&self) -> bool {
-        let same_requests = self.requests.as_ref().is_some_and(RequestDiff::pairs_most);
-        self.functions.matched.is_other_program() && !same_requests
+        headline::is_other_program(&self.functions, self.requests.as_ref())
     }
 
     /// Elapsed times of all runs, ns; unknown where their clocks count different things.

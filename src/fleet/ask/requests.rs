@@ -38,6 +38,14 @@ pub struct Groups {
     pub all: Group,
 }
 
+impl Group {
+    /// Share of the requests that failed; `None` without any.
+    #[must_use]
+    pub fn failed_share(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.failed as f64 / self.requests as f64)
+    }
+}
+
 /// Requests, added up.
 #[derive(Default)]
 pub(super) struct Sum {
@@ -69,17 +77,15 @@ impl Sum {
         self.output = self.output.into_iter().chain(other.output).reduce(i64::saturating_add);
     }
 
-    pub(super) fn group(&self, name: String) -> Group {
-        let three = |all: &[i64]| {
-            let mut all = all.to_vec();
-            Some([quantile(&mut all, 0.5)?, quantile(&mut all, 0.95)?, quantile(&mut all, 0.99)?])
-        };
+    pub(super) fn group(mut self, name: String) -> Group {
+        let three =
+            |all: &mut Vec<i64>| Some([quantile(all, 0.5)?, quantile(all, 0.95)?, quantile(all, 0.99)?]);
         Group {
             name,
             requests: self.requests,
             failed: self.failed,
-            ttft: three(&self.ttft),
-            latency: three(&self.latency),
+            ttft: three(&mut self.ttft),
+            latency: three(&mut self.latency),
             output: self.output,
         }
     }

@@ -95,14 +95,14 @@ pub fn settings(snapshot: &Snapshot, chosen: &Chosen, by: &[String]) -> io::Resu
         places.iter().for_each(|place| setting_of[*place as usize] = Some(setting));
     }
     let steps: FxHashMap<u32, i64> = values(snapshot, &runs, &wanted, &Figure::Step)?.0.into_iter().collect();
-    let sums = requests(snapshot, &runs, &setting_of)?;
+    let mut sums = requests(snapshot, &runs, &setting_of)?;
     let score = most_frequent(&sums);
     let row = |(setting, (key, places)): (usize, (&Vec<Text>, &Vec<u32>))| Setting {
         values: key.iter().map(|text| text.0.clone()).collect(),
         runs: places.iter().map(|place| runs.rows[*place as usize].id.clone()).collect(),
         duration: Spread::of(places.iter().filter_map(|p| runs.rows[*p as usize].duration).collect()),
         step: Spread::of(places.iter().filter_map(|p| steps.get(p).copied()).collect()),
-        requests: sums.requests.get(&setting).map(|sum| sum.group(String::new())).unwrap_or_default(),
+        requests: sums.requests.remove(&setting).map(|sum| sum.group(String::new())).unwrap_or_default(),
         quality: sums.scores.get(&(setting, score.clone())).map(|(sum, n)| (sum / *n as f64, *n)),
     };
     Ok(Settings { rows: keyed.iter().enumerate().map(row).collect(), labels, score })

@@ -42,17 +42,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
 
 /// The metric of a sample type, and what its values are multiplied with.
 fn metric(kind: &str, unit: &str) -> (Metric, i64) {
-    let (unit, factor) = match unit {
-        "nanoseconds" => (Unit::Nanoseconds, 1),
-        "microseconds" => (Unit::Nanoseconds, 1_000),
-        "milliseconds" => (Unit::Nanoseconds, 1_000_000),
-        "seconds" => (Unit::Nanoseconds, 1_000_000_000),
-        "bytes" => (Unit::Bytes, 1),
-        "kilobytes" => (Unit::Bytes, 1 << 10),
-        "megabytes" => (Unit::Bytes, 1 << 20),
-        "count" | "" => (Unit::Count, 1),
-        _ => (Unit::None, 1),
-    };
+    let (unit, factor) = unit_of(unit);
     let known = match kind {
         "cpu" => "CPU time",
         "wall" => "Wall time",
@@ -67,4 +57,19 @@ fn metric(kind: &str, unit: &str) -> (Metric, i64) {
     };
     let label = if known.is_empty() { kind.replace('_', " ") } else { known.into() };
     (Metric::new(kind, &label, unit), factor)
+}
+
+/// A unit by its name, and what values in it are multiplied with.
+fn unit_of(name: &str) -> (Unit, i64) {
+    match name {
+        "nanoseconds" => (Unit::Nanoseconds, 1),
+        "microseconds" => (Unit::Nanoseconds, 1_000),
+        "milliseconds" => (Unit::Nanoseconds, 1_000_000),
+        "seconds" => (Unit::Nanoseconds, 1_000_000_000),
+        "bytes" => (Unit::Bytes, 1),
+        "kilobytes" => (Unit::Bytes, 1 << 10),
+        "megabytes" => (Unit::Bytes, 1 << 20),
+        "count" | "" => (Unit::Count, 1),
+        _ => (Unit::None, 1),
+    }
 }

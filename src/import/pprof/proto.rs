@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use super::super::read::Oddities;
 use super::super::read::protobuf::{Broken, Message, Value};
 use super::super::{Confidence, Context, Head, ImportError};
-use super::metric;
+use super::{metric, unit_of};
 use crate::model::{
-    Basis, FrameId, FunctionSpec, MetricId, ProfileBuilder, StackId, TrackId, TrackKind, TrackSpec,
+    Basis, FrameId, FunctionSpec, MetricId, ProfileBuilder, StackId, TrackId, TrackKind, TrackSpec, Unit,
 };
 
 /// Labels whose value names the thread.
@@ -393,14 +393,10 @@ impl<'a> Build<'a> {
         builder.meta.title = tables.text(main).rsplit(['/', '\\']).next().unwrap_or("").into();
         if let (Some((kind, unit)), true) = (tables.period_type, tables.period > 0) {
             let (kind, unit) = (tables.text(kind), tables.text(unit));
-            let factor = match &*unit {
-                "nanoseconds" => Some(1),
-                "microseconds" => Some(1_000),
-                "milliseconds" => Some(1_000_000),
-                "seconds" => Some(1_000_000_000),
+            let ns = match unit_of(&unit) {
+                (Unit::Nanoseconds, factor) => tables.period.checked_mul(factor),
                 _ => None,
             };
-            let ns = factor.and_then(|factor: i64| tables.period.checked_mul(factor));
             let period =
                 ns.map_or_else(|| format!("{} {unit}", tables.period), crate::format::duration_exact);
             builder.meta.setting("Sampling period", format!("{period} of {kind}"));

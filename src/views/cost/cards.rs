@@ -7,7 +7,7 @@ use egui::{Color32, RichText, TextEdit, Ui};
 use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
 use super::{Cost, amount, cost_text};
-use crate::analysis::billing::cost_sign;
+use crate::analysis::billing;
 use crate::analysis::components::{Component, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::prices::Prices;
@@ -231,9 +231,10 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
         let rest = &spent.groups[GROUPS..];
         let cost = rest.iter().filter_map(|g| g.sums.cost).reduce(|a, b| a + b);
         let unpriced = rest.iter().map(|g| g.sums.unpriced).sum();
-        let sign = cost_sign(cost, unpriced, rest.iter().any(|g| g.sums.about));
+        let about = rest.iter().any(|g| g.sums.about);
+        let cost = billing::cost_text(cost, unpriced, about).unwrap_or_else(|| UNKNOWN.to_owned());
         let n = format::count(rest.len() as i64);
-        weak(ui, &format!("{n} more, together {sign}{}", format::money_or_unknown(cost)));
+        weak(ui, &format!("{n} more, together {cost}"));
     }
     ui.add_space(space::SMALL);
     let shown = parts(palette, &spent.all).into_iter().filter(|p| p.1 != Money::ZERO);

@@ -111,11 +111,10 @@ fn like_for_like(pairs: &FigureDiff) -> (usize, Two<i64>) {
 
 /// Sums over all requests, and first over those that compare like for like.
 fn sums(ui: &mut Ui, [base, head]: [&Spent; 2], pairs: Option<&FigureDiff>, parts: &[(String, Two<i64>)]) {
-    // Of a run without requests nothing is known, which is not 0.
-    let side = |spent: &Spent, value: &dyn Fn(&Group) -> Option<i64>| {
-        Some(&spent.all).filter(|all| all.sums.requests > 0).and_then(value)
+    let of = |value: &dyn Fn(&Group) -> Option<i64>| Two {
+        base: base.known().and_then(value),
+        head: head.known().and_then(value),
     };
-    let of = |value: &dyn Fn(&Group) -> Option<i64>| Two { base: side(base, value), head: side(head, value) };
     let money = |value: fn(&Group) -> Option<Money>| of(&|g| value(g).map(Money::nano));
     let part = |value: fn(&Group) -> Money| of(&|g| g.sums.cost.map(|_| value(g).nano()));
     let dollars = |value: fn(&Group) -> Option<f64>| of(&|g| value(g).map(|d| (d * 1e9).round() as i64));

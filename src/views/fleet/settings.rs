@@ -76,10 +76,6 @@ impl SettingsTable {
     }
 }
 
-fn share_failed(g: &Group) -> Option<f64> {
-    (g.requests > 0).then(|| g.failed as f64 / g.requests as f64)
-}
-
 fn columns(found: &Settings) -> Vec<Column<'_, usize, By>> {
     let row = |at: usize| &found.rows[at];
     let mut columns: Vec<Column<'_, usize, By>> = Vec::new();
@@ -112,7 +108,7 @@ fn columns(found: &Settings) -> Vec<Column<'_, usize, By>> {
             .sorts(By::Requests)
             .rank(3),
         Column::number("failed", "Failed", Form::Percent, move |at| {
-            Value::number(share_failed(&row(at).requests))
+            Value::number(row(at).requests.failed_share())
         })
         .hint("Share of the requests that failed")
         .sorts(By::Failed),

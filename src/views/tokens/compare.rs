@@ -85,10 +85,7 @@ fn components(ui: &mut Ui, [base, head]: &[Option<Arc<Components>>; 2]) {
 
 fn classes(ui: &mut Ui, [base, head]: [&Spent; 2], facts: [&Facts; 2]) {
     let signs = facts.map(Facts::sign);
-    // Of a run without requests nothing is known, which is not 0.
-    let side = |spent: &Spent, value: fn(&Sums) -> u64| {
-        (spent.all.sums.requests > 0).then(|| value(&spent.all.sums) as i64)
-    };
+    let side = |spent: &Spent, value: fn(&Sums) -> u64| spent.known().map(|all| value(&all.sums) as i64);
     let of = |value: fn(&Sums) -> u64| Two { base: side(base, value), head: side(head, value) };
     let rows = [
         ("Uncached input", of(|s| s.input), "Input tokens that no cache held."),

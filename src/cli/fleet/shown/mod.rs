@@ -198,7 +198,6 @@ impl Shown {
     fn requests(&self, groups: &requests::Groups, by: &[String]) -> Answer {
         let of = |three: Option<[i64; 3]>, i: usize| three.map(|t| t[i] as f64);
         let all = &groups.all;
-        let failed = (all.requests > 0).then(|| all.failed as f64 / all.requests as f64);
         let named = |name, three, i| value(name, of(three, i), Measure::Time);
         let values = vec![
             named("ttft.p50", all.ttft, 0),
@@ -207,7 +206,7 @@ impl Shown {
             named("latency.p50", all.latency, 0),
             named("latency.p95", all.latency, 1),
             named("latency.p99", all.latency, 2),
-            value("failed", failed, Measure::Share),
+            value("failed", all.failed_share(), Measure::Share),
         ];
         let mut sheet = self.sheet(format!(
             "{} in {}",
@@ -243,8 +242,7 @@ impl Shown {
     }
 
     fn settings(&self, found: &settings::Settings) -> Answer {
-        let share = |g: &requests::Group| (g.requests > 0).then(|| g.failed as f64 / g.requests as f64);
-        let worst = found.rows.iter().filter_map(|row| share(&row.requests)).reduce(f64::max);
+        let worst = found.rows.iter().filter_map(|row| row.requests.failed_share()).reduce(f64::max);
         let mut sheet = self.sheet(format!(
             "{} in {}, by {}",
             format::counted(found.rows.len() as i64, "setting", "settings"),
